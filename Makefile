@@ -1,0 +1,56 @@
+# Each target sets itself up: a virtual environment in .venv with the versions of constraints.txt. `make help` lists the targets.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON  ?= python3
+PROFILE ?= demo
+DATA    ?= embedded
+SEED    ?= 0
+ONLY    ?=
+FORCE   ?=
+README  ?= README.md
+
+BIN   := .venv/bin
+READY := .venv/ready
+RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PROFILE)' $(if $(filter-out 0,$(FORCE)),--force)
+
+.PHONY: figures test lab seeds readme notebooks clean help
+
+figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=embedded SEED=0 ONLY=06,08 FORCE=1
+	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)')
+
+test: $(READY)          ## all tests, the notebooks in the smoke profile among them
+	$(BIN)/python -m pytest -q tests
+
+lab: $(READY)           ## open JupyterLab on the notebooks
+	$(BIN)/jupyter lab nbs
+
+seeds: $(READY)         ## train further seeds, then show them beside seed 0; DATA=yeast5
+	$(RUN) --seed 1 --only 07
+	$(RUN) --seed 2 --only 07
+	$(RUN) --seed 0 --only 07,08
+
+readme: $(READY)        ## write README.md from nbs/index.ipynb
+	$(BIN)/jupyter nbconvert --log-level WARN --to markdown --stdout nbs/index.ipynb \
+	    --RegexRemovePreprocessor.enabled=True --RegexRemovePreprocessor.patterns='#\| *hide' \
+	    | awk '/<style scoped>/, /<\/style>/ {next} {gsub(/\.\.\/figures\//, "figures/")} \
+	           /^```/ {inside = !inside; if (inside && $$0 == "```") $$0 = "```python"} 1' > $(BIN)/../README.md
+	cp $(BIN)/../README.md '$(README)'
+
+notebooks: $(READY)     ## run the notebooks in place, so that their saved outputs are fresh
+	$(BIN)/nbdev-export
+	$(BIN)/nbdev-test --save --n-workers 0 --do-print --cell-timeout 0
+	$(BIN)/nbdev-clean
+
+clean:                  ## delete what runs leave behind; figures and .venv stay
+	rm -rf runs build dist .pytest_cache *.egg-info
+
+help:                   ## this list
+	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' Makefile | expand -t 18
+
+$(READY): constraints.txt settings.ini setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "cytoself_nb needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name another one: make PYTHON=python3.11 ..." % v[:2])'
+	@echo 'Installing into .venv, once: some minutes ...'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,156 @@
+"""The network against arrays that the authors' own TensorFlow graph has written, and weight files that don't fit."""
+import os, pickle, shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cytoself_nb.model import CytoselfFull, GROUPS, _targets, load_published_weights, load_weights, plain_port, save_weights
+
+ORACLE = Path(os.environ.get('CYTOSELF_NB_ORACLE') or Path(__file__).resolve().parents[2]/'shared'/'oracle')
+SMALL = dict(size=64, n_codes=16, hidden=8, decoder_width=16, n_classes=3)
+
+
+@pytest.fixture(scope='module')
+def oracle():
+    "Weight file and arrays, as paths and a dict"
+    h5, io = ORACLE/'cytoself_tf_small.h5', ORACLE/'cytoself_tf_small_io.npz'
+    if not (h5.is_file() and io.is_file()):
+        message = f'no oracle in {ORACLE}; set CYTOSELF_NB_ORACLE to the folder of cytoself_tf_small.h5'
+        pytest.fail(message) if os.environ.get('CI') == 'true' else pytest.skip(message)
+    return h5, dict(np.load(io))
+
+
+@pytest.fixture(scope='module')
+def outputs(oracle):
+    "Everything our network computes from the oracle's input, in the oracle's names and order of axes"
+    h5, io = oracle
+    model = load_published_weights(h5)
+    x = torch.from_numpy(io['x']).permute(0, 3, 1, 2)
+    last = lambda t: t.permute(0, 2, 3, 1).numpy()
+    with torch.no_grad():
+        out, (e1, e2) = model(x), model._encode(x)
+        decoded = model.decoder2(out.global_)
+    counts = lambda codes: np.stack([np.bincount(c, minlength=model.settings['n_codes']) for c in codes.numpy()])
+    b = len(x)
+    return dict(encoder1=last(e1), encoder2=last(e2), recon=last(out.reconstruction), decoder2=last(decoded), vqvec1=last(out.local),
+                vqvec2=last(out.global_).reshape(b, 12, 12, 64), fc1_softmax=out.local_logits.softmax(1).numpy(), fc2_softmax=out.global_logits.softmax(1).numpy(),
+                vqind1=out.local_codes.numpy().reshape(b, 25, 25), vqind2=out.global_codes.numpy().reshape(b, 12, 12),
+                vqindhist1=counts(out.local_codes), vqindhist2=counts(out.global_codes))
+
+
+def test_every_array_of_the_oracle_is_checked(oracle, outputs):
+    assert set(outputs) == set(oracle[1]) - {'x'}
+
+
+@pytest.mark.parametrize('name', ['encoder1', 'encoder2', 'recon', 'decoder2', 'vqvec1', 'vqvec2', 'fc1_softmax', 'fc2_softmax', 'vqindhist1', 'vqindhist2'])
+def test_floats_agree_with_the_authors_graph(oracle, outputs, name):
+    want, got = oracle[1][name], outputs[name]
+    assert want.shape == got.shape
+    assert np.abs(want - got).max() <= 1e-5
+
+
+@pytest.mark.parametrize('name', ['vqind1', 'vqind2'])
+def test_codes_are_equal(oracle, outputs, name): assert np.array_equal(oracle[1][name], outputs[name])
+
+
+def test_settings_come_from_the_file(oracle):
+    s = load_published_weights(oracle[0]).settings
+    assert {k: s[k] for k in ('channels', 'n_classes', 'size', 'n_codes', 'code_dim', 'n_splits', 'hidden', 'decoder_width')} == dict(
+        channels=2, n_classes=11, size=100, n_codes=128, code_dim=64, n_splits=9, hidden=20, decoder_width=64)
+
+
+def test_embed_and_the_plain_network_agree_too(oracle, outputs):
+    model, x = load_published_weights(oracle[0]), torch.from_numpy(oracle[1]['x']).permute(0, 3, 1, 2)
+    local, globl, codes1, codes2 = model.train().embed(x)
+    with torch.no_grad(): plain = plain_port(model.eval())(x)
+    for got in ((local, codes1, codes2), (plain.local, plain.local_codes, plain.global_codes)):
+        assert np.abs(got[0].permute(0, 2, 3, 1).numpy() - outputs['vqvec1']).max() <= 1e-5
+        assert np.array_equal(got[1].reshape(-1, 25, 25).numpy(), oracle[1]['vqind1']) and np.array_equal(got[2].reshape(-1, 12, 12).numpy(), oracle[1]['vqind2'])
+    assert np.abs(plain.reconstruction.permute(0, 2, 3, 1).numpy() - oracle[1]['recon']).max() <= 1e-5
+
+
+def test_oracle_survives_our_own_format(oracle, outputs, tmp_path):
+    save_weights(load_published_weights(oracle[0]), tmp_path/'model.safetensors')
+    with torch.no_grad(): out = load_weights(tmp_path/'model.safetensors')(torch.from_numpy(oracle[1]['x']).permute(0, 3, 1, 2))
+    assert np.array_equal(out.reconstruction.permute(0, 2, 3, 1).numpy(), outputs['recon'])
+
+
+@pytest.mark.parametrize('group, index, shape', [('encoder1', 3, (3, 3, 31, 1)), ('decoder2', 4, (3, 3, 64, 32)), ('VQ2', 0, (64, 100)), ('fc1', 0, (39999, 20)), ('fc2', 3, (12,))])
+def test_a_published_file_that_differs_names_the_array(oracle, tmp_path, group, index, shape):
+    path = tmp_path/'changed.h5'
+    shutil.copy(oracle[0], path); path.chmod(0o644)
+    with h5py.File(path, 'r+') as f:
+        name = f[group].attrs['weight_names'][index]
+        del f[group][name]
+        f[group][name] = np.zeros(shape, 'float32')
+    with pytest.raises(ValueError, match=f'{group}/{name}'.replace('(', '.')): load_published_weights(path)
+
+
+def test_a_published_file_with_a_missing_array_or_cut_short_is_refused(oracle, tmp_path):
+    path = tmp_path/'missing.h5'
+    shutil.copy(oracle[0], path); path.chmod(0o644)
+    with h5py.File(path, 'r+') as f: f['decoder1'].attrs['weight_names'] = f['decoder1'].attrs['weight_names'][:-1]
+    with pytest.raises(ValueError, match='decoder1 holds 67 arrays; expected 68'): load_published_weights(path)
+    (tmp_path/'cut.h5').write_bytes(Path(oracle[0]).read_bytes()[:100_000])
+    with pytest.raises(ValueError, match='not a complete HDF5 file'): load_published_weights(tmp_path/'cut.h5')
+
+
+def test_full_size_checkpoints_have_the_shapes_of_the_default_network(oracle):
+    table = ORACLE.parent/'reference'/'official_tf_weights.tsv'
+    if not table.is_file(): pytest.skip(f'no list of the published arrays at {table}')
+    rows = pd.read_csv(table, sep='\t')
+    with torch.device('meta'): model = CytoselfFull()
+    for group, attr in GROUPS.items():
+        want = [tuple(map(int, s.strip('()').rstrip(',').split(','))) for s in rows[rows.h5_group == group]['shape']]
+        got = [tuple(t.shape) for _, t in _targets(getattr(model, attr))]
+        assert [sorted(s) for s in want] == [sorted(s) for s in got]
+
+
+def test_paper_sizes():
+    with torch.device('meta'): model = CytoselfFull()
+    n = lambda m: sum(t.numel() for k, t in m.state_dict().items() if not k.endswith('num_batches_tracked'))
+    assert n(model) == 57_120_828
+    assert {k: n(getattr(model, k)) for k in ('encoder1', 'encoder2', 'decoder1', 'decoder2', 'head1', 'head2')} == dict(
+        encoder1=71_170, encoder2=3_758_586, decoder1=583_746, decoder2=602_560, head1=41_313_311, head2=10_529_311)
+
+
+@pytest.mark.parametrize('size', [64, 65, 79, 97, 100, 128, 131, 256])
+def test_any_side_from_64_to_256(size):
+    model = CytoselfFull(**SMALL | dict(size=size))
+    out, (l, g) = model(torch.rand(2, 2, size, size)), (-(-size//4), -(-size//32))
+    assert out.reconstruction.shape == (2, 2, size, size)
+    assert out.local.shape == (2, 64, l, l) and out.global_.shape == (2, 576, g, g)
+    assert out.local_codes.shape == (2, l*l) and out.global_codes.shape == (2, 9*g*g)
+    assert all(v.shape == (2,) for v in (out.local_vq, out.global_vq, out.intermediate))
+
+
+@pytest.mark.parametrize('wrong, message', [(dict(size=63), 'size=63'), (dict(size=257), 'size=257'), (dict(size=64.), 'size=64.0'), (dict(channels=0), 'channels=0'),
+    (dict(n_codes=1), 'n_codes=1'), (dict(n_splits=True), 'n_splits=True'), (dict(dropout=1), 'dropout=1'), (dict(pretext=False, decode=False), 'nothing to learn')])
+def test_impossible_settings_say_which(wrong, message):
+    with pytest.raises(ValueError, match=message): CytoselfFull(**SMALL | wrong)
+
+
+def test_strange_weight_files_raise_and_run_nothing(tmp_path):
+    class Trap:
+        def __reduce__(self): return Path.touch, (tmp_path/'ran',)
+    (tmp_path/'a.pt').write_bytes(pickle.dumps(Trap()))
+    torch.save({'x': Trap()}, tmp_path/'b.pt')
+    (tmp_path/'c.safetensors').write_bytes(b'')
+    for name in ('a.pt', 'b.pt', 'c.safetensors'):
+        with pytest.raises(ValueError, match='not a complete safetensors file'): load_weights(tmp_path/name)
+    with pytest.raises(ValueError, match='not a complete HDF5 file'): load_published_weights(tmp_path/'b.pt')
+    with pytest.raises(FileNotFoundError, match='no weights at'): load_weights(tmp_path/'nothing')
+    assert not (tmp_path/'ran').exists()
+
+
+def test_autocast_trains_with_finite_gradients():
+    model, x = CytoselfFull(**SMALL), torch.rand(4, 2, 64, 64)
+    with torch.autocast('cpu', dtype=torch.bfloat16): out = model(x)
+    assert out.local.dtype == out.local_logits.dtype == out.intermediate.dtype == torch.float32
+    (out.reconstruction.float().square().mean() + out.local_logits.square().mean() + out.global_logits.square().mean()
+     + (out.local_vq + out.global_vq + out.intermediate).mean()).backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters())

@@ -1,0 +1,56 @@
+"What several test files share: folders, throwaway notebooks, and one pass over all notebooks"
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent/'shared'
+
+
+def need(path, what):
+    "`path` if it is there; without it a test is skipped, and under CI it fails"
+    if path.exists(): return path
+    message = f'{what} is not at {path}'
+    if os.environ.get('CI', '').lower() in ('1', 'true'): pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope='session')
+def mirror():
+    "Folder with copies of the registered downloads"
+    return need(Path(os.environ.get('CYTOSELF_NB_MIRROR') or SHARED/'data/mirror'), 'the mirror of downloads')
+
+
+@pytest.fixture(scope='session')
+def shared():
+    "Folder with reference data and the authors' network"
+    return need(SHARED, 'the folder of reference data')
+
+
+HEAD = "profile = 'smoke'\ndata = 'embedded'\nseed = 0"
+
+def write_notebook(path, *cells, head=HEAD):
+    "A notebook with one tagged parameters cell, then `cells`"
+    cells = [nbformat.v4.new_code_cell(c) for c in (head, *cells)]
+    cells[0].metadata['tags'] = ['parameters']
+    kernel = dict(kernelspec=dict(name='python3', language='python', display_name='python3'), language_info=dict(name='python'))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    return path
+
+
+@pytest.fixture(scope='session')
+def smoke_run(tmp_path_factory):
+    "All numbered notebooks, once, in the smoke profile: (run folder, message of the failure or empty)"
+    from cytoself_nb.pipeline import NotebookError, run_notebooks
+    out = tmp_path_factory.mktemp('smoke')
+    patch = pytest.MonkeyPatch()
+    patch.setenv('CYTOSELF_NB_OUT', str(out))
+    if (SHARED/'data/mirror').is_dir() and not os.environ.get('CYTOSELF_NB_MIRROR'): patch.setenv('CYTOSELF_NB_MIRROR', str(SHARED/'data/mirror'))
+    message = ''
+    try: run_notebooks('embedded', 'smoke', 0)
+    except (NotebookError, ValueError, OSError) as e: message = str(e)
+    yield out/'runs/embedded-smoke-0', message
+    patch.undo()

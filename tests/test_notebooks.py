@@ -1,0 +1,100 @@
+"The notebooks: how they are built, and one pass over all of them in the smoke profile"
+import ast
+import json
+import re
+
+import nbformat
+import papermill
+import pytest
+from conftest import ROOT
+
+from cytoself_nb import __version__
+from cytoself_nb.core import sha256_of
+from cytoself_nb.pipeline import RUNNER, run_notebook, runnable
+
+NUMBERED = sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))
+RUN = [p for p in NUMBERED if p.stem != RUNNER]
+ALL = [*NUMBERED, ROOT/'nbs/index.ipynb']
+PARAMETERS = dict(profile='smoke', data='embedded', seed=0)
+name = lambda path: path.stem
+
+
+def code_cells(path): return [c for c in nbformat.read(path, 4).cells if c.cell_type == 'code']
+
+
+def drawn_in(path):
+    "Names of the figures that the cells of a notebook save for its run"
+    calls = [n for c in runnable(path).cells if c.cell_type == 'code' and not re.search(r'^\s*[%!]', c.source, re.M)
+             for n in ast.walk(ast.parse(c.source)) if isinstance(n, ast.Call) and getattr(n.func, 'id', '') == 'save_fig']
+    for_run = lambda call: any(isinstance(a, ast.Name) and a.id == 'run' for a in [*call.args, *(k.value for k in call.keywords)])
+    return {c.args[1].value for c in calls if len(c.args) > 1 and isinstance(c.args[1], ast.Constant) and for_run(c)}
+
+
+@pytest.mark.parametrize('path', RUN, ids=name)
+def test_runs_in_the_smoke_profile(path, smoke_run):
+    run, message = smoke_run
+    finished = (run/f'notebooks/{path.stem}.json').exists()
+    if not finished: pytest.fail(message if message.startswith(path.stem) else f'not run, because {message.splitlines()[0]}', pytrace=False)
+    assert (run/f'notebooks/{path.stem}.ipynb').exists()
+
+
+@pytest.mark.parametrize('path', RUN, ids=name)
+def test_figures_of_the_smoke_run(path, smoke_run):
+    run, _ = smoke_run
+    note = run/f'notebooks/{path.stem}.json'
+    if not note.exists(): pytest.fail('not run', pytrace=False)
+    figures = json.loads(note.read_text())['figures']
+    assert drawn_in(path) <= set(figures), 'a figure was saved in a cell but is not in the manifest'
+    for figure, entry in figures.items():
+        assert (run/f'figures/{figure}.png').stat().st_size > 1000
+        assert entry['table_sha256'] == sha256_of(run/f'figures/{figure}.csv')
+        assert (entry['notebook'], entry['version']) == (path.stem, __version__)
+        assert {k: entry[k] for k in PARAMETERS} == PARAMETERS
+        assert 'irtual cells' in entry['caption'], 'the caption has to say that these are virtual cells'
+    committed = ROOT/'figures/embedded/manifest.json'
+    if committed.exists():
+        known = {f for f, e in json.loads(committed.read_text()).items() if e['notebook'] == path.stem}
+        assert known == set(figures), 'the committed figures of this notebook are not the ones that it draws'
+
+
+@pytest.mark.parametrize('path', [ROOT/f'nbs/{RUNNER}.ipynb', ROOT/'nbs/index.ipynb'], ids=name)
+def test_notebooks_outside_the_pipeline_run(path, smoke_run, tmp_path):
+    run_notebook(path, tmp_path/path.name, {} if path.stem == 'index' else PARAMETERS)
+
+
+@pytest.mark.parametrize('path', NUMBERED, ids=name)
+def test_parameters_cell(path):
+    assert sum('parameters' in c.metadata.get('tags', []) for c in code_cells(path)) == 1, 'exactly one cell has the tag `parameters`'
+    assert list(papermill.inspect_notebook(path)) == ['profile', 'data', 'seed']
+
+
+@pytest.mark.parametrize('path', NUMBERED, ids=name)
+def test_begins_with_title_and_module(path):
+    cells = nbformat.read(path, 4).cells
+    assert re.match(r'# .+\n\n> .+', cells[0].source)
+    module = path.stem.split('_', 1)[1]
+    assert any(re.search(rf'^#\| *default_exp {module}$', c.source, re.M) for c in code_cells(path))
+    assert (ROOT/f'cytoself_nb/{module}.py').exists()
+
+
+@pytest.mark.parametrize('path', ALL, ids=name)
+def test_has_clean_outputs(path):
+    outputs = [o for c in code_cells(path) for o in c.outputs]
+    assert outputs, 'no saved outputs: run `make notebooks`'
+    assert not [o for o in outputs if o.output_type == 'error' or o.get('name') == 'stderr'], 'an error or a warning was saved'
+    text = json.dumps([{k: v for k, v in o.get('data', {}).items() if not k.startswith('image/')} or o.get('text', '') for o in outputs])
+    assert str(ROOT) not in text and not re.search(r'(?<![\w.])/(home|root|tmp|Users)/\w', text), 'an output names a path of one machine'
+    assert not re.search(r' at 0x[0-9a-f]{6,}', text), 'an output shows a memory address'
+
+
+@pytest.mark.parametrize('path', ALL, ids=name)
+def test_does_not_export_itself(path):
+    assert not [c for c in code_cells(path) if 'nbdev_export(' in c.source], 'under papermill this would rewrite the library'
+
+
+@pytest.mark.parametrize('path', NUMBERED, ids=name)
+def test_is_written_to_be_read(path):
+    nb = nbformat.read(path, 4)
+    assert sum(len(c.source.split()) for c in nb.cells if c.cell_type == 'markdown') >= 250
+    long = [c.source.splitlines()[1] for c in code_cells(path) if re.search(r'^#\| *export', c.source, re.M) and len(c.source.splitlines()) > 40]
+    assert not long, 'exported cells of more than 40 lines'

@@ -1,0 +1,144 @@
+"The runner, on throwaway notebooks"
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT, write_notebook
+
+from cytoself_nb import pipeline
+from cytoself_nb.pipeline import NotebookError, run_notebooks
+
+MAKE = """import json, pathlib
+path = pathlib.Path(OUT)/f'runs/embedded-smoke-{seed}'
+(path/'thing').write_text(str(N))
+(path/'thing.settings.json').write_text(json.dumps(dict(made_by='01_make', built='', settings=N)))"""
+DRAW = """import json, pathlib
+from cytoself_nb.core import sha256_of
+figures = pathlib.Path(OUT)/f'runs/embedded-smoke-{seed}/figures'
+figures.mkdir(exist_ok=True)
+for kind in ('png', 'csv'): (figures/f'fig_x.{kind}').write_text('x')
+(figures/'manifest.json').write_text(json.dumps({'fig_x': dict(notebook='02_draw', seed=seed)}))"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    "A folder with two notebooks; `project(...)` runs them and gives what ran"
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    head = f"OUT = {str(tmp_path/'out')!r}\n"
+    def run(**options):
+        done = run_notebooks(**dict(data='embedded', profile='smoke', folder=tmp_path/'nbs') | options)
+        return done.notebook[done.reason != ''].tolist()
+    def make(n): write_notebook(tmp_path/'nbs/01_make.ipynb', head + MAKE.replace('N', str(n)))
+    run.make, run.path = make, tmp_path
+    make(1)
+    write_notebook(tmp_path/'nbs/02_draw.ipynb', head + DRAW)
+    write_notebook(tmp_path/'nbs/90_pipeline.ipynb', 'raise RuntimeError')
+    return run
+
+
+def test_runs_then_skips_then_is_forced(project, capsys):
+    assert project() == ['01_make', '02_draw']
+    assert (project.path/'out/runs/embedded-smoke-0/notebooks/02_draw.ipynb').exists()
+    assert project() == []
+    assert capsys.readouterr().out.count('skipped') == 2
+    assert project(force=True) == ['01_make', '02_draw']
+    assert project(only=['1'], force=True) == ['01_make']
+
+
+def test_change_upstream_reruns_downstream(project):
+    project()
+    project.make(2)
+    assert project() == ['01_make', '02_draw']
+
+
+def test_missing_artefact_is_made_again(project):
+    project()
+    (project.path/'out/runs/embedded-smoke-0/thing').unlink()
+    assert project() == ['01_make']
+
+
+def test_figure_missing_or_replaced_is_drawn_again(project):
+    project()
+    figures = project.path/'out/runs/embedded-smoke-0/figures'
+    (figures/'fig_x.csv').unlink()
+    assert project() == ['02_draw']
+    (figures/'manifest.json').write_text(json.dumps({'fig_x': dict(notebook='02_draw', seed=1)}))
+    assert project() == ['02_draw']
+
+
+def test_other_seeds_count(project):
+    project()
+    assert project(seed=1) == ['01_make', '02_draw']
+    assert project() == ['01_make', '02_draw'], 'the artefact of seed 1 is new'
+    assert project() == []
+
+
+def test_changed_library_reruns(project, monkeypatch):
+    package = project.path/'cytoself_nb'
+    shutil.copytree(pipeline.PACKAGE, package, ignore=shutil.ignore_patterns('__pycache__'))
+    monkeypatch.setattr(pipeline, 'PACKAGE', package)
+    project()
+    with open(package/'core.py', 'a') as f: f.write('\n# changed\n')
+    assert project() == ['02_draw'], 'only the second notebook imports core'
+
+
+def test_changed_images_of_the_user_rerun(project):
+    mine = project.path/'mine'
+    mine.mkdir()
+    (mine/'labels.csv').write_text('file,protein\n')
+    write_notebook(project.path/'nbs/01_make.ipynb', 'import os\nassert os.path.isabs(data) and os.path.isdir(data)')
+    (project.path/'nbs/02_draw.ipynb').unlink()
+    relative = os.path.relpath(mine)
+    assert project(data=relative) == ['01_make']
+    assert project(data=relative) == []
+    (mine/'labels.csv').write_text('file,protein\na.png,ACTB\n')
+    assert project(data=relative) == ['01_make']
+
+
+def test_stops_at_the_first_failure(project):
+    write_notebook(project.path/'nbs/01_make.ipynb', 'x = 1', "def f():\n    raise ValueError('found 3 channels, expected 2')\nf()")
+    with pytest.raises(NotebookError) as e: project()
+    lines = str(e.value).splitlines()
+    assert lines[0] == '01_make failed in cell 3 of 3:' and lines[1].strip() == 'def f():'
+    assert lines[-2] == 'ValueError: found 3 channels, expected 2' and len(lines) <= 8
+    assert not (project.path/'out/runs/embedded-smoke-0/notebooks/02_draw.ipynb').exists()
+    with pytest.raises(NotebookError): project()
+
+
+def test_a_forced_run_that_fails_is_not_taken_for_finished(project):
+    flag = project.path/'flag'
+    write_notebook(project.path/'nbs/01_make.ipynb', f'import pathlib\nassert not pathlib.Path({str(flag)!r}).exists()')
+    project()
+    flag.touch()
+    with pytest.raises(NotebookError): project(force=True)
+    with pytest.raises(NotebookError): project()
+
+
+def test_left_out_cells_are_not_run(project):
+    write_notebook(project.path/'nbs/01_make.ipynb', '#| export\n#| eval: false\nraise RuntimeError', '# %%\nx = 1')
+    assert project(only=['01']) == ['01_make']
+
+
+def test_unknown_parameter_stops_before_anything_runs(project):
+    write_notebook(project.path/'nbs/02_draw.ipynb', 'x = 1', head="profile = 'smoke'\ndata = 'embedded'\nsede = 0")
+    with pytest.raises(ValueError, match='02_draw has no parameter seed; it has profile, data, sede'): project()
+    assert not (project.path/'out/runs/embedded-smoke-0/notebooks').exists()
+
+
+def test_command_line(tmp_path):
+    def call(*args):
+        return subprocess.run([sys.executable, '-m', 'cytoself_nb.pipeline', *args], cwd=tmp_path, capture_output=True, text=True,
+                              env=os.environ | dict(CYTOSELF_NB_OUT='here', PYTHONPATH=str(ROOT)))
+    for args, sentence in ((['--only', '99'], 'no notebook has the number 99'), (['--data', 'nowhere'], 'neither a known data set'),
+                           (['--profile', 'huge'], 'unknown profile')):
+        done = call(*args)
+        assert done.returncode == 1 and sentence in done.stderr and 'Traceback' not in done.stderr
+    start = time.time()
+    done = call('--profile', 'smoke', '--only', '00')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith('1 run, 0 skipped') and done.stderr.strip() == ''
+    assert (tmp_path/'here/runs/embedded-smoke-0/notebooks/00_core.ipynb').stat().st_mtime > start - 1

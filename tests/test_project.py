@@ -1,0 +1,177 @@
+"The project: its settings, the library without nbdev, notebooks and library in step, README, figures, registry"
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from configparser import ConfigParser
+from importlib import import_module, metadata
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+MODULES = sorted(p.stem for p in (ROOT/'cytoself_nb').glob('*.py') if not p.stem.startswith('_'))
+NAMES = ROOT/'tests/public_names.json'
+FIGURES = sorted(p.parent for p in (ROOT/'figures').glob('*/manifest.json'))
+BIN = Path(sys.executable).parent
+
+
+def settings():
+    config = ConfigParser(delimiters=['='], interpolation=None)
+    config.read(ROOT/'settings.ini', encoding='utf-8')
+    return config['DEFAULT']
+
+def run(*command, cwd=ROOT, **env):
+    "Output of a command that has to succeed"
+    done = subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True, env=os.environ | env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+normal = lambda requirement: re.split(r'[<>=~!\[ ]', requirement)[0].lower().replace('_', '-')
+
+
+# --- settings
+
+def test_the_three_settings_files_agree():
+    import cytoself_nb
+    cfg, toml = settings(), tomllib.loads((ROOT/'pyproject.toml').read_text())
+    assert set(toml) == {'build-system', 'tool'} and set(toml['tool']) == {'nbdev'}, 'name, version and requirements belong in settings.ini'
+    assert toml['tool']['nbdev']['lib_path'] == cfg['lib_name'] == cytoself_nb.__name__
+    assert toml['tool']['nbdev']['allowed_cell_metadata_keys'] == ['tags'], 'without this nbdev-clean deletes the parameters tag'
+    name, version, python = run(sys.executable, 'setup.py', '--quiet', '--name', '--version', '--description').splitlines()[:3]
+    assert (name, version, python) == (cfg['lib_name'], cfg['version'], cfg['description'])
+    assert cfg['version'] == cytoself_nb.__version__
+
+def test_constraints_pin_what_is_required_and_installed():
+    pins = dict(line.split('==') for line in (ROOT/'constraints.txt').read_text().splitlines() if line and not line.startswith('#'))
+    assert all(re.fullmatch(r'[0-9][0-9a-z.]*', v) for v in pins.values()), 'exact public versions only'
+    required = [normal(r) for r in (settings()['requirements'] + ' ' + settings()['dev_requirements']).split()]
+    assert not [r for r in required if r not in pins]
+    other = {r: metadata.version(r) for r in required if metadata.version(r).split('+')[0] != pins[r]}
+    assert not other, f'installed in other versions than constraints.txt says: {other}'
+
+
+# --- the library
+
+def test_library_imports_without_nbdev():
+    block = ("import sys, importlib\n"
+             "class Block:\n"
+             "    def find_spec(self, name, path=None, target=None):\n"
+             "        if name.split('.')[0] in ('nbdev', 'execnb', 'jupyterlab'): raise ImportError(name + ' is blocked')\n"
+             "sys.meta_path.insert(0, Block())\n"
+             f"for m in {MODULES!r}: importlib.import_module('cytoself_nb.' + m)\n")
+    run(sys.executable, '-c', block)
+
+@pytest.mark.parametrize('module', ['core', 'simulate', 'data', 'quantizer', 'model'])
+def test_module_does_not_import_fastai(module):
+    if module not in MODULES: pytest.fail(f'cytoself_nb.{module} is not there')
+    source = (ROOT/f'cytoself_nb/{module}.py').read_text()
+    if module == 'data': source = re.sub(r'from fastai\.data\.load import DataLoader', '', source)   # the loader is one of fastai's
+    assert not re.search(r'^(from|import) fastai', source, re.M), 'fastai takes seconds to import'
+
+def public_names(): return {m: sorted(import_module(f'cytoself_nb.{m}').__all__) for m in MODULES}
+
+def test_public_names():
+    assert public_names() == json.loads(NAMES.read_text()), 'public names have changed; if that is meant: python tests/test_project.py'
+
+def test_no_public_name_looks_like_a_test():
+    assert not [n for names in public_names().values() for n in names if n.startswith('test_') and n != 'test_embedding']
+
+@pytest.fixture(scope='module')
+def copy(tmp_path_factory):
+    "A copy of notebooks and library, on which tools may write"
+    folder = tmp_path_factory.mktemp('copy')
+    for name in ('settings.ini', 'pyproject.toml'): shutil.copy(ROOT/name, folder)
+    for name in ('nbs', 'cytoself_nb'): shutil.copytree(ROOT/name, folder/name, ignore=shutil.ignore_patterns('__pycache__', '.ipynb_checkpoints'))
+    return folder
+
+def differing(copy, pattern):
+    files = {p.relative_to(folder) for folder in (ROOT, copy) for p in folder.glob(pattern)}
+    return sorted(str(f) for f in files if not (ROOT/f).exists() or not (copy/f).exists() or (ROOT/f).read_bytes() != (copy/f).read_bytes())
+
+def test_library_is_what_the_notebooks_export(copy):
+    for path in (copy/'cytoself_nb').glob('[!_]*.py'): path.unlink()
+    run(BIN/'nbdev-export', cwd=copy)
+    assert not differing(copy, 'cytoself_nb/*.py'), 'run nbdev-export; hand edits belong in the notebooks'
+
+def test_notebooks_are_clean(copy):
+    run(BIN/'nbdev-clean', cwd=copy)
+    assert not differing(copy, 'nbs/*.ipynb'), 'run nbdev-clean'
+
+
+# --- README
+
+def test_readme_examples_run():
+    blocks = re.findall(r'^```python\n(.*?)^```', (ROOT/'README.md').read_text(), re.M | re.S)
+    assert any('CytoselfFull' in b for b in blocks), 'README.md has no example with CytoselfFull'
+    run(sys.executable, '-W', 'ignore', '-c', '\n'.join(blocks), MPLBACKEND='agg')
+
+@pytest.mark.skipif(not shutil.which('make'), reason='needs make')
+def test_readme_is_made_from_the_index(tmp_path):
+    made = tmp_path/'README.md'
+    run('make', '-s', '-o', '.venv/ready', f'BIN={BIN}', f'README={made}', 'readme')
+    assert made.read_text() == (ROOT/'README.md').read_text(), 'run `make readme`'
+
+def test_readme_gives_the_commands_and_shows_what_exists():
+    text = (ROOT/'README.md').read_text()
+    for command in ('make figures', 'make test', 'pip install -c constraints.txt', 'python -m cytoself_nb.pipeline'): assert command in text, command
+    links = [link for link in re.findall(r'\]\(([^)#\s]+)\)', text) + re.findall(r'src="([^"]+)"', text) if not link.startswith(('http', 'data:'))]
+    assert not [link for link in links if not (ROOT/link).exists()], 'links that lead nowhere'
+
+
+# --- figures
+
+@pytest.mark.parametrize('folder', FIGURES, ids=lambda p: p.name)
+def test_figures_have_table_and_entry(folder):
+    from cytoself_nb.core import sha256_of
+    manifest = json.loads((folder/'manifest.json').read_text())
+    assert {p.stem for p in folder.glob('*.png')} == set(manifest)
+    assert {p.stem for p in folder.glob('*.csv') if not p.stem.startswith('claims_')} == set(manifest)
+    for name, entry in manifest.items():
+        assert set(entry) == {'notebook', 'profile', 'data', 'seed', 'version', 'table_sha256', 'caption'}
+        assert entry['table_sha256'] == sha256_of(folder/f'{name}.csv'), name
+        assert entry['data'] == folder.name and entry['profile'] != 'smoke'
+        assert (ROOT/f"nbs/{entry['notebook']}.ipynb").exists()
+    assert len({(e['profile'], e['seed']) for e in manifest.values()}) == 1, 'figures of several runs are mixed'
+
+@pytest.mark.parametrize('path', sorted((ROOT/'figures').glob('*/claims_*.csv')), ids=lambda p: f'{p.parent.name}-{p.stem}')
+def test_claims_tables(path):
+    claims = pd.read_csv(path, keep_default_na=False)
+    assert list(claims) == ['id', 'claim', 'paper', 'here', 'data', 'holds', 'remark']
+    assert set(claims.holds) <= {'yes', 'no', 'not judged'} and claims.id.is_unique
+
+def test_there_are_figures():
+    assert 'embedded' in [p.name for p in FIGURES], 'run `make figures`'
+
+
+# --- registry
+
+def test_registry_is_well_formed():
+    from cytoself_nb.core import registry
+    table = registry()
+    assert {'dataset', 'path', 'bytes', 'sha256', 'licence', 'url'} <= set(table)
+    assert table.path.is_unique and (table.bytes > 0).all() and table.licence.str.len().gt(0).all()
+    assert table.sha256.str.fullmatch('[0-9a-f]{64}').all()
+    assert table.path.str.fullmatch(r'[\w.-]+/[\w.-]+/[0-9a-f]{40}/.+').all(), 'OWNER/REPO/COMMIT/PATH, so that a file never changes'
+
+def test_fetch_takes_files_from_the_mirror(mirror, monkeypatch):
+    from cytoself_nb.core import fetch, registry, sha256_of
+    monkeypatch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
+    row = registry().sort_values('bytes').iloc[0]
+    path = next(p for p in fetch(Path(row.path).name, progress=False) if str(p).endswith(row.path))
+    assert path == mirror/row.path and sha256_of(path) == row.sha256
+
+
+# --- everything
+
+def test_no_file_names_a_path_of_one_machine():
+    files = [p for folder in ('.', '.ci', 'cytoself_nb', 'tests', 'nbs') for p in (ROOT/folder).iterdir()
+             if p.is_file() and p.suffix in ('', '.py', '.ini', '.toml', '.txt', '.md', '.ipynb') and p != Path(__file__) and p.name != '.git']
+    assert not [str(p.relative_to(ROOT)) for p in files if re.search(r'(?<![\w.])/(home|root|Users)/\w|' + re.escape(str(ROOT)), p.read_text(encoding='utf-8'))]
+
+
+if __name__ == '__main__': NAMES.write_text(json.dumps(public_names(), indent=1) + '\n')

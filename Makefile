@@ -33,6 +33,7 @@ seeds: $(READY)         ## train further seeds, then show them beside seed 0; DA
 readme: $(READY)        ## write README.md from nbs/index.ipynb
 	$(BIN)/jupyter nbconvert --log-level WARN --to markdown --stdout nbs/index.ipynb \
 	    --RegexRemovePreprocessor.enabled=True --RegexRemovePreprocessor.patterns='#\| *hide' \
+	    --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_input_tags=hide-input \
 	    | awk '/<style scoped>/, /<\/style>/ {next} {gsub(/\.\.\/figures\//, "figures/")} \
 	           /^```/ {inside = !inside; if (inside && $$0 == "```") $$0 = "```python"} 1' > $(BIN)/../README.md
 	cp $(BIN)/../README.md '$(README)'

@@ -174,6 +174,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'cytoself_nb.pipeline.main': ('pipeline.html#main', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline.manifest_entries': ( 'pipeline.html#manifest_entries',
                                                                                  'cytoself_nb/pipeline.py'),
+                                      'cytoself_nb.pipeline.note_time': ('pipeline.html#note_time', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline.notebook_inputs': ('pipeline.html#notebook_inputs', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline.numbered_notebooks': ( 'pipeline.html#numbered_notebooks',
                                                                                    'cytoself_nb/pipeline.py'),
@@ -361,6 +362,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'cytoself_nb.training.precision': ('training.html#precision', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.probe_table': ('training.html#probe_table', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.probes_of_seeds': ('training.html#probes_of_seeds', 'cytoself_nb/training.py'),
+                                      'cytoself_nb.training.start_codebooks': ('training.html#start_codebooks', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.time_steps': ('training.html#time_steps', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.train_model': ('training.html#train_model', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.trained_model': ('training.html#trained_model', 'cytoself_nb/training.py')}}}

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-# %% ../nbs/00_core.ipynb #663dea8c
+# %% ../nbs/00_core.ipynb #50136a95
 @dataclass(frozen=True)
 class Profile:
     "The sizes of a run; the same code runs in each of them"
@@ -30,14 +30,15 @@ class Profile:
     hidden:int            # Hidden units in each identification head
     decoder_width:int     # Channels in the first decoder layer
     batch:int             # Crops per training batch
+    rate:float            # First learning rate of Adam
     crops_shown:int       # Training budget: crops shown to the network over all epochs
     max_epochs:int=100    # Epochs at most
 
-# %% ../nbs/00_core.ipynb #072f6009
+# %% ../nbs/00_core.ipynb #00a33010
 PROFILES = {p.name: p for p in (
-    Profile('smoke', proteins=8,    fields=5,  cells=4,  size=64,  codes=64,   hidden=64,   decoder_width=32, batch=16, crops_shown=400),
-    Profile('demo',  proteins=30,   fields=10, cells=10, size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, crops_shown=24_000),
-    Profile('paper', proteins=1311, fields=18, cells=45, size=100, codes=2048, hidden=1000, decoder_width=64, batch=32, crops_shown=88_020_200))}
+    Profile('smoke', proteins=8,    fields=5,  cells=4,  size=64,  codes=64,   hidden=64,   decoder_width=32, batch=16, rate=1e-3, crops_shown=400),
+    Profile('demo',  proteins=30,   fields=10, cells=10, size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, rate=1e-3, crops_shown=20_000),
+    Profile('paper', proteins=1311, fields=18, cells=45, size=100, codes=2048, hidden=1000, decoder_width=64, batch=32, rate=4e-4, crops_shown=88_020_200))}
 
 def get_profile(
     name:str, # `smoke`, `demo` or `paper`

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['PACKAGE', 'NOTEBOOKS', 'RUNNER', 'numbered_notebooks', 'is_left_out', 'runnable', 'check_parameters',
            'imported_modules', 'library_files', 'artefact_settings', 'notebook_inputs', 'manifest_entries',
-           'reason_to_run', 'NotebookError', 'failure_message', 'run_notebook', 'run_if_needed', 'run_notebooks',
-           'main']
+           'reason_to_run', 'NotebookError', 'failure_message', 'run_notebook', 'note_time', 'run_if_needed',
+           'run_notebooks', 'main']
 
-# %% ../nbs/90_pipeline.ipynb #43392d49
+# %% ../nbs/90_pipeline.ipynb #abe3f8da
 import argparse, ast, hashlib, json, os, re, sys, time
 from contextlib import contextmanager
 from itertools import takewhile
@@ -19,7 +19,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from tqdm import tqdm
 
 import cytoself_nb
-from .core import DATASETS, Run, open_run
+from .core import DATASETS, Run, _replace_text, open_run
 
 # %% ../nbs/90_pipeline.ipynb #e529258b
 PACKAGE = Path(cytoself_nb.__file__).resolve().parent
@@ -209,7 +209,19 @@ def _folders(out):
     names = dict(CYTOSELF_NB_OUT=str(out)) | {n: os.environ[n] for n in ('CYTOSELF_NB_OUT', 'CYTOSELF_NB_MIRROR', 'CYTOSELF_NB_CACHE') if os.environ.get(n)}
     return {name: str(Path(value).expanduser().resolve()) for name, value in names.items()}
 
-# %% ../nbs/90_pipeline.ipynb #3666045c
+# %% ../nbs/90_pipeline.ipynb #b5d3afc2
+def note_time(
+    run:Run,       # The run
+    name:str,      # Notebook
+    seconds:float, # How long its first run took
+):
+    "Keep the time of a first run in `times.json` beside the figures"
+    path = run.figures/'times.json'
+    times = json.loads(path.read_text()) if path.exists() else {}
+    run.figures.mkdir(parents=True, exist_ok=True)
+    _replace_text(path, json.dumps(dict(sorted((times | {name: round(seconds)}).items())), indent=1) + '\n')
+
+# %% ../nbs/90_pipeline.ipynb #88f1c9d1
 def run_if_needed(
     path,            # Notebook
     parameters:dict, # Its parameters
@@ -229,9 +241,10 @@ def run_if_needed(
     new = [n for n, t in drawn().items() if before.get(n) != t]
     entries = manifest_entries(run, name)
     note.write_text(json.dumps(dict(inputs=notebook_inputs(path, parameters, run), figures={n: entries[n] for n in new}, seconds=round(seconds, 1)), indent=1))
+    if reason == 'first run': note_time(run, name, seconds)
     return dict(notebook=name, seconds=seconds, figures=len(new), reason=reason)
 
-# %% ../nbs/90_pipeline.ipynb #421d3c1a
+# %% ../nbs/90_pipeline.ipynb #23a5d6da
 def run_notebooks(
     data:str='embedded', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
@@ -258,7 +271,7 @@ def run_notebooks(
             sys.stdout.flush()
     return pd.DataFrame(rows)
 
-# %% ../nbs/90_pipeline.ipynb #0ff34df5
+# %% ../nbs/90_pipeline.ipynb #ef30b7b6
 def main(
     argv=None, # Arguments; None for those of the process
 )->int: # Exit code
@@ -279,5 +292,5 @@ def main(
     print(f'{ran} run, {len(done) - ran} skipped, {done.figures.sum()} figures, {(time.perf_counter() - start)/60:.1f} min')
     return 0
 
-# %% ../nbs/90_pipeline.ipynb #e337841c
+# %% ../nbs/90_pipeline.ipynb #237656b1
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

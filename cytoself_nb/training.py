@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'perplexity_of', 'LossParts', 'Logged', 'PaperSchedule', 'KeepBest',
            'FiniteGuard', 'best_dtype', 'precision', 'AutoPrecision', 'peak_memory', 'Meter', 'Checkpoint',
-           'cytoself_learner', 'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'model_settings',
-           'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy', 'probe_table',
-           'probes_of_seeds']
+           'cytoself_learner', 'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'start_codebooks',
+           'model_settings', 'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy',
+           'probe_table', 'probes_of_seeds']
 
 # %% ../nbs/07_training.ipynb #768eade6
 import contextlib, hashlib, json, os, random, resource, time, warnings
@@ -84,7 +84,7 @@ class LossParts(Callback):
     def state_dict(self): return dict(rows=self.rows)
     def load_state_dict(self, state): self.rows = state['rows']
 
-# %% ../nbs/07_training.ipynb #f7d83759
+# %% ../nbs/07_training.ipynb #00a0199a
 @patch
 def before_batch(self:LossParts):
     "The crops are a target too: the loss compares the reconstruction with them"
@@ -97,6 +97,7 @@ def after_loss(self:LossParts):
         y, x = self.yb
         new = loss_parts(self.pred, y, x, self.variance)
         new = {'loss': sum(new.values()), **new}
+        new['typical_loss'] = new['loss'].log()   # its mean is the logarithm of the geometric mean
         if self.pred.global_logits is not None: new['accuracy'] = (self.pred.global_logits.argmax(1) == y).float()
         for k, v in new.items(): self.sums[k] = self.sums.get(k, 0) + v.sum()
         self.sums['n'] = self.sums.get('n', 0) + torch.tensor(float(len(y)), device=y.device)
@@ -104,7 +105,7 @@ def after_loss(self:LossParts):
             codes = getattr(self.pred, f'{level}_codes')
             if codes is not None: self.counts[level] = self.counts.get(level, 0) + torch.bincount(codes.flatten(), minlength=self.n_codes)
 
-# %% ../nbs/07_training.ipynb #94cbd193
+# %% ../nbs/07_training.ipynb #90ca919d
 @patch
 def _finish(self:LossParts, split):
     "Turn sums into means and counts into perplexities"
@@ -112,7 +113,7 @@ def _finish(self:LossParts, split):
     names = list(self.sums)
     total = _reduce(torch.stack([self.sums[k] for k in names]))
     means = dict(zip(names, (total / total[names.index('n')]).tolist()))
-    self.row |= {f'{split}_{k}': v for k, v in means.items() if k != 'n'}
+    self.row |= {f'{split}_{k}': np.exp(v).item() if k == 'typical_loss' else v for k, v in means.items() if k != 'n'}
     self.row |= {f'{split}_{level}_perplexity': perplexity_of(_reduce(c)) for level, c in self.counts.items()}
 
 @patch
@@ -137,9 +138,9 @@ class Logged(Metric):
     @property
     def name(self): return self._name
 
-# %% ../nbs/07_training.ipynb #dcb89f33
+# %% ../nbs/07_training.ipynb #b6cbfa4b
 class PaperSchedule(Callback):
-    "Rate x 0.1 after four epochs without improvement of the validation loss, stop after more than twelve (Methods, Training protocol)"
+    "Rate x 0.1 after four epochs without improvement of the typical validation loss, stop after more than twelve (Methods, Training protocol)"
     order = 60
     def __init__(self, drop_after=4, stop_after=12): self.drop_after, self.stop_after, self.best, self.bad = drop_after, stop_after, float('inf'), 0
     def before_fit(self):
@@ -148,7 +149,7 @@ class PaperSchedule(Callback):
     def before_epoch(self):
         if self.bad > self.stop_after: raise CancelFitException
     def after_epoch(self):
-        loss = self.loss_parts.row['valid_loss']
+        loss = self.loss_parts.row['valid_typical_loss']
         self.loss_parts.row['rate'] = self.opt.opt.param_groups[0]['lr']
         self.bad = 0 if loss < self.best else self.bad + 1
         self.best = min(self.best, loss)
@@ -156,19 +157,19 @@ class PaperSchedule(Callback):
     def state_dict(self): return dict(best=self.best, bad=self.bad, plateau=self.plateau.state_dict())
     def load_state_dict(self, state): self.best, self.bad = state['best'], state['bad']; self.plateau.load_state_dict(state['plateau'])
 
-# %% ../nbs/07_training.ipynb #7a61be19
+# %% ../nbs/07_training.ipynb #a1ed7e2b
 def _bare(model):
     "The network without the wrapper of distributed training"
     return getattr(model, 'module', model)
 
 class KeepBest(Callback):
-    "Put the weights of the epoch with the lowest validation loss back at the end of training"
+    "Put the weights of the epoch with the lowest typical validation loss back at the end of training"
     order = 61
     def __init__(self): self.best, self.weights, self.epoch_of_best = float('inf'), None, None
     def after_epoch(self):
         row = self.loss_parts.row
-        if row['valid_loss'] < self.best:
-            self.best, self.epoch_of_best = row['valid_loss'], row['epoch']
+        if row['valid_typical_loss'] < self.best:
+            self.best, self.epoch_of_best = row['valid_typical_loss'], row['epoch']
             self.weights = {k: v.detach().cpu().clone() for k, v in _bare(self.model).state_dict().items()}
     def after_fit(self):
         if self.weights is not None: _bare(self.model).load_state_dict(self.weights)
@@ -376,7 +377,27 @@ def embed(
     "Representations of all crops of a loader, in memory"
     return tuple(None if part[0] is None else np.concatenate(part) for part in zip(*embed_batches(model, loader)))
 
-# %% ../nbs/07_training.ipynb #4c5bacdd
+# %% ../nbs/07_training.ipynb #df1d484e
+def start_codebooks(
+    model:CytoselfFull, # Untrained network; its codebooks are changed
+    store,              # Crop store
+    channels:str,       # Channels shown to the network
+    seed:int=0,         # Which crops and which of their vectors
+    n:int=256,          # Training crops to look at
+)->CytoselfFull: # The same network
+    "Set the codes to vectors that the untrained encoders make of training crops"
+    x = next(iter(crop_loader(store, 'train', channels, n, shuffle=True, seed=seed)))[0]
+    rng = torch.Generator().manual_seed(seed)
+    training = model.training
+    with torch.no_grad():
+        maps = model.train()._encode(x.to(next(model.parameters()).device))   # batch statistics: running ones do not exist yet
+        for e, vq in zip(maps, (model.vq1, model.vq2)):
+            if vq is None: continue
+            vectors = e.permute(0, 2, 3, 1).reshape(-1, vq.dim)
+            vq.codebook.copy_(vectors[torch.randperm(len(vectors), generator=rng)[torch.arange(vq.n_codes) % len(vectors)]])
+    return model.train(training)
+
+# %% ../nbs/07_training.ipynb #077545cd
 def model_settings(
     run, # The run
     store, # Its crop store
@@ -387,12 +408,13 @@ def model_settings(
     return dict(channels=len(select_channels(store, channels or default_channels(store))), n_classes=len(class_names(store)), size=p.size,
                 n_codes=p.codes, hidden=p.hidden, decoder_width=p.decoder_width)
 
-# %% ../nbs/07_training.ipynb #381e988e
+# %% ../nbs/07_training.ipynb #2e17be14
 def train_model(
     run,                    # The run
     name:str='model',       # Name of the artefact: `model`, or that of a variant
     channels:str=None,      # Channels shown to the network; None: the default of the store
     share:float=1.,         # Part of the training budget of the profile to spend
+    start:bool=True,        # Start codes from vectors of training crops? False: drawn as the authors do
     **changes,              # Settings of `CytoselfFull` that differ: `n_splits=1`, `pretext=False`
 )->CytoselfFull: # On the CPU, in evaluation mode
     "Train a network for this run, or load it if it was trained with these settings"
@@ -401,14 +423,16 @@ def train_model(
     settings, n_train = model_settings(run, store, channels) | changes, int((store.labels.split == 'train').sum())
     epochs = max(1, round(n_epochs(run.profile, n_train) * share))
     data = json.loads(Path(f'{store.path}.settings.json').read_text())
-    made_with = dict(model=settings, channels=channels, epochs=epochs, batch=run.profile.batch, seed=run.seed, data=data['settings'])
+    made_with = dict(model=settings, channels=channels, epochs=epochs, batch=run.profile.batch, rate=run.profile.rate, seed=run.seed, start=start, data=data['settings'])
     csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
     digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:12]
     checkpoint = run.path/f'{name}-{digest}.checkpoint.pt'
 
     def build(tmp):
         set_seed(run.seed)
-        learn = cytoself_learner(store, CytoselfFull(**settings), channels, run.profile.batch, seed=run.seed, csv=csv, checkpoint=checkpoint)
+        model = CytoselfFull(**settings)
+        if start: start_codebooks(model, store, channels, run.seed)
+        learn = cytoself_learner(store, model, channels, run.profile.batch, run.profile.rate, run.seed, csv, checkpoint)
         learn.add_cb(Snapshots({1, max(1, epochs//8), max(1, epochs//3), epochs}))
         with learn.no_bar(), learn.no_logging(): learn.fit(epochs)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
@@ -422,7 +446,7 @@ def trained_model(
     "The network of the paper, trained for this run"
     return train_model(run)
 
-# %% ../nbs/07_training.ipynb #a39c8e99
+# %% ../nbs/07_training.ipynb #cf2d16aa
 def neighbour_vote(
     train:tuple, # (N,D) features, (N,) labels
     valid:tuple, # The same for the split that chooses the number of neighbours
@@ -437,7 +461,7 @@ def neighbour_vote(
     guess = best.predict(test[0])
     return dict(accuracy=(guess == test[1]).mean(), balanced_accuracy=balanced_accuracy_score(test[1], guess), neighbours=best.n_neighbors, valid_accuracy=max(scores))
 
-# %% ../nbs/07_training.ipynb #e63875a6
+# %% ../nbs/07_training.ipynb #f60427dd
 def pixel_components(
     splits:dict, # Split -> (crops (N,C,H,W) or flattened, labels)
     n:int,       # Components
@@ -460,7 +484,7 @@ def identity_accuracy(
     heads = {'local head': local, 'global head': glob, 'both heads': local + glob}
     return pd.DataFrame([dict(what=k, accuracy=(v.argmax(1) == y).float().mean().item(), balanced_accuracy=balanced_accuracy_score(y, v.argmax(1))) for k, v in heads.items()])
 
-# %% ../nbs/07_training.ipynb #0d1e92b8
+# %% ../nbs/07_training.ipynb #f370b701
 def probe_table(
     run,            # The run
     limit:int=20_000, # Crops of each split at most
@@ -485,7 +509,7 @@ def probe_table(
     made = json.loads((run.path/'model.safetensors.settings.json').read_text())
     return cached(run.path/'probe.csv', dict(model=made['settings'], trained=made['built'], limit=limit), build, pd.read_csv, '07_training')
 
-# %% ../nbs/07_training.ipynb #9b0a67b5
+# %% ../nbs/07_training.ipynb #94dba539
 def probes_of_seeds(
     run, # The run
 )->pd.DataFrame: # Probes of this and all other seeds found, with columns seed and built
@@ -493,7 +517,7 @@ def probes_of_seeds(
     def kind(folder):
         made = json.loads((folder/'probe.csv.settings.json').read_text())
         m = made['settings']['model']
-        return {k: m[k] for k in ('model', 'channels', 'epochs', 'batch')}, made['built']
+        return {k: m[k] for k in ('model', 'channels', 'batch', 'rate', 'start')}, made['built']
     mine, found = kind(run.path)[0], []
     stem = run.path.name.rsplit('-', 1)[0]
     for folder in sorted(run.path.parent.glob(f'{stem}-*')):

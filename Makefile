@@ -26,8 +26,8 @@ lab: $(READY)           ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab nbs
 
 seeds: $(READY)         ## train further seeds, then show them beside seed 0; DATA=yeast5
-	$(RUN) --seed 1 --only 07
-	$(RUN) --seed 2 --only 07
+	$(BIN)/python -W ignore -c "from cytoself_nb.core import open_run; from cytoself_nb.training import probe_table; \
+	    [print(f'seed {s}', probe_table(open_run('$(DATA)', '$(PROFILE)', s, '07_training')), sep='\n') for s in (1, 2)]"
 	$(RUN) --seed 0 --only 07,08
 
 readme: $(READY)        ## write README.md from nbs/index.ipynb

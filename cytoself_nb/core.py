@@ -34,10 +34,10 @@ class Profile:
     crops_shown:int       # Training budget: crops shown to the network over all epochs
     max_epochs:int=100    # Epochs at most
 
-# %% ../nbs/00_core.ipynb #00a33010
+# %% ../nbs/00_core.ipynb #ca061bf3
 PROFILES = {p.name: p for p in (
     Profile('smoke', proteins=8,    fields=5,  cells=4,  size=64,  codes=64,   hidden=64,   decoder_width=32, batch=16, rate=1e-3, crops_shown=400),
-    Profile('demo',  proteins=30,   fields=10, cells=10, size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, rate=1e-3, crops_shown=20_000),
+    Profile('demo',  proteins=30,   fields=10, cells=10, size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, rate=1e-3, crops_shown=40_000, max_epochs=22),
     Profile('paper', proteins=1311, fields=18, cells=45, size=100, codes=2048, hidden=1000, decoder_width=64, batch=32, rate=4e-4, crops_shown=88_020_200))}
 
 def get_profile(

@@ -9,9 +9,10 @@ __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'perplexity_of', 'LossParts',
            'model_settings', 'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy',
            'probe_table', 'probes_of_seeds']
 
-# %% ../nbs/07_training.ipynb #768eade6
-import contextlib, hashlib, json, os, random, resource, time, warnings
+# %% ../nbs/07_training.ipynb #f5ca229e
+import contextlib, hashlib, json, os, random, resource, sys, time, warnings
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,7 @@ def after_loss(self:LossParts):
             codes = getattr(self.pred, f'{level}_codes')
             if codes is not None: self.counts[level] = self.counts.get(level, 0) + torch.bincount(codes.flatten(), minlength=self.n_codes)
 
-# %% ../nbs/07_training.ipynb #90ca919d
+# %% ../nbs/07_training.ipynb #b5a0644a
 @patch
 def _finish(self:LossParts, split):
     "Turn sums into means and counts into perplexities"
@@ -123,11 +124,11 @@ def after_epoch(self:LossParts):
     if self.csv is not None and not rank_distrib(): _replace_text(Path(self.csv), pd.DataFrame(self.rows).to_csv(index=False))
     for level in ('local', 'global'):
         p = self.row.get(f'train_{level}_perplexity')
-        if p is not None and p < 2 and len(self.rows) > 3:
-            warnings.warn(f'the {level} codebook collapsed: perplexity {p:.1f} of {self.n_codes} codes after {len(self.rows)} epochs; '
-                          'compare the losses with the targets in 07_training, lower the rate or check the range of the images')
+        if p is not None and p < max(2, .02*self.n_codes) and len(self.rows) > 2:
+            warnings.warn(f'the {level} codebook has collapsed: {p:.1f} of {self.n_codes} codes in effective use after {len(self.rows)} epochs; '
+                          'start it with start_codebooks, lower the rate, or check the range of the images')
 
-# %% ../nbs/07_training.ipynb #98061533
+# %% ../nbs/07_training.ipynb #f818aa3f
 class Logged(Metric):
     "A number of `LossParts`, for the table that fastai shows"
     def __init__(self, name): self._name = name
@@ -138,7 +139,7 @@ class Logged(Metric):
     @property
     def name(self): return self._name
 
-# %% ../nbs/07_training.ipynb #b6cbfa4b
+# %% ../nbs/07_training.ipynb #764e8354
 class PaperSchedule(Callback):
     "Rate x 0.1 after four epochs without improvement of the typical validation loss, stop after more than twelve (Methods, Training protocol)"
     order = 60
@@ -157,7 +158,7 @@ class PaperSchedule(Callback):
     def state_dict(self): return dict(best=self.best, bad=self.bad, plateau=self.plateau.state_dict())
     def load_state_dict(self, state): self.best, self.bad = state['best'], state['bad']; self.plateau.load_state_dict(state['plateau'])
 
-# %% ../nbs/07_training.ipynb #a1ed7e2b
+# %% ../nbs/07_training.ipynb #152568f9
 def _bare(model):
     "The network without the wrapper of distributed training"
     return getattr(model, 'module', model)
@@ -176,7 +177,7 @@ class KeepBest(Callback):
     def state_dict(self): return dict(best=self.best, epoch_of_best=self.epoch_of_best, weights=self.weights)
     def load_state_dict(self, state): self.best, self.epoch_of_best, self.weights = state['best'], state['epoch_of_best'], state['weights']
 
-# %% ../nbs/07_training.ipynb #4af25474
+# %% ../nbs/07_training.ipynb #dff390b6
 class FiniteGuard(Callback):
     "Stop when the loss is not finite, and say which crops were in the batch"
     order = 46
@@ -187,13 +188,13 @@ class FiniteGuard(Callback):
         raise ValueError(f"the loss is {self.loss.item()} (parts: {bad}) in epoch {self.loss_parts.row['epoch']}, batch {self.iter}; "
                          f"look at these rows of the crop store: {'unknown' if rows is None else [int(r) for r in rows]}")
 
-# %% ../nbs/07_training.ipynb #5cceae2a
+# %% ../nbs/07_training.ipynb #49f90bda
 def best_dtype(
     device:str, # `cpu` or `cuda`
 ): # `torch.bfloat16`, `torch.float16`, or None for full precision
     "The shortest float in which this device is fast"
     if device == 'cuda': return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    fast = any(getattr(torch.cpu, f, lambda: False)() for f in ('_is_amx_tile_supported', '_is_avx512_bf16_supported'))
     return torch.bfloat16 if device == 'cpu' and fast else None
 
 def precision(
@@ -204,7 +205,7 @@ def precision(
     dtype = best_dtype(device) if dtype == 'auto' else dtype
     return contextlib.nullcontext() if dtype is None else torch.autocast(device, dtype=dtype)
 
-# %% ../nbs/07_training.ipynb #db591524
+# %% ../nbs/07_training.ipynb #4c26e9b7
 def _to_float(pred):
     "Outputs of the network in float32"
     if isinstance(pred, tuple): return type(pred)(*map(_to_float, pred))
@@ -225,7 +226,7 @@ class AutoPrecision(MixedPrecision):
     def after_loss(self): pass
     def after_fit(self): self.wrapped.__dict__.pop('forward', None); self.learn.scaler = None
 
-# %% ../nbs/07_training.ipynb #f52788ea
+# %% ../nbs/07_training.ipynb #a2cbbb84
 def peak_memory()->float: # MiB
     "Highest memory use so far: of the CUDA device if there is one, else resident memory of this process"
     if torch.cuda.is_available(): return torch.cuda.max_memory_allocated() / 2**20
@@ -236,10 +237,10 @@ class Meter(Callback):
     order = 47
     def before_epoch(self): self.start, self.seen = time.perf_counter(), 0
     def after_batch(self): self.seen += len(self.xb[0]) * self.training
-    def after_train(self): self.loss_parts.row['crops_per_s'] = _reduce(torch.tensor(self.seen / (time.perf_counter() - self.start))).item()
+    def after_train(self): self.loss_parts.row['crops_per_s'] = _reduce(torch.tensor(self.seen / (time.perf_counter() - self.start), device=self.xb[0].device)).item()
     def after_validate(self): self.loss_parts.row |= dict(peak_MiB=peak_memory(), seconds=time.perf_counter() - self.start)
 
-# %% ../nbs/07_training.ipynb #807ae9e3
+# %% ../nbs/07_training.ipynb #499566b5
 def _random_state():
     "State of the generators of Python, NumPy and PyTorch, as tensors and plain numbers"
     name, keys, *rest = np.random.get_state()
@@ -254,7 +255,7 @@ def _set_random_state(state):
     torch.set_rng_state(state['torch'])
     if state['cuda'] and torch.cuda.is_available(): torch.cuda.set_rng_state_all(state['cuda'])
 
-# %% ../nbs/07_training.ipynb #d35c1a09
+# %% ../nbs/07_training.ipynb #f79ab2d8
 class Checkpoint(Callback):
     "Write the whole state of training after each epoch, and go on from there if the file exists"
     order = 90
@@ -262,10 +263,14 @@ class Checkpoint(Callback):
     def _stateful(self): return {cb.name: cb for cb in self.learn.cbs if 'load_state_dict' in type(cb).__dict__}
     def before_fit(self):
         if not self.path.exists(): return
-        state = torch.load(self.path, map_location='cpu', weights_only=True)
-        _bare(self.model).load_state_dict(state['model'])
-        self.opt.opt.load_state_dict(state['opt'])
-        for name, cb in self._stateful().items(): cb.load_state_dict(state['callbacks'][name])
+        try:
+            state = torch.load(self.path, map_location='cpu', weights_only=True)
+            _bare(self.model).load_state_dict(state['model'])
+            self.opt.opt.load_state_dict(state['opt'])
+            for name, cb in self._stateful().items(): cb.load_state_dict(state['callbacks'][name])
+        except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as e:
+            raise ValueError(f'{self.path} is not a checkpoint of this training ({type(e).__name__}); expected one of the same network and callbacks; '
+                             'delete it to start anew, or give another path') from e
         self.dls.train.epoch = len(self.loss_parts.rows)
         _set_random_state(state['random'])
     def before_epoch(self):
@@ -277,7 +282,7 @@ class Checkpoint(Callback):
         tmp = self.path.with_name(f'.{self.path.name}.tmp')
         torch.save(state, tmp); os.replace(tmp, self.path)
 
-# %% ../nbs/07_training.ipynb #3ea26222
+# %% ../nbs/07_training.ipynb #ee69f699
 def cytoself_learner(
     store,                 # Crop store, see `04_data`
     model:CytoselfFull,    # The network, or a variant of it
@@ -304,7 +309,7 @@ def cytoself_learner(
     opt = partial(OptimWrapper, opt=torch.optim.Adam, fused=True)
     return Learner(DataLoaders(*loaders, device=device), model.to(device), cytoself_loss(variance), opt, lr=lr, cbs=cbs, metrics=shown)
 
-# %% ../nbs/07_training.ipynb #d14a5e14
+# %% ../nbs/07_training.ipynb #0321b6db
 @patch
 def _broadcast(self:DistributedDL, t, rank):
     "Send `t` from process `rank` to all; through the GPU only where the backend needs it"
@@ -312,7 +317,7 @@ def _broadcast(self:DistributedDL, t, rank):
     torch.distributed.broadcast(t, rank)
     return t.cpu().tolist()
 
-# %% ../nbs/07_training.ipynb #f5ad1f29
+# %% ../nbs/07_training.ipynb #2557fca1
 def time_steps(
     model,           # Network
     x:torch.Tensor,  # Crops (B,C,H,W)
@@ -335,7 +340,7 @@ def time_steps(
         times.append(time.perf_counter() - start)
     return len(x) / float(np.median(times[1:]))
 
-# %% ../nbs/07_training.ipynb #27fd1be9
+# %% ../nbs/07_training.ipynb #81baac5e
 def library_hash(
     *modules:str, # Names of modules of this package
 )->str: # Hexadecimal digest
@@ -343,7 +348,7 @@ def library_hash(
     from importlib.resources import files
     return hashlib.sha256(''.join((files('cytoself_nb')/f'{m}.py').read_text() for m in modules).encode()).hexdigest()[:16]
 
-# %% ../nbs/07_training.ipynb #4b07d4c9
+# %% ../nbs/07_training.ipynb #a30840ad
 class Snapshots(Callback):
     "Keep the global representation of the validation crops after some epochs"
     order = 62
@@ -354,7 +359,7 @@ class Snapshots(Callback):
     def state_dict(self): return dict(kept=self.kept)
     def load_state_dict(self, state): self.kept = state['kept']
 
-# %% ../nbs/07_training.ipynb #32633691
+# %% ../nbs/07_training.ipynb #a325787d
 def embed_batches(
     model:CytoselfFull, # Network
     loader,             # Loader, see `crop_loader`
@@ -377,7 +382,7 @@ def embed(
     "Representations of all crops of a loader, in memory"
     return tuple(None if part[0] is None else np.concatenate(part) for part in zip(*embed_batches(model, loader)))
 
-# %% ../nbs/07_training.ipynb #df1d484e
+# %% ../nbs/07_training.ipynb #b779e56b
 def start_codebooks(
     model:CytoselfFull, # Untrained network; its codebooks are changed
     store,              # Crop store
@@ -397,7 +402,7 @@ def start_codebooks(
             vq.codebook.copy_(vectors[torch.randperm(len(vectors), generator=rng)[torch.arange(vq.n_codes) % len(vectors)]])
     return model.train(training)
 
-# %% ../nbs/07_training.ipynb #077545cd
+# %% ../nbs/07_training.ipynb #afe06b26
 def model_settings(
     run, # The run
     store, # Its crop store
@@ -408,7 +413,7 @@ def model_settings(
     return dict(channels=len(select_channels(store, channels or default_channels(store))), n_classes=len(class_names(store)), size=p.size,
                 n_codes=p.codes, hidden=p.hidden, decoder_width=p.decoder_width)
 
-# %% ../nbs/07_training.ipynb #2e17be14
+# %% ../nbs/07_training.ipynb #4b3a813b
 def train_model(
     run,                    # The run
     name:str='model',       # Name of the artefact: `model`, or that of a variant
@@ -446,7 +451,7 @@ def trained_model(
     "The network of the paper, trained for this run"
     return train_model(run)
 
-# %% ../nbs/07_training.ipynb #cf2d16aa
+# %% ../nbs/07_training.ipynb #a4a93eac
 def neighbour_vote(
     train:tuple, # (N,D) features, (N,) labels
     valid:tuple, # The same for the split that chooses the number of neighbours
@@ -461,7 +466,7 @@ def neighbour_vote(
     guess = best.predict(test[0])
     return dict(accuracy=(guess == test[1]).mean(), balanced_accuracy=balanced_accuracy_score(test[1], guess), neighbours=best.n_neighbors, valid_accuracy=max(scores))
 
-# %% ../nbs/07_training.ipynb #f60427dd
+# %% ../nbs/07_training.ipynb #a9260588
 def pixel_components(
     splits:dict, # Split -> (crops (N,C,H,W) or flattened, labels)
     n:int,       # Components
@@ -484,7 +489,7 @@ def identity_accuracy(
     heads = {'local head': local, 'global head': glob, 'both heads': local + glob}
     return pd.DataFrame([dict(what=k, accuracy=(v.argmax(1) == y).float().mean().item(), balanced_accuracy=balanced_accuracy_score(y, v.argmax(1))) for k, v in heads.items()])
 
-# %% ../nbs/07_training.ipynb #f370b701
+# %% ../nbs/07_training.ipynb #78b562c2
 def probe_table(
     run,            # The run
     limit:int=20_000, # Crops of each split at most
@@ -509,7 +514,7 @@ def probe_table(
     made = json.loads((run.path/'model.safetensors.settings.json').read_text())
     return cached(run.path/'probe.csv', dict(model=made['settings'], trained=made['built'], limit=limit), build, pd.read_csv, '07_training')
 
-# %% ../nbs/07_training.ipynb #94dba539
+# %% ../nbs/07_training.ipynb #48ffe2fb
 def probes_of_seeds(
     run, # The run
 )->pd.DataFrame: # Probes of this and all other seeds found, with columns seed and built

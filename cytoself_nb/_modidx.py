@@ -365,4 +365,5 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'cytoself_nb.training.start_codebooks': ('training.html#start_codebooks', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.time_steps': ('training.html#time_steps', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.train_model': ('training.html#train_model', 'cytoself_nb/training.py'),
-                                      'cytoself_nb.training.trained_model': ('training.html#trained_model', 'cytoself_nb/training.py')}}}
+                                      'cytoself_nb.training.trained_model': ('training.html#trained_model', 'cytoself_nb/training.py'),
+                                      'cytoself_nb.training.untrained': ('training.html#untrained', 'cytoself_nb/training.py')}}}

@@ -407,14 +407,14 @@ def _questions(labels):
         rows.append(('complex', 'complex', 'protein', labels.complex.notna().values, 'protein', 'localization' if labels.get('localization', pd.Series(dtype=object)).notna().any() else None, True))
     return rows
 
-# %% ../nbs/08_atlas.ipynb #7b307884
+# %% ../nbs/08_atlas.ipynb #bb27370f
 def atlas_numbers(
     X,                  # (n, d) representations
     labels:pd.DataFrame,# One row per crop, with umap_1 and umap_2
     k:int=10,           # Neighbours
     most:int=2000,      # Crops asked at most
     seed:int=0,         # Seed of the shuffles
-)->pd.DataFrame: # label, neighbours, place, purity, shuffled (mean and highest of 50), crops
+)->pd.DataFrame: # label, neighbours, place, purity, shuffled (mean and highest of 50), crops, units that are shuffled
     "Purity of neighbours in the representation and on the map, beside the level of shuffled labels"
     out, k = [], min(k, len(labels) - 1)
     for name, column, apart, asked, unit, within, strict in _questions(labels):
@@ -425,10 +425,11 @@ def atlas_numbers(
             index = neighbours(Z, k, None if apart is None else labels[apart].astype(str), crops)
             level = shuffled_purity(index, labels[column], crops, strict, None if unit is None else labels[unit], None if within is None else labels[within], seed=seed)
             out.append(dict(label=name, neighbours=what, place=place, purity=purity(index, labels[column].values, crops, strict),
-                            shuffled=np.nanmean(level), shuffled_highest=np.nanmax(level), crops=len(crops)))
+                            shuffled=np.nanmean(level), shuffled_highest=np.nanmax(level), crops=len(crops),
+                            units=len(crops) if unit is None else labels.loc[labels[column].notna(), unit].nunique()))
     return pd.DataFrame(out)
 
-# %% ../nbs/08_atlas.ipynb #6ed6e7e6
+# %% ../nbs/08_atlas.ipynb #d0141a2a
 def judge(
     numbers:pd.DataFrame, # From `atlas_numbers`
     label:str,            # `localization`, `protein` or `complex`
@@ -439,5 +440,5 @@ def judge(
     if not len(t): return f'no {label} labels', 'not judged'
     here = '; '.join(f'{r.place}, neighbours {r.neighbours}: {r.purity:.2f} (shuffled {r.shuffled:.2f})' for r in t.itertuples())
     strict = t[t.neighbours == t.neighbours.iloc[-1]]
-    if not enough or strict.purity.isna().any(): return here, 'not judged'
+    if not enough or strict.purity.isna().any() or (strict.units < 8).any(): return here, 'not judged'
     return here, 'yes' if (strict.purity > strict.shuffled_highest).all() else 'no'

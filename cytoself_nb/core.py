@@ -34,10 +34,10 @@ class Profile:
     crops_shown:int       # Training budget: crops shown to the network over all epochs
     max_epochs:int=100    # Epochs at most
 
-# %% ../nbs/00_core.ipynb #ca061bf3
+# %% ../nbs/00_core.ipynb #91a377a3
 PROFILES = {p.name: p for p in (
     Profile('smoke', proteins=8,    fields=5,  cells=4,  size=64,  codes=64,   hidden=64,   decoder_width=32, batch=16, rate=1e-3, crops_shown=400),
-    Profile('demo',  proteins=30,   fields=10, cells=10, size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, rate=1e-3, crops_shown=40_000, max_epochs=22),
+    Profile('demo',  proteins=30,   fields=10, cells=10, size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, rate=1e-3, crops_shown=30_000, max_epochs=22),
     Profile('paper', proteins=1311, fields=18, cells=45, size=100, codes=2048, hidden=1000, decoder_width=64, batch=32, rate=4e-4, crops_shown=88_020_200))}
 
 def get_profile(
@@ -174,7 +174,7 @@ def sha256_of(
     "SHA-256 of a file, read in blocks"
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
-# %% ../nbs/00_core.ipynb #10475813
+# %% ../nbs/00_core.ipynb #56a4db34
 def save_fig(
     fig,                # Matplotlib figure
     name:str,           # File name, begins with the panel: `fig2_atlas`, `ed6_spectra`
@@ -183,12 +183,14 @@ def save_fig(
     panel:str,          # Panel of the paper and what is shown: `Fig. 2, localization atlas`
     proteins:int=None,  # Proteins drawn
     crops:int=None,     # Crops drawn
+    shows:str=None,     # What is drawn, if not the cells of this run: `virtual cells`, `no images`
 )->Path: # The picture
     "Save a figure with the table it was drawn from, its caption and its entry in the manifest"
     from cytoself_nb import __version__
     if not re.fullmatch(r'[a-z0-9]+(_[a-z0-9]+)+', name): raise ValueError(f"figure name {name!r} should be panel_subject in lower case, such as fig2_atlas")
     counts = ''.join(f', {n:,} {what}' for n, what in ((proteins, 'proteins'), (crops, 'crops')) if n is not None)
-    caption = f'{panel}. {data_label(run).capitalize()}{counts}, {run.profile.name} profile, seed {run.seed}.'
+    what = shows or data_label(run)
+    caption = f'{panel}. {what[0].upper() + what[1:]}{counts}, {run.profile.name} profile, seed {run.seed}.'
     run.figures.mkdir(parents=True, exist_ok=True)
     note = fig.text(0.01, -0.005, caption, fontsize=6, color='0.35', va='top', ha='left')
     png, csv = run.figures/f'{name}.png', run.figures/f'{name}.csv'
@@ -202,7 +204,7 @@ def save_fig(
     _replace_text(path, json.dumps(dict(sorted(manifest.items())), indent=1) + '\n')
     return png
 
-# %% ../nbs/00_core.ipynb #f8b3b8ec
+# %% ../nbs/00_core.ipynb #89f05d4c
 def save_claims(
     rows:list, # One dict per claim: `id`, `claim`, `paper`, `here`, `holds` (`yes`, `no`, `not judged`), `remark`
     run:Run,   # The run
@@ -218,13 +220,13 @@ def save_claims(
     _replace_text(run.figures/f'claims_{run.notebook}.csv', table.to_csv(index=False))
     return table
 
-# %% ../nbs/00_core.ipynb #941e1b4b
+# %% ../nbs/00_core.ipynb #3b9bf5f0
 def registry()->pd.DataFrame: # Columns dataset, path, bytes, sha256, licence, url
     "All files the project may download"
     table = pd.read_csv(package_files('cytoself_nb')/'registry.tsv', sep='\t')
     return table.assign(url='https://raw.githubusercontent.com/' + table.path)
 
-# %% ../nbs/00_core.ipynb #f326237c
+# %% ../nbs/00_core.ipynb #4431587f
 def _cache_folder():
     "Where downloads are kept"
     import pooch
@@ -242,7 +244,7 @@ def _fetch_one(row, cache):
         raise OSError(f"cannot download {row.url} ({type(e).__name__}); put the file by hand at {cache/row.path}, or set "
                       "CYTOSELF_NB_MIRROR to a folder that has it") from e
 
-# %% ../nbs/00_core.ipynb #fa70fd58
+# %% ../nbs/00_core.ipynb #a01539c5
 def fetch(
     name:str,           # A data set of the registry (`yeast5`) or the end of a file's path (`coreComplexes.txt`)
     progress:bool=True, # Show a progress bar?

@@ -471,7 +471,7 @@ def read_image(
         raise ValueError(f"cannot read {path} ({path.stat().st_size:,} bytes{'; it holds pickled objects' if pickled else ''}); expected "
             + ("plain numbers or text; save it again with np.save(path, array.astype(str))" if pickled else "a complete TIFF, PNG, JPEG or .npy file; copy or download it again")) from e
 
-# %% ../nbs/04_data.ipynb #714d6ef1
+# %% ../nbs/04_data.ipynb #662f4ec2
 def prepare(
     x:np.ndarray,   # Crops (n, C, H, W), any unit
     names:list,     # What to call each crop in a message
@@ -482,11 +482,15 @@ def prepare(
     check_crops(x, names, channels.index('protein') if 'protein' in channels else 0)
     out = unit_range(x)
     for c, name in enumerate(channels):
-        if name == 'distance': out[:, c] = np.clip(x[:, c], -1, 1)
+        if name != 'distance': continue
+        low, high = float(x[:, c].min()), float(x[:, c].max())
+        if max(-low, high) > 1.5:
+            raise ValueError(f"the distance channel of {names[0]} goes from {low:.4g} to {high:.4g}; expected -1 to 1 (pixels x 0.01, positive inside); scale it, or name the channels in channels.txt")
+        out[:, c] = np.clip(x[:, c], -1, 1)
     return resize_crops(out, size)
 
-# %% ../nbs/04_data.ipynb #d59a0ccc
-YEAST5 = {'AAC1':'mitochondria', 'AAC3':'mitochondria', 'AAH1':'cytosol', 'AAP1':'cytosol', 'AAR2':'cytosol and nucleus'}
+# %% ../nbs/04_data.ipynb #25e13a55
+YEAST5 = {'AAC1':'mitochondria', 'AAC3':'mitochondria', 'AAH1':'cytosol', 'AAP1':'cytosol'}   # AAR2: mixed, so no label
 
 def read_yeast5(
     size:int,    # Side wanted, pixels (as published: 64)
@@ -659,7 +663,7 @@ def _folder_labels(folder):
     if 'field' in table: table['fov'] = (table.protein + '_' + table.field).where(table.field.notna())
     return tidy_labels(table.drop(columns=['field', 'split'], errors='ignore'))
 
-# %% ../nbs/04_data.ipynb #ea7c8299
+# %% ../nbs/04_data.ipynb #97224aa1
 def read_folder(
     folder,   # Folder with crops and `labels.csv`
     size:int, # Side wanted, pixels
@@ -668,8 +672,10 @@ def read_folder(
     folder = Path(folder).expanduser()
     labels = _folder_labels(folder)
     n = len(_channels_first(read_image(folder/labels.file[0]), labels.file[0]))
-    named = (folder/'channels.txt').read_text().split() if (folder/'channels.txt').exists() else ['protein', 'nucleus', 'distance', *(f'channel{k}' for k in range(4, n + 1))][:n]
+    text = (folder/'channels.txt').read_text().splitlines() if (folder/'channels.txt').exists() else []
+    named = [line.strip() for line in text if line.strip()] or ['protein', 'nucleus', 'distance', *(f'channel{k}' for k in range(4, n + 1))][:n]
     if len(named) != n: raise ValueError(f"channels.txt names {len(named)} channels, {labels.file[0]} has {n}; expected one name per line for each channel")
+    if 'protein' not in named: raise ValueError(f"channels.txt names {', '.join(named)}; expected one of them to be protein; write protein in the line of the tagged protein's channel")
     def crop(name):
         x = _channels_first(read_image(folder/name), name)
         if len(x) != n: raise ValueError(f"{name} has {len(x)} channels, {labels.file[0]} has {n}; expected the same in all images")

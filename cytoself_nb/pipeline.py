@@ -221,7 +221,7 @@ def note_time(
     run.figures.mkdir(parents=True, exist_ok=True)
     _replace_text(path, json.dumps(dict(sorted((times | {name: round(seconds)}).items())), indent=1) + '\n')
 
-# %% ../nbs/90_pipeline.ipynb #88f1c9d1
+# %% ../nbs/90_pipeline.ipynb #e5ba03ee
 def run_if_needed(
     path,            # Notebook
     parameters:dict, # Its parameters
@@ -236,12 +236,13 @@ def run_if_needed(
     if not reason: return dict(notebook=name, seconds=0., figures=0, reason='')
     note.unlink(missing_ok=True)
     drawn = lambda: {n: (run.figures/f'{n}.png').stat().st_mtime_ns for n in manifest_entries(run, name)}
+    fresh = reason == 'first run' and not any(json.loads(s.read_text())['made_by'] == name for s in run.path.glob('*.settings.json'))
     before = drawn()
     seconds = run_notebook(path, folder/f'{name}.ipynb', parameters)
     new = [n for n, t in drawn().items() if before.get(n) != t]
     entries = manifest_entries(run, name)
     note.write_text(json.dumps(dict(inputs=notebook_inputs(path, parameters, run), figures={n: entries[n] for n in new}, seconds=round(seconds, 1)), indent=1))
-    if reason == 'first run': note_time(run, name, seconds)
+    if fresh: note_time(run, name, seconds)
     return dict(notebook=name, seconds=seconds, figures=len(new), reason=reason)
 
 # %% ../nbs/90_pipeline.ipynb #23a5d6da

@@ -7,10 +7,10 @@ __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'perplexity_of', 'LossParts',
            'FiniteGuard', 'best_dtype', 'precision', 'AutoPrecision', 'peak_memory', 'Meter', 'Checkpoint',
            'cytoself_learner', 'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'start_codebooks',
            'model_settings', 'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy',
-           'probe_table', 'probes_of_seeds']
+           'untrained', 'probe_table', 'probes_of_seeds']
 
-# %% ../nbs/07_training.ipynb #f5ca229e
-import contextlib, hashlib, json, os, random, resource, sys, time, warnings
+# %% ../nbs/07_training.ipynb #8bb75779
+import contextlib, hashlib, itertools, json, os, random, resource, sys, time, warnings
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -226,10 +226,12 @@ class AutoPrecision(MixedPrecision):
     def after_loss(self): pass
     def after_fit(self): self.wrapped.__dict__.pop('forward', None); self.learn.scaler = None
 
-# %% ../nbs/07_training.ipynb #a2cbbb84
-def peak_memory()->float: # MiB
-    "Highest memory use so far: of the CUDA device if there is one, else resident memory of this process"
-    if torch.cuda.is_available(): return torch.cuda.max_memory_allocated() / 2**20
+# %% ../nbs/07_training.ipynb #87f1f80e
+def peak_memory(
+    device:str='cpu', # Where the network is
+)->float: # MiB
+    "Highest memory use so far: of the CUDA device if the network is there, else resident memory of this process"
+    if device == 'cuda': return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
 
 class Meter(Callback):
@@ -238,7 +240,7 @@ class Meter(Callback):
     def before_epoch(self): self.start, self.seen = time.perf_counter(), 0
     def after_batch(self): self.seen += len(self.xb[0]) * self.training
     def after_train(self): self.loss_parts.row['crops_per_s'] = _reduce(torch.tensor(self.seen / (time.perf_counter() - self.start), device=self.xb[0].device)).item()
-    def after_validate(self): self.loss_parts.row |= dict(peak_MiB=peak_memory(), seconds=time.perf_counter() - self.start)
+    def after_validate(self): self.loss_parts.row |= dict(peak_MiB=peak_memory(self.xb[0].device.type), seconds=time.perf_counter() - self.start)
 
 # %% ../nbs/07_training.ipynb #499566b5
 def _random_state():
@@ -255,7 +257,7 @@ def _set_random_state(state):
     torch.set_rng_state(state['torch'])
     if state['cuda'] and torch.cuda.is_available(): torch.cuda.set_rng_state_all(state['cuda'])
 
-# %% ../nbs/07_training.ipynb #f79ab2d8
+# %% ../nbs/07_training.ipynb #4f8a1d17
 class Checkpoint(Callback):
     "Write the whole state of training after each epoch, and go on from there if the file exists"
     order = 90
@@ -268,10 +270,10 @@ class Checkpoint(Callback):
             _bare(self.model).load_state_dict(state['model'])
             self.opt.opt.load_state_dict(state['opt'])
             for name, cb in self._stateful().items(): cb.load_state_dict(state['callbacks'][name])
-        except (RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as e:
+        except (RuntimeError, KeyError, ValueError, OSError, EOFError, UnpicklingError) as e:
             raise ValueError(f'{self.path} is not a checkpoint of this training ({type(e).__name__}); expected one of the same network and callbacks; '
                              'delete it to start anew, or give another path') from e
-        self.dls.train.epoch = len(self.loss_parts.rows)
+        getattr(self.dls.train, 'dl', self.dls.train).epoch = len(self.loss_parts.rows)
         _set_random_state(state['random'])
     def before_epoch(self):
         if len(self.loss_parts.rows) >= self.n_epoch: raise CancelFitException
@@ -317,7 +319,7 @@ def _broadcast(self:DistributedDL, t, rank):
     torch.distributed.broadcast(t, rank)
     return t.cpu().tolist()
 
-# %% ../nbs/07_training.ipynb #2557fca1
+# %% ../nbs/07_training.ipynb #5331d881
 def time_steps(
     model,           # Network
     x:torch.Tensor,  # Crops (B,C,H,W)
@@ -327,7 +329,7 @@ def time_steps(
     fused:bool=True, # Fused Adam?
     steps:int=4,     # Steps that are timed, after one that is not
 )->float: # Crops per second, median
-    "How fast `model` trains or embeds on this machine"
+    "How fast `model` trains or embeds"
     model.train(train)
     opt, times = torch.optim.Adam(model.parameters(), 4e-4, fused=fused), []
     for _ in range(steps + 1):
@@ -348,18 +350,18 @@ def library_hash(
     from importlib.resources import files
     return hashlib.sha256(''.join((files('cytoself_nb')/f'{m}.py').read_text() for m in modules).encode()).hexdigest()[:16]
 
-# %% ../nbs/07_training.ipynb #a30840ad
+# %% ../nbs/07_training.ipynb #15309a3a
 class Snapshots(Callback):
-    "Keep the global representation of the validation crops after some epochs"
+    "Keep the global representation of some validation crops after some epochs"
     order = 62
-    def __init__(self, epochs): self.epochs, self.kept = set(epochs), {}
+    def __init__(self, epochs, most=2000): self.epochs, self.most, self.kept = set(epochs), most, {}
     def after_epoch(self):
-        epoch = self.loss_parts.row['epoch'] + 1
-        if epoch in self.epochs: self.kept[str(epoch)] = torch.from_numpy(embed(_bare(self.model), self.dls.valid)[0])
+        epoch, most = self.loss_parts.row['epoch'] + 1, self.most
+        if epoch in self.epochs: self.kept[str(epoch)] = torch.from_numpy(embed(_bare(self.model), self.dls.valid, most)[0])
     def state_dict(self): return dict(kept=self.kept)
     def load_state_dict(self, state): self.kept = state['kept']
 
-# %% ../nbs/07_training.ipynb #a325787d
+# %% ../nbs/07_training.ipynb #0a71076f
 def embed_batches(
     model:CytoselfFull, # Network
     loader,             # Loader, see `crop_loader`
@@ -378,9 +380,11 @@ def embed_batches(
 def embed(
     model:CytoselfFull, # Network
     loader,             # Loader
+    most:int=None,      # Crops at most, the first of the loader; None: all
 )->tuple: # Global representation (N,D), local codes (N,625), global codes (N,144)
-    "Representations of all crops of a loader, in memory"
-    return tuple(None if part[0] is None else np.concatenate(part) for part in zip(*embed_batches(model, loader)))
+    "Representations of the crops of a loader, in memory"
+    batches = itertools.islice(embed_batches(model, loader), None if most is None else -(-most // loader.bs))
+    return tuple(None if part[0] is None else np.concatenate(part)[:most] for part in zip(*batches))
 
 # %% ../nbs/07_training.ipynb #b779e56b
 def start_codebooks(
@@ -413,7 +417,7 @@ def model_settings(
     return dict(channels=len(select_channels(store, channels or default_channels(store))), n_classes=len(class_names(store)), size=p.size,
                 n_codes=p.codes, hidden=p.hidden, decoder_width=p.decoder_width)
 
-# %% ../nbs/07_training.ipynb #4b3a813b
+# %% ../nbs/07_training.ipynb #5190331e
 def train_model(
     run,                    # The run
     name:str='model',       # Name of the artefact: `model`, or that of a variant
@@ -429,21 +433,22 @@ def train_model(
     epochs = max(1, round(n_epochs(run.profile, n_train) * share))
     data = json.loads(Path(f'{store.path}.settings.json').read_text())
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=run.profile.batch, rate=run.profile.rate, seed=run.seed, start=start, data=data['settings'])
-    csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
+    csv, path = run.path/('history.csv' if name == 'model' else f'{name}-history.csv'), run.path/f'{name}.safetensors'
+    if not csv.exists(): path.unlink(missing_ok=True)   # one is nothing without the other
     digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:12]
-    checkpoint = run.path/f'{name}-{digest}.checkpoint.pt'
+    checkpoint, live = run.path/f'{name}-{digest}.checkpoint.pt', run.path/f'{name}-{digest}.history.csv'
 
     def build(tmp):
         set_seed(run.seed)
         model = CytoselfFull(**settings)
         if start: start_codebooks(model, store, channels, run.seed)
-        learn = cytoself_learner(store, model, channels, run.profile.batch, run.profile.rate, run.seed, csv, checkpoint)
+        learn = cytoself_learner(store, model, channels, run.profile.batch, run.profile.rate, run.seed, live, checkpoint)
         learn.add_cb(Snapshots({1, max(1, epochs//8), max(1, epochs//3), epochs}))
         with learn.no_bar(), learn.no_logging(): learn.fit(epochs)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
         save_weights(learn.model.to('cpu'), tmp, extra=dict(classes=class_names(store), channels=channels, best_epoch=learn.keep_best.epoch_of_best))
-        checkpoint.unlink(missing_ok=True)
-    return cached(run.path/f'{name}.safetensors', made_with, build, load_weights, '07_training').eval()
+        os.replace(live, csv); checkpoint.unlink(missing_ok=True)
+    return cached(path, made_with, build, load_weights, '07_training').eval()
 
 def trained_model(
     run, # The run
@@ -466,7 +471,7 @@ def neighbour_vote(
     guess = best.predict(test[0])
     return dict(accuracy=(guess == test[1]).mean(), balanced_accuracy=balanced_accuracy_score(test[1], guess), neighbours=best.n_neighbors, valid_accuracy=max(scores))
 
-# %% ../nbs/07_training.ipynb #a9260588
+# %% ../nbs/07_training.ipynb #88b4765a
 def pixel_components(
     splits:dict, # Split -> (crops (N,C,H,W) or flattened, labels)
     n:int,       # Components
@@ -483,13 +488,29 @@ def identity_accuracy(
 )->pd.DataFrame: # One row per head: accuracy, balanced accuracy
     "How often each identification head, and their mean, names the protein"
     from sklearn.metrics import balanced_accuracy_score
+    device = next(model.parameters()).device
     model.eval()
-    with torch.no_grad(): outs = [(o.local_logits.log_softmax(1), o.global_logits.log_softmax(1), y) for x, y in loader for o in [model(x)]]
-    local, glob, y = (torch.cat(p).cpu() for p in zip(*outs))
+    with torch.no_grad(): outs = [(o.local_logits.log_softmax(1).cpu(), o.global_logits.log_softmax(1).cpu(), y.cpu()) for x, y in loader for o in [model(x.to(device))]]
+    local, glob, y = (torch.cat(p) for p in zip(*outs))
     heads = {'local head': local, 'global head': glob, 'both heads': local + glob}
     return pd.DataFrame([dict(what=k, accuracy=(v.argmax(1) == y).float().mean().item(), balanced_accuracy=balanced_accuracy_score(y, v.argmax(1))) for k, v in heads.items()])
 
-# %% ../nbs/07_training.ipynb #78b562c2
+# %% ../nbs/07_training.ipynb #7789edd8
+def untrained(
+    model:CytoselfFull, # Trained network
+    store,              # Crop store
+    channels:str,       # Channels shown to the network
+    seed:int=0,         # Seed of the weights
+)->CytoselfFull: # Evaluation mode
+    "The same network before its first step: random weights, codes from vectors, batch-norm statistics of training crops"
+    set_seed(seed)
+    fresh = start_codebooks(CytoselfFull(**model.settings), store, channels, seed).train()
+    with torch.no_grad():
+        again = itertools.chain.from_iterable(itertools.repeat(crop_loader(store, 'train', channels, shuffle=True, seed=seed)))
+        for x, _ in itertools.islice(again, 50): fresh._encode(x)   # fifty batches, over several epochs if need be
+    return fresh.eval()
+
+# %% ../nbs/07_training.ipynb #51fccb3b
 def probe_table(
     run,            # The run
     limit:int=20_000, # Crops of each split at most
@@ -499,22 +520,22 @@ def probe_table(
         store, model = crop_store(run), trained_model(run)
         channels = model.extra['channels']
         loaders = {s: crop_loader(store, s, channels, batch=128) for s in ('train', 'val', 'test')}
-        labels = {s: np.concatenate([y.numpy() for _, y in dl])[:limit] for s, dl in loaders.items()}
+        some = lambda dl: itertools.islice(dl, -(-limit // dl.bs))
+        labels = {s: np.concatenate([y.numpy() for _, y in some(dl)])[:limit] for s, dl in loaders.items()}
         def vote(features): return neighbour_vote(*((features[s][0], features[s][1]) for s in ('train', 'val', 'test')))
-        def of(m): return {s: (embed(m, dl)[0][:limit], labels[s]) for s, dl in loaders.items()}
-        pixels = {s: (np.concatenate([x.numpy() for x, _ in dl])[:limit], labels[s]) for s, dl in loaders.items()}
-        set_seed(run.seed)
+        def of(m): return {s: (embed(m.to(default_device()), dl, limit)[0], labels[s]) for s, dl in loaders.items()}
+        pixels = {s: (np.concatenate([x.numpy() for x, _ in some(dl)])[:limit], labels[s]) for s, dl in loaders.items()}
         rows = [dict(what='vote, global representation', **vote(of(model))),
-                dict(what='vote, untrained network', **vote(of(CytoselfFull(**model.settings)))),
+                dict(what='vote, untrained network', **vote(of(untrained(model, store, channels, run.seed)))),
                 dict(what='vote, raw-pixel components', **max((vote(pixel_components(pixels, n)) for n in (10, 30, 100)), key=lambda r: r['valid_accuracy']))]
         counts = np.bincount(labels['train'])
         rows += [dict(what='always the most frequent', accuracy=(labels['test'] == counts.argmax()).mean(), balanced_accuracy=1/len(np.unique(labels['test'])))]
         pd.concat([identity_accuracy(model, loaders['test']), pd.DataFrame(rows)]).to_csv(tmp, index=False)
     trained_model(run)
     made = json.loads((run.path/'model.safetensors.settings.json').read_text())
-    return cached(run.path/'probe.csv', dict(model=made['settings'], trained=made['built'], limit=limit), build, pd.read_csv, '07_training')
+    return cached(run.path/'probe.csv', dict(model=made['settings'], trained=made['built'], limit=limit, floor='before the first step'), build, pd.read_csv, '07_training')
 
-# %% ../nbs/07_training.ipynb #48ffe2fb
+# %% ../nbs/07_training.ipynb #41f9e2d4
 def probes_of_seeds(
     run, # The run
 )->pd.DataFrame: # Probes of this and all other seeds found, with columns seed and built

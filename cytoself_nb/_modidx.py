@@ -79,6 +79,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.data.cut_fields': ('data.html#cut_fields', 'cytoself_nb/data.py'),
                                   'cytoself_nb.data.data_variance': ('data.html#data_variance', 'cytoself_nb/data.py'),
                                   'cytoself_nb.data.default_channels': ('data.html#default_channels', 'cytoself_nb/data.py'),
+                                  'cytoself_nb.data.n_proteins': ('data.html#n_proteins', 'cytoself_nb/data.py'),
                                   'cytoself_nb.data.nucleus_centre': ('data.html#nucleus_centre', 'cytoself_nb/data.py'),
                                   'cytoself_nb.data.open_store': ('data.html#open_store', 'cytoself_nb/data.py'),
                                   'cytoself_nb.data.pose': ('data.html#pose', 'cytoself_nb/data.py'),

@@ -8,7 +8,7 @@ __all__ = ['GREY', 'write_embedding', 'add_map', 'read_embedding', 'umap_xy', 'u
            'draw_inset', 'plot_atlas', 'pick_thumbnails', 'crop_pictures', 'plot_thumbnails', 'neighbours', 'purity',
            'shuffled_purity', 'atlas_numbers', 'judge']
 
-# %% ../nbs/08_atlas.ipynb #71276f27
+# %% ../nbs/08_atlas.ipynb #1be53b34
 import hashlib, json, warnings
 from dataclasses import asdict
 
@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import pandas as pd
 from .core import PALETTE, cached, data_label, figure_style, save_claims, save_fig
-from .data import crop_loader, crop_store, split_rows
+from .data import crop_loader, crop_store, n_proteins, split_rows
 from .simulate import composite
 from .training import embed_batches, trained_model
 

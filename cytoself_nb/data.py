@@ -6,12 +6,12 @@
 __all__ = ['LABEL_COLUMNS', 'SPLITS', 'YEAST5', 'HPA5', 'OPENCELL_COLUMNS', 'unit_range', 'resize_crops', 'check_crops',
            'tidy_labels', 'split_by_crop', 'cut_fields', 'split_by_field', 'Source', 'array_source', 'spool',
            'store_order', 'write_store', 'CropStore', 'open_store', 'default_channels', 'select_channels',
-           'class_names', 'split_rows', 'data_variance', 'pose', 'CropLoader', 'crop_loader', 'read_image', 'prepare',
-           'read_yeast5', 'read_hpa3', 'nucleus_centre', 'composite_cells', 'same_cell', 'read_hpa5', 'read_opencell',
-           'read_opencell_proteins', 'read_folder', 'crop_store']
+           'class_names', 'n_proteins', 'split_rows', 'data_variance', 'pose', 'CropLoader', 'crop_loader',
+           'read_image', 'prepare', 'read_yeast5', 'read_hpa3', 'nucleus_centre', 'composite_cells', 'same_cell',
+           'read_hpa5', 'read_opencell', 'read_opencell_proteins', 'read_folder', 'crop_store']
 
-# %% ../nbs/04_data.ipynb #796f30ca
-import errno, mmap, os, tempfile, warnings
+# %% ../nbs/04_data.ipynb #a7d44fa2
+import errno, hashlib, json, mmap, os, tempfile, warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -314,12 +314,18 @@ def select_channels(
     if unknown: raise ValueError(f"unknown channel {', '.join(unknown)}; the store has {', '.join(store.channels)}; join some of these by +")
     return [store.channels.index(c) for c in names]
 
-# %% ../nbs/04_data.ipynb #88f95b33
+# %% ../nbs/04_data.ipynb #a7c5acec
 def class_names(
     store:CropStore, # The store
 )->list: # Sorted names; a class is an index into them
     "The proteins of the store"
     return sorted(store.labels.protein.unique())
+
+def n_proteins(
+    labels:pd.DataFrame, # Label table of some crops
+)->int: # None where the identity to learn is the location and no protein is known (hpa5)
+    "How many proteins there are, for captions"
+    return None if labels.protein.equals(labels.localization) else labels.protein.nunique()
 
 def split_rows(
     store:CropStore, # The store
@@ -697,15 +703,16 @@ def _read_run(run):
     if list(folder.glob('*_pro.npy')): return read_opencell_proteins(folder)
     raise FileNotFoundError(f"{folder} has neither labels.csv nor published OpenCell arrays (Image_dataNN.npy, <name>_pro.npy); expected a folder of crops; write a labels.csv with the columns file and protein")
 
-# %% ../nbs/04_data.ipynb #483ec00c
+# %% ../nbs/04_data.ipynb #9e7bfb10
 def _run_settings(run):
     "What the store of a run depends on"
     settings = dict(data=run.data, size=run.profile.size, seed=run.seed)
     if run.data == 'embedded': return settings | {k: getattr(run.profile, k) for k in ('proteins', 'fields', 'cells')}
     folder = Path(run.data).expanduser()
     if not folder.is_dir(): return settings
-    table, files = folder/'labels.csv', [f for f in folder.rglob('*') if f.is_file()]
-    return settings | dict(labels=sha256_of(table) if table.exists() else None, files=len(files), changed=max((f.stat().st_mtime for f in files), default=0))
+    table, files = folder/'labels.csv', sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))
+    known = json.dumps([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
+    return settings | dict(labels=sha256_of(table) if table.exists() else None, files=hashlib.sha256(known.encode()).hexdigest()[:16])
 
 def crop_store(
     run:Run, # The run

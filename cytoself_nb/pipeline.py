@@ -8,7 +8,7 @@ __all__ = ['PACKAGE', 'NOTEBOOKS', 'RUNNER', 'numbered_notebooks', 'is_left_out'
            'reason_to_run', 'NotebookError', 'failure_message', 'run_notebook', 'note_time', 'run_if_needed',
            'run_notebooks', 'main']
 
-# %% ../nbs/90_pipeline.ipynb #abe3f8da
+# %% ../nbs/90_pipeline.ipynb #52a599fb
 import argparse, ast, hashlib, json, os, re, sys, time
 from contextlib import contextmanager
 from itertools import takewhile
@@ -19,7 +19,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from tqdm import tqdm
 
 import cytoself_nb
-from .core import DATASETS, Run, _replace_text, open_run
+from .core import DATASETS, Run, _replace_text, fetch, open_run
 
 # %% ../nbs/90_pipeline.ipynb #e529258b
 PACKAGE = Path(cytoself_nb.__file__).resolve().parent
@@ -110,7 +110,7 @@ def artefact_settings(
     made_by = lambda s: json.loads(s.read_text())['made_by']
     return sorted(s for s in sides if Path(str(s).removesuffix('.settings.json')).exists() and number(made_by(s)) <= number(notebook))
 
-# %% ../nbs/90_pipeline.ipynb #bdd6e3ba
+# %% ../nbs/90_pipeline.ipynb #24035553
 def _sha(text): return hashlib.sha256(text.encode()).hexdigest()
 
 def notebook_inputs(
@@ -124,7 +124,7 @@ def notebook_inputs(
     inputs |= {f'{PACKAGE.name}/{p.name}': _sha(p.read_text()) for p in library_files(sources, PACKAGE)}
     inputs |= {str(p.relative_to(run.path.parent)).removesuffix('.settings.json'): _sha(p.read_text()) for p in artefact_settings(run, Path(path).stem)}
     if parameters.get('data', 'embedded') not in DATASETS:
-        files = sorted(p for p in Path(parameters['data']).rglob('*') if p.is_file())
+        files = sorted(p for p in Path(parameters['data']).rglob('*') if p.is_file() and not p.name.startswith('.'))
         inputs['the files in the data folder'] = _sha(json.dumps([(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]))
     return inputs
 
@@ -245,7 +245,7 @@ def run_if_needed(
     if fresh: note_time(run, name, seconds)
     return dict(notebook=name, seconds=seconds, figures=len(new), reason=reason)
 
-# %% ../nbs/90_pipeline.ipynb #23a5d6da
+# %% ../nbs/90_pipeline.ipynb #69197e97
 def run_notebooks(
     data:str='embedded', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
@@ -261,6 +261,7 @@ def run_notebooks(
     with _environment(**_folders(folder.parent)):
         run, paths, rows = open_run(data, profile, seed, RUNNER), numbered_notebooks(folder, only), []
         for path in paths: check_parameters(path, parameters)
+        if data in DATASETS and data != 'embedded' and not (run.path/'crops.zarr').exists(): fetch(data)   # with a progress bar, which notebooks don't show
         bar = tqdm(paths, unit='notebook', disable=None, leave=False)
         for path in bar:
             bar.set_description(path.stem)

@@ -9,7 +9,7 @@ __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'perplexity_of', 'LossParts',
            'model_settings', 'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy',
            'untrained', 'probe_table', 'probes_of_seeds']
 
-# %% ../nbs/07_training.ipynb #8bb75779
+# %% ../nbs/07_training.ipynb #8605c092
 import contextlib, hashlib, itertools, json, os, random, resource, sys, time, warnings
 from pathlib import Path
 from pickle import UnpicklingError
@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     from fastai.distributed import DistributedDL
 
 from .core import cached, n_epochs, set_seed, _replace_text
-from .data import class_names, crop_loader, crop_store, data_variance, default_channels, select_channels
+from .data import class_names, crop_loader, crop_store, data_variance, default_channels, n_proteins, select_channels
 from .model import CytoselfFull, CytoselfOutput, load_weights, save_weights
 
 # %% ../nbs/07_training.ipynb #44391f62
@@ -284,7 +284,7 @@ class Checkpoint(Callback):
         tmp = self.path.with_name(f'.{self.path.name}.tmp')
         torch.save(state, tmp); os.replace(tmp, self.path)
 
-# %% ../nbs/07_training.ipynb #ee69f699
+# %% ../nbs/07_training.ipynb #fc8fd3c0
 def cytoself_learner(
     store,                 # Crop store, see `04_data`
     model:CytoselfFull,    # The network, or a variant of it
@@ -295,7 +295,7 @@ def cytoself_learner(
     csv=None,              # File for the history
     checkpoint=None,       # File for the state after each epoch; training goes on from it
     dtype='auto',          # Precision: `auto`, or None for float32
-    compile:bool=False,    # Compile the network with `torch.compile`? Needs a C++ compiler on CPUs
+    compile:str=None,      # Backend of `torch.compile`, such as `inductor` (needs a C++ compiler on CPUs); None: not compiled
 )->Learner:
     "A fastai learner with the loss, the schedule and the callbacks of this notebook"
     channels = channels or default_channels(store)
@@ -303,7 +303,7 @@ def cytoself_learner(
     loaders = [crop_loader(store, split, channels, batch, shuffle=split=='train', augment=split=='train', seed=seed, device=device) for split in ('train', 'val')]
     if len(select_channels(store, channels)) != model.settings['channels']:
         raise ValueError(f"the network takes {model.settings['channels']} channels, {channels!r} has {len(select_channels(store, channels))}; build it with channels={len(select_channels(store, channels))}")
-    if compile: model.compile()
+    if compile: model.compile(backend=compile)
     variance = data_variance(store, channels)
     cbs = [LossParts(variance, model.settings['n_codes'], csv), PaperSchedule(), KeepBest(), FiniteGuard(), Meter(), ChannelsLast(), AutoPrecision(dtype)]
     if checkpoint is not None: cbs.append(Checkpoint(checkpoint))
@@ -311,7 +311,7 @@ def cytoself_learner(
     opt = partial(OptimWrapper, opt=torch.optim.Adam, fused=True)
     return Learner(DataLoaders(*loaders, device=device), model.to(device), cytoself_loss(variance), opt, lr=lr, cbs=cbs, metrics=shown)
 
-# %% ../nbs/07_training.ipynb #0321b6db
+# %% ../nbs/07_training.ipynb #d8f59557
 @patch
 def _broadcast(self:DistributedDL, t, rank):
     "Send `t` from process `rank` to all; through the GPU only where the backend needs it"
@@ -319,7 +319,7 @@ def _broadcast(self:DistributedDL, t, rank):
     torch.distributed.broadcast(t, rank)
     return t.cpu().tolist()
 
-# %% ../nbs/07_training.ipynb #5331d881
+# %% ../nbs/07_training.ipynb #eb08c915
 def time_steps(
     model,           # Network
     x:torch.Tensor,  # Crops (B,C,H,W)
@@ -342,7 +342,7 @@ def time_steps(
         times.append(time.perf_counter() - start)
     return len(x) / float(np.median(times[1:]))
 
-# %% ../nbs/07_training.ipynb #81baac5e
+# %% ../nbs/07_training.ipynb #03bfd01a
 def library_hash(
     *modules:str, # Names of modules of this package
 )->str: # Hexadecimal digest
@@ -350,7 +350,7 @@ def library_hash(
     from importlib.resources import files
     return hashlib.sha256(''.join((files('cytoself_nb')/f'{m}.py').read_text() for m in modules).encode()).hexdigest()[:16]
 
-# %% ../nbs/07_training.ipynb #15309a3a
+# %% ../nbs/07_training.ipynb #3ebf48a5
 class Snapshots(Callback):
     "Keep the global representation of some validation crops after some epochs"
     order = 62
@@ -361,7 +361,7 @@ class Snapshots(Callback):
     def state_dict(self): return dict(kept=self.kept)
     def load_state_dict(self, state): self.kept = state['kept']
 
-# %% ../nbs/07_training.ipynb #0a71076f
+# %% ../nbs/07_training.ipynb #e824a0ae
 def embed_batches(
     model:CytoselfFull, # Network
     loader,             # Loader, see `crop_loader`
@@ -386,7 +386,7 @@ def embed(
     batches = itertools.islice(embed_batches(model, loader), None if most is None else -(-most // loader.bs))
     return tuple(None if part[0] is None else np.concatenate(part)[:most] for part in zip(*batches))
 
-# %% ../nbs/07_training.ipynb #b779e56b
+# %% ../nbs/07_training.ipynb #4e4078fe
 def start_codebooks(
     model:CytoselfFull, # Untrained network; its codebooks are changed
     store,              # Crop store
@@ -406,7 +406,7 @@ def start_codebooks(
             vq.codebook.copy_(vectors[torch.randperm(len(vectors), generator=rng)[torch.arange(vq.n_codes) % len(vectors)]])
     return model.train(training)
 
-# %% ../nbs/07_training.ipynb #afe06b26
+# %% ../nbs/07_training.ipynb #4e587847
 def model_settings(
     run, # The run
     store, # Its crop store
@@ -417,7 +417,7 @@ def model_settings(
     return dict(channels=len(select_channels(store, channels or default_channels(store))), n_classes=len(class_names(store)), size=p.size,
                 n_codes=p.codes, hidden=p.hidden, decoder_width=p.decoder_width)
 
-# %% ../nbs/07_training.ipynb #5190331e
+# %% ../nbs/07_training.ipynb #bbb0974d
 def train_model(
     run,                    # The run
     name:str='model',       # Name of the artefact: `model`, or that of a variant
@@ -456,7 +456,7 @@ def trained_model(
     "The network of the paper, trained for this run"
     return train_model(run)
 
-# %% ../nbs/07_training.ipynb #a4a93eac
+# %% ../nbs/07_training.ipynb #bcf1ab93
 def neighbour_vote(
     train:tuple, # (N,D) features, (N,) labels
     valid:tuple, # The same for the split that chooses the number of neighbours
@@ -471,7 +471,7 @@ def neighbour_vote(
     guess = best.predict(test[0])
     return dict(accuracy=(guess == test[1]).mean(), balanced_accuracy=balanced_accuracy_score(test[1], guess), neighbours=best.n_neighbors, valid_accuracy=max(scores))
 
-# %% ../nbs/07_training.ipynb #88b4765a
+# %% ../nbs/07_training.ipynb #2268d292
 def pixel_components(
     splits:dict, # Split -> (crops (N,C,H,W) or flattened, labels)
     n:int,       # Components
@@ -495,7 +495,7 @@ def identity_accuracy(
     heads = {'local head': local, 'global head': glob, 'both heads': local + glob}
     return pd.DataFrame([dict(what=k, accuracy=(v.argmax(1) == y).float().mean().item(), balanced_accuracy=balanced_accuracy_score(y, v.argmax(1))) for k, v in heads.items()])
 
-# %% ../nbs/07_training.ipynb #7789edd8
+# %% ../nbs/07_training.ipynb #ce4a19c3
 def untrained(
     model:CytoselfFull, # Trained network
     store,              # Crop store
@@ -510,7 +510,7 @@ def untrained(
         for x, _ in itertools.islice(again, 50): fresh._encode(x)   # fifty batches, over several epochs if need be
     return fresh.eval()
 
-# %% ../nbs/07_training.ipynb #51fccb3b
+# %% ../nbs/07_training.ipynb #5034e8c2
 def probe_table(
     run,            # The run
     limit:int=20_000, # Crops of each split at most
@@ -535,7 +535,7 @@ def probe_table(
     made = json.loads((run.path/'model.safetensors.settings.json').read_text())
     return cached(run.path/'probe.csv', dict(model=made['settings'], trained=made['built'], limit=limit, floor='before the first step'), build, pd.read_csv, '07_training')
 
-# %% ../nbs/07_training.ipynb #41f9e2d4
+# %% ../nbs/07_training.ipynb #6aa8164a
 def probes_of_seeds(
     run, # The run
 )->pd.DataFrame: # Probes of this and all other seeds found, with columns seed and built

@@ -257,7 +257,7 @@ def _set_random_state(state):
     torch.set_rng_state(state['torch'])
     if state['cuda'] and torch.cuda.is_available(): torch.cuda.set_rng_state_all(state['cuda'])
 
-# %% ../nbs/07_training.ipynb #4f8a1d17
+# %% ../nbs/07_training.ipynb #502e7a68
 class Checkpoint(Callback):
     "Write the whole state of training after each epoch, and go on from there if the file exists"
     order = 90
@@ -270,6 +270,7 @@ class Checkpoint(Callback):
             _bare(self.model).load_state_dict(state['model'])
             self.opt.opt.load_state_dict(state['opt'])
             for name, cb in self._stateful().items(): cb.load_state_dict(state['callbacks'][name])
+            if state['scaler']: self.learn.scaler.load_state_dict(state['scaler'])   # float16 only
         except (RuntimeError, KeyError, ValueError, OSError, EOFError, UnpicklingError) as e:
             raise ValueError(f'{self.path} is not a checkpoint of this training ({type(e).__name__}); expected one of the same network and callbacks; '
                              'delete it to start anew, or give another path') from e
@@ -279,7 +280,7 @@ class Checkpoint(Callback):
         if len(self.loss_parts.rows) >= self.n_epoch: raise CancelFitException
     def after_epoch(self):
         if rank_distrib(): return
-        state = dict(model=_bare(self.model).state_dict(), opt=self.opt.opt.state_dict(), random=_random_state(),
+        state = dict(model=_bare(self.model).state_dict(), opt=self.opt.opt.state_dict(), random=_random_state(), scaler=self.learn.scaler.state_dict() if hasattr(self.learn, 'scaler') else {},
                      callbacks={name: cb.state_dict() for name, cb in self._stateful().items()})
         tmp = self.path.with_name(f'.{self.path.name}.tmp')
         torch.save(state, tmp); os.replace(tmp, self.path)
@@ -417,7 +418,7 @@ def model_settings(
     return dict(channels=len(select_channels(store, channels or default_channels(store))), n_classes=len(class_names(store)), size=p.size,
                 n_codes=p.codes, hidden=p.hidden, decoder_width=p.decoder_width)
 
-# %% ../nbs/07_training.ipynb #bbb0974d
+# %% ../nbs/07_training.ipynb #4e1258e3
 def train_model(
     run,                    # The run
     name:str='model',       # Name of the artefact: `model`, or that of a variant
@@ -439,6 +440,8 @@ def train_model(
     checkpoint, live = run.path/f'{name}-{digest}.checkpoint.pt', run.path/f'{name}-{digest}.history.csv'
 
     def build(tmp):
+        for old in (*run.path.glob(f'{name}-*.checkpoint.pt'), *run.path.glob(f'{name}-*.history.csv')):
+            if digest not in old.name: old.unlink()   # of other settings
         set_seed(run.seed)
         model = CytoselfFull(**settings)
         if start: start_codebooks(model, store, channels, run.seed)

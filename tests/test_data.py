@@ -435,7 +435,9 @@ def test_own_folder_png_and_channel_names(tmp_path):
     from PIL import Image
     for k in range(3): Image.fromarray(np.random.default_rng(k).integers(0, 255, (20, 20, 3), np.uint8)).save(tmp_path/f'{k}.png')
     pd.DataFrame({'file':['0.png', '1.png', '2.png'], 'protein':'A', 'field':[1, 2, 3]}).to_csv(tmp_path/'labels.csv', index=False)
-    assert read_folder(tmp_path, 20)[2] == ['protein', 'nucleus', 'distance']
+    source, _, channels = read_folder(tmp_path, 20)
+    assert channels == ['protein', 'nucleus', 'distance']
+    with pytest.raises(ValueError, match='the distance channel of 0.png goes from'): source.read(np.arange(3))   # a colour is no distance
     (tmp_path/'channels.txt').write_text('microtubules\nprotein\nnucleus\n')
     source, _, channels = read_folder(tmp_path, 20)
     assert channels == ['microtubules', 'protein', 'nucleus'] and source.read(np.arange(3)).shape == (3, 3, 20, 20)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import need
 
 from cytoself_nb.model import CytoselfFull, GROUPS, _targets, load_published_weights, load_weights, plain_port, save_weights
 
@@ -18,10 +19,8 @@ SMALL = dict(size=64, n_codes=16, hidden=8, decoder_width=16, n_classes=3)
 def oracle():
     "Weight file and arrays, as paths and a dict"
     h5, io = ORACLE/'cytoself_tf_small.h5', ORACLE/'cytoself_tf_small_io.npz'
-    if not (h5.is_file() and io.is_file()):
-        message = f'no oracle in {ORACLE}; set CYTOSELF_NB_ORACLE to the folder of cytoself_tf_small.h5'
-        pytest.fail(message) if os.environ.get('CI') == 'true' else pytest.skip(message)
-    return h5, dict(np.load(io))
+    need(h5, 'the weight file of the authors\' network')
+    return h5, dict(np.load(need(io, 'its arrays')))
 
 
 @pytest.fixture(scope='module')

@@ -351,7 +351,7 @@ def library_hash(
     from importlib.resources import files
     return hashlib.sha256(''.join((files('cytoself_nb')/f'{m}.py').read_text() for m in modules).encode()).hexdigest()[:16]
 
-# %% ../nbs/07_training.ipynb #3ebf48a5
+# %% ../nbs/07_training.ipynb #3bcd825e
 class Snapshots(Callback):
     "Keep the global representation of some validation crops after some epochs"
     order = 62
@@ -362,7 +362,7 @@ class Snapshots(Callback):
     def state_dict(self): return dict(kept=self.kept)
     def load_state_dict(self, state): self.kept = state['kept']
 
-# %% ../nbs/07_training.ipynb #e824a0ae
+# %% ../nbs/07_training.ipynb #e237c5a7
 def embed_batches(
     model:CytoselfFull, # Network
     loader,             # Loader, see `crop_loader`
@@ -387,7 +387,7 @@ def embed(
     batches = itertools.islice(embed_batches(model, loader), None if most is None else -(-most // loader.bs))
     return tuple(None if part[0] is None else np.concatenate(part)[:most] for part in zip(*batches))
 
-# %% ../nbs/07_training.ipynb #4e4078fe
+# %% ../nbs/07_training.ipynb #d61a3a82
 def start_codebooks(
     model:CytoselfFull, # Untrained network; its codebooks are changed
     store,              # Crop store
@@ -407,7 +407,7 @@ def start_codebooks(
             vq.codebook.copy_(vectors[torch.randperm(len(vectors), generator=rng)[torch.arange(vq.n_codes) % len(vectors)]])
     return model.train(training)
 
-# %% ../nbs/07_training.ipynb #4e587847
+# %% ../nbs/07_training.ipynb #48a74ab4
 def model_settings(
     run, # The run
     store, # Its crop store
@@ -418,7 +418,7 @@ def model_settings(
     return dict(channels=len(select_channels(store, channels or default_channels(store))), n_classes=len(class_names(store)), size=p.size,
                 n_codes=p.codes, hidden=p.hidden, decoder_width=p.decoder_width)
 
-# %% ../nbs/07_training.ipynb #4e1258e3
+# %% ../nbs/07_training.ipynb #3e68b39c
 def train_model(
     run,                    # The run
     name:str='model',       # Name of the artefact: `model`, or that of a variant
@@ -459,7 +459,7 @@ def trained_model(
     "The network of the paper, trained for this run"
     return train_model(run)
 
-# %% ../nbs/07_training.ipynb #bcf1ab93
+# %% ../nbs/07_training.ipynb #cd1f817a
 def neighbour_vote(
     train:tuple, # (N,D) features, (N,) labels
     valid:tuple, # The same for the split that chooses the number of neighbours
@@ -474,7 +474,7 @@ def neighbour_vote(
     guess = best.predict(test[0])
     return dict(accuracy=(guess == test[1]).mean(), balanced_accuracy=balanced_accuracy_score(test[1], guess), neighbours=best.n_neighbors, valid_accuracy=max(scores))
 
-# %% ../nbs/07_training.ipynb #2268d292
+# %% ../nbs/07_training.ipynb #4f1adf05
 def pixel_components(
     splits:dict, # Split -> (crops (N,C,H,W) or flattened, labels)
     n:int,       # Components
@@ -498,7 +498,7 @@ def identity_accuracy(
     heads = {'local head': local, 'global head': glob, 'both heads': local + glob}
     return pd.DataFrame([dict(what=k, accuracy=(v.argmax(1) == y).float().mean().item(), balanced_accuracy=balanced_accuracy_score(y, v.argmax(1))) for k, v in heads.items()])
 
-# %% ../nbs/07_training.ipynb #ce4a19c3
+# %% ../nbs/07_training.ipynb #4e0ec900
 def untrained(
     model:CytoselfFull, # Trained network
     store,              # Crop store
@@ -508,12 +508,13 @@ def untrained(
     "The same network before its first step: random weights, codes from vectors, batch-norm statistics of training crops"
     set_seed(seed)
     fresh = start_codebooks(CytoselfFull(**model.settings), store, channels, seed).train()
+    for m in fresh.modules():
+        if isinstance(m, nn.BatchNorm2d): m.reset_running_stats(); m.momentum = None   # plain averages over the batches
     with torch.no_grad():
-        again = itertools.chain.from_iterable(itertools.repeat(crop_loader(store, 'train', channels, shuffle=True, seed=seed)))
-        for x, _ in itertools.islice(again, 50): fresh._encode(x)   # fifty batches, over several epochs if need be
+        for x, _ in itertools.islice(crop_loader(store, 'train', channels, batch=128, shuffle=True, seed=seed), 20): fresh._encode(x)
     return fresh.eval()
 
-# %% ../nbs/07_training.ipynb #5034e8c2
+# %% ../nbs/07_training.ipynb #b689f135
 def probe_table(
     run,            # The run
     limit:int=20_000, # Crops of each split at most
@@ -536,9 +537,9 @@ def probe_table(
         pd.concat([identity_accuracy(model, loaders['test']), pd.DataFrame(rows)]).to_csv(tmp, index=False)
     trained_model(run)
     made = json.loads((run.path/'model.safetensors.settings.json').read_text())
-    return cached(run.path/'probe.csv', dict(model=made['settings'], trained=made['built'], limit=limit, floor='before the first step'), build, pd.read_csv, '07_training')
+    return cached(run.path/'probe.csv', dict(model=made['settings'], trained=made['built'], limit=limit, floor='before the first step, exact statistics'), build, pd.read_csv, '07_training')
 
-# %% ../nbs/07_training.ipynb #6aa8164a
+# %% ../nbs/07_training.ipynb #8c0df626
 def probes_of_seeds(
     run, # The run
 )->pd.DataFrame: # Probes of this and all other seeds found, with columns seed and built

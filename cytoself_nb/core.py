@@ -8,7 +8,7 @@ __all__ = ['PROFILES', 'DATASETS', 'PALETTE', 'Profile', 'get_profile', 'n_epoch
            'fetch']
 
 # %% ../nbs/00_core.ipynb #a2260ddb
-import dataclasses, errno, hashlib, json, os, random, re, shutil, tempfile, time
+import dataclasses, errno, hashlib, json, os, random, re, shutil, tempfile, textwrap, time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -37,7 +37,7 @@ class Profile:
 # %% ../nbs/00_core.ipynb #91a377a3
 PROFILES = {p.name: p for p in (
     Profile('smoke', proteins=8,    fields=5,  cells=4,  size=64,  codes=64,   hidden=64,   decoder_width=32, batch=16, rate=1e-3, crops_shown=400),
-    Profile('demo',  proteins=30,   fields=10, cells=10, size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, rate=1e-3, crops_shown=30_000, max_epochs=22),
+    Profile('demo',  proteins=30,   fields=10, cells=10, size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, rate=1e-3, crops_shown=30_000),
     Profile('paper', proteins=1311, fields=18, cells=45, size=100, codes=2048, hidden=1000, decoder_width=64, batch=32, rate=4e-4, crops_shown=88_020_200))}
 
 def get_profile(
@@ -192,7 +192,8 @@ def save_fig(
     what = shows or data_label(run)
     caption = f'{panel}. {what[0].upper() + what[1:]}{counts}, {run.profile.name} profile, seed {run.seed}.'
     run.figures.mkdir(parents=True, exist_ok=True)
-    note = fig.text(0.01, -0.005, caption, fontsize=6, color='0.35', va='top', ha='left')
+    wrapped = textwrap.fill(caption, int(26*fig.get_figwidth()))   # 6 points: about 26 characters per inch
+    note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
     png, csv = run.figures/f'{name}.png', run.figures/f'{name}.csv'
     fig.savefig(png, bbox_inches='tight', metadata={'Software':None})
     note.remove()

@@ -357,6 +357,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'cytoself_nb.training.loss_parts': ('training.html#loss_parts', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.model_settings': ('training.html#model_settings', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.neighbour_vote': ('training.html#neighbour_vote', 'cytoself_nb/training.py'),
+                                      'cytoself_nb.training.paired_difference': ( 'training.html#paired_difference',
+                                                                                  'cytoself_nb/training.py'),
                                       'cytoself_nb.training.peak_memory': ('training.html#peak_memory', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.pixel_components': ( 'training.html#pixel_components',
                                                                                  'cytoself_nb/training.py'),

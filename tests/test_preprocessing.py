@@ -1,0 +1,314 @@
+"Preprocessing: damaged stacks, axes, killed runs, workers; what the notebook says about good stacks is tested there"
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from scipy import ndimage as ndi
+
+from cytoself_nb.preprocessing import (cut_crops, distance_from_nucleus, find_nuclei, judge_nuclei, max_projection, prepare_stack, prepare_stacks, read_stacks, reduce_image,
+                                       signed_distance, stack_info, stacks_table, unit_scale)
+
+
+def discs(image, diameter=None):
+    "A plain segmenter: everything brighter than half of the maximum"
+    return ndi.label(image > image.max()/2)[0]
+
+
+def stack(seed=0, planes=3, side=260, dtype=np.uint16):
+    "Protein noise and four bright discs (2, planes, side, side)"
+    rng, yx = np.random.default_rng(seed), np.mgrid[:side, :side]
+    x = rng.poisson(20, (2, planes, side, side))
+    for k, centre in enumerate([(110, 120), (155, 140), (110, 30), (250, 100)]): x[1, k % planes] += 180*(np.hypot(*(yx - np.array(centre)[:, None, None])) < 19)
+    return x.astype(dtype)
+
+
+def write(path, x, axes='CZYX', names=('protein', 'nucleus'), **kw):
+    tifffile.imwrite(path, x, ome=True, metadata=dict(axes=axes, Channel=dict(Name=list(names)), PhysicalSizeX=.2, PhysicalSizeXUnit='µm'), **kw)
+    return path
+
+
+@pytest.fixture
+def screen(tmp_path):
+    "Six stacks of two proteins with their table"
+    folder = tmp_path/'screen'; folder.mkdir()
+    for k in range(6): write(folder/f's{k}.ome.tif', stack(k))
+    pd.DataFrame(dict(file=[f's{k}.ome.tif' for k in range(6)], protein=list('AAABBB'), field=[1, 2, 3]*2, localization='nucleus', drug=list('xyxyxy'))).to_csv(folder/'stacks.csv', index=False)
+    return folder
+
+
+# ---- reading
+
+@pytest.mark.parametrize('compression', [None, 'zlib'])
+@pytest.mark.parametrize('share', [.0, .02, .1, .3, .5, .7, .9, .97, .999])
+def test_a_stack_cut_anywhere_is_never_taken_for_whole(share, compression, tmp_path):
+    x = stack(planes=5, side=64)
+    whole = write(tmp_path/'w.ome.tif', x, compression=compression).read_bytes()
+    (tmp_path/'cut.ome.tif').write_bytes(whole[:int(share*len(whole))])
+    try: got = max_projection(tmp_path/'cut.ome.tif')
+    except ValueError as e: assert 'cut.ome.tif' in str(e) and ('damaged' in str(e) or 'empty' in str(e))
+    else: np.testing.assert_array_equal(got, x.max(1))   # only bytes that nobody needs were lost
+
+
+@pytest.mark.parametrize('axes', ['CZYX', 'ZCYX', 'CYXZ', 'YXZC', 'YXCZ', 'ZYXC'])
+@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32])
+def test_every_order_of_axes(axes, dtype, tmp_path):
+    x = stack(planes=3, side=20).astype(dtype)
+    x[:, :, 3, 4] = 255
+    tifffile.imwrite(tmp_path/'a.tif', np.ascontiguousarray(x.transpose(['CZYX'.index(a) for a in axes])), photometric='minisblack')
+    got = max_projection(tmp_path/'a.tif', axes, (0, 1))
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got, x.max(1))
+
+
+def test_metadata_axes_of_planar_and_interleaved_colours(tmp_path):
+    rgb = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
+    tifffile.imwrite(tmp_path/'rgb.tif', rgb, photometric='rgb')
+    np.testing.assert_array_equal(max_projection(tmp_path/'rgb.tif', channels=(1, 2)), rgb.transpose(2, 0, 1)[1:])
+
+
+def test_big_endian_and_tiles(tmp_path):
+    x = stack(planes=2, side=64)
+    tifffile.imwrite(tmp_path/'b.tif', x, byteorder='>', photometric='minisblack', metadata=dict(axes='CZYX'))
+    write(tmp_path/'t.ome.tif', x, tile=(32, 32), compression='zlib')
+    np.testing.assert_array_equal(max_projection(tmp_path/'b.tif', channels=(0, 1)), x.max(1))
+    np.testing.assert_array_equal(max_projection(tmp_path/'t.ome.tif'), x.max(1))
+
+
+@pytest.mark.parametrize('change, says', [
+    (lambda f: f.write_bytes(b'not a picture'), 'damaged or cut short'),
+    (lambda f: f.write_bytes(b''), 'is empty'),
+    (lambda f: f.unlink(), 'no file'),
+    (lambda f: write(f, stack()[0], 'ZYX', ['protein']), 'one channel'),
+    (lambda f: write(f, stack().astype(np.float32)*np.inf), 'NaN or infinite'),
+    (lambda f: write(f, stack()*0), 'constant in the protein channel'),
+    (lambda f: write(f, np.stack([stack(), stack()]), 'TCZYX'), 'time points'),
+    (lambda f: write(f, stack(), names=['GFP', 'DAPI']), "called ['GFP', 'DAPI'], without protein, nucleus"),
+    (lambda f: write(f, stack(side=150)), 'expected 100 x 100 at least'),
+    (lambda f: write(f, np.swapaxes(stack(), 0, 1), 'CZYX', list('abc')), 'without protein'),
+    (lambda f: tifffile.imwrite(f, stack(), photometric='minisblack', metadata=None, ome=False), 'expected C, Z, Y, X in any order'),
+])
+def test_a_bad_stack_gets_its_sentence_and_the_others_their_crops(change, says, screen, tmp_path):
+    before = read_stacks(screen, tmp_path/'good', segment=discs, workers=1)[1]
+    change(screen/'s2.ome.tif')
+    with pytest.warns(UserWarning, match='1 of 6 stacks could not be used, first s2.ome.tif'):
+        source, labels, _ = read_stacks(screen, tmp_path/'work', segment=discs, workers=1)
+    rejects = pd.read_csv(tmp_path/'work/rejects.csv')
+    assert rejects.file.tolist() == ['s2.ome.tif'] and says in rejects.reason[0]
+    pd.testing.assert_frame_equal(labels, before[before.fov != 'A_3'].reset_index(drop=True))
+    assert len(source.read(np.arange(len(labels)))) == source.shape[0] == len(labels)
+
+
+def test_no_nucleus_and_a_broken_segmenter(screen, tmp_path):
+    nothing = lambda image, diameter: np.zeros(image.shape, int)
+    with pytest.raises(ValueError, match='none of the 6 stacks could be used, first s0.ome.tif: no nucleus was found'): prepare_stacks(screen, tmp_path/'work', nothing, workers=1)
+    def broken(image, diameter): raise KeyError('weights')
+    with pytest.raises(ValueError, match="first s0.ome.tif: KeyError: 'weights'"): prepare_stacks(screen, tmp_path/'work', broken, workers=1)
+    assert len(pd.read_csv(tmp_path/'work/rejects.csv')) == 6 and not list((tmp_path/'work').glob('*.npy'))
+
+
+def test_a_repaired_stack_is_taken_in(screen, tmp_path):
+    good = (screen/'s4.ome.tif').read_bytes()
+    (screen/'s4.ome.tif').write_bytes(good[:1000])
+    assert prepare_stacks(screen, tmp_path/'work', discs, workers=1)[2].file.tolist() == ['s4.ome.tif']
+    (screen/'s4.ome.tif').write_bytes(good)
+    assert not len(prepare_stacks(screen, tmp_path/'work', discs, workers=1)[2])
+    assert not len(pd.read_csv(tmp_path/'work/rejects.csv'))
+
+
+def test_full_disk_stops_the_run(screen, tmp_path, monkeypatch):
+    def full(*a, **k): raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(np, 'save', full)
+    with pytest.raises(OSError, match='No space'): prepare_stacks(screen, tmp_path/'work', discs, workers=1)
+    monkeypatch.undo()
+    assert not list((tmp_path/'work').glob('*.json'))
+    assert len([r for r in prepare_stacks(screen, tmp_path/'work', discs, workers=1)[0] if r]) == 6
+
+
+# ---- many stacks
+
+def crops_of(work): return {f.name: f.read_bytes() for f in sorted(Path(work).glob('*.npy'))}
+
+
+def test_one_and_two_workers_give_the_same_bytes(screen, tmp_path):
+    (screen/'s1.ome.tif').write_bytes(b'broken')
+    rejects = [prepare_stacks(screen, tmp_path/f'by{n}', discs, workers=n)[2] for n in (1, 2)]
+    pd.testing.assert_frame_equal(*rejects)
+    assert len(crops_of(tmp_path/'by1')) == 5 and crops_of(tmp_path/'by1') == crops_of(tmp_path/'by2')
+
+
+def test_a_cluster_by_its_address(screen, tmp_path):
+    from distributed import LocalCluster
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, processes=False) as cluster:
+        prepare_stacks(screen, tmp_path/'there', discs, address=cluster.scheduler_address)
+    prepare_stacks(screen, tmp_path/'here', discs, workers=1)
+    assert crops_of(tmp_path/'there') == crops_of(tmp_path/'here')
+
+
+def test_no_cluster_at_the_address(screen, tmp_path):
+    with pytest.raises(OSError, match='no dask cluster answers at tcp://127.0.0.1:9'): prepare_stacks(screen, tmp_path/'work', discs, address='tcp://127.0.0.1:9')
+
+
+def test_a_killed_run_continues(screen, tmp_path):
+    "SIGKILL while the third field is segmented; the fields that were done are not done again"
+    program = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from scipy import ndimage as ndi
+        from cytoself_nb.preprocessing import prepare_stacks
+        count = Path(sys.argv[3])
+        def slow(image, diameter):
+            with count.open('a') as f: f.write('.')
+            if sys.argv[4] == 'hang' and len(count.read_text()) == 3: time.sleep(60)
+            return ndi.label(image > image.max()/2)[0]
+        slow.__qualname__ = 'slow'
+        prepare_stacks(sys.argv[1], sys.argv[2], slow, workers=1)
+    """)
+    (tmp_path/'program.py').write_text(program)
+    args = [sys.executable, '-W', 'ignore', str(tmp_path/'program.py'), str(screen), str(tmp_path/'work'), str(tmp_path/'count')]
+    first = subprocess.Popen([*args, 'hang'])
+    start = time.time()
+    while time.time() - start < 60 and not ((tmp_path/'count').exists() and len((tmp_path/'count').read_text()) == 3): time.sleep(.1)
+    os.kill(first.pid, signal.SIGKILL); first.wait()
+    done = crops_of(tmp_path/'work')
+    assert len(done) == 2
+    times = {f: (tmp_path/'work'/f).stat().st_mtime_ns for f in done}
+    subprocess.run([*args, 'go on'], check=True)
+    assert (tmp_path/'count').read_text() == '.'*7                 # two done, one killed, four more
+    assert {f: (tmp_path/'work'/f).stat().st_mtime_ns for f in done} == times and len(crops_of(tmp_path/'work')) == 6
+    prepare_stacks(screen, tmp_path/'straight', discs, workers=1)
+    assert list(crops_of(tmp_path/'work').values()) == list(crops_of(tmp_path/'straight').values())
+
+
+@pytest.mark.parametrize('change', [dict(scale='crop'), dict(diameter_um=9.), dict(segment=lambda image, diameter: discs(image))])
+def test_changed_settings_are_done_again(change, screen, tmp_path):
+    prepare_stacks(screen, tmp_path/'work', discs, workers=1)
+    keys = [json.loads(f.read_text())['key'] for f in sorted((tmp_path/'work').glob('*.json'))]
+    prepare_stacks(screen, tmp_path/'work', **(dict(segment=discs) | change), workers=1)
+    assert all(json.loads(f.read_text())['key'] != k for f, k in zip(sorted((tmp_path/'work').glob('*.json')), keys))
+
+
+def test_label_images_instead_of_a_segmenter(screen, tmp_path):
+    (tmp_path/'labels').mkdir()
+    for k in range(6): tifffile.imwrite(tmp_path/f'labels/s{k}.tif', discs(stack(k).max(1)[1]).astype(np.int32))
+    (tmp_path/'labels/s5.tif').unlink()
+    with pytest.warns(UserWarning, match='no label image s5.tif'): labels = read_stacks(screen, tmp_path/'work', segment=tmp_path/'labels', workers=1)[1]
+    plain = read_stacks(screen, tmp_path/'plain', segment=discs, workers=1)[1]
+    plain = plain[plain.fov != 'B_3']
+    assert labels.fov.tolist() == plain.fov.tolist() and (labels[['y', 'x']] - plain[['y', 'x']]).abs().max().max() <= 1
+
+
+# ---- tables
+
+def test_labels_and_source_belong_together(screen, tmp_path):
+    source, labels, channels = read_stacks(screen, tmp_path/'work', segment=discs, workers=1)
+    assert channels == ['protein', 'nucleus', 'distance'] and {'protein', 'fov', 'localization', 'drug', 'y', 'x'} <= set(labels)
+    rows = np.array([0, len(labels)//2, len(labels) - 1])
+    for x, r in zip(source.read(rows), labels.iloc[rows].itertuples()):
+        f = prepare_stack(screen/r.file, discs)
+        square = np.stack([*unit_scale(f.image), f.distance])[:, r.y-50:r.y+50, r.x-50:r.x+50]
+        np.testing.assert_allclose(x, square, atol=6e-4)
+    nuclei, fields = (pd.read_csv(tmp_path/f'work/{n}.csv') for n in ('nuclei', 'fields'))
+    assert nuclei.reason.isna().sum() == len(labels) == fields.crops.sum() and set(nuclei.reason.dropna()) <= {'too near the edge', 'cut by the edge', 'too small', 'too large'}
+
+
+@pytest.mark.parametrize('change, error, says', [
+    (lambda t: t.drop(columns='protein'), ValueError, 'without protein'),
+    (lambda t: t.iloc[:0], ValueError, 'has no rows'),
+    (lambda t: t.assign(file='s0.ome.tif'), ValueError, 'more than once'),
+    (lambda t: t.assign(protein=[None, *t.protein[1:]]), ValueError, '1 rows without protein, first row 1'),
+    (lambda t: t.assign(pixel_um=-1), ValueError, 'expected the width of a raw pixel'),
+])
+def test_bad_tables(change, error, says, screen):
+    change(pd.read_csv(screen/'stacks.csv')).to_csv(screen/'stacks.csv', index=False)
+    with pytest.raises(error, match=says): stacks_table(screen)
+
+
+def test_the_pixel_size_of_the_table_overrides_the_file(screen, tmp_path):
+    table = pd.read_csv(screen/'stacks.csv')
+    table.assign(pixel_um=[.4]*6).to_csv(screen/'stacks.csv', index=False)
+    read_stacks(screen, tmp_path/'work', segment=discs, workers=1)
+    assert set(pd.read_csv(tmp_path/'work/fields.csv').height) == {260}
+
+
+def test_channels_file(screen, tmp_path):
+    plain = read_stacks(screen, tmp_path/'plain', segment=discs, workers=1)[0]
+    for k in range(6): write(screen/f's{k}.ome.tif', stack(k)[::-1], names=['a', 'b'])
+    (screen/'channels.txt').write_text('nucleus\nprotein\n')
+    turned = read_stacks(screen, tmp_path/'turned', segment=discs, workers=1)[0]
+    np.testing.assert_array_equal(plain.read(np.arange(3)), turned.read(np.arange(3)))
+
+
+# ---- distance
+
+def brute_distance(labels):
+    "Half a pixel less than the way to the nearest pixel of another label"
+    yx = np.argwhere(np.ones(labels.shape, bool)); l = labels.ravel()
+    d = np.sqrt(((yx[:, None] - yx[None])**2).sum(-1)); d[l[:, None] == l[None]] = np.inf
+    return (np.where(l > 0, 1, -1)*(d.min(1) - .5)).reshape(labels.shape)
+
+
+def test_distance_against_all_pairs():
+    labels = np.zeros((30, 34), int); labels[3:14, 4:15], labels[3:14, 15:25], labels[18:26, 8:30] = 1, 2, 3
+    np.testing.assert_allclose(signed_distance(labels)*100, brute_distance(labels), atol=.75)   # corners: the border is a chain of pixels
+    assert (np.sign(signed_distance(labels)) == np.where(labels > 0, 1, -1)).all()
+
+
+def test_distance_is_clipped_and_turns_with_the_image():
+    labels = np.zeros((20, 300), int); labels[5:15, 5:15] = 1
+    d = signed_distance(labels)
+    assert d[10, -1] == -1
+    np.testing.assert_allclose(signed_distance(labels.T), d.T)
+
+
+def test_distance_of_crops_scales_with_their_width():
+    small = (np.hypot(*(np.mgrid[:50, :50] - 24.5)) < 12)*100.
+    large = small.repeat(2, 0).repeat(2, 1)
+    far = [distance_from_nucleus(x[None], lambda image, d: (image > 50).astype(int))[0] for x in (small, large)]
+    np.testing.assert_allclose(far[1][::2, ::2], far[0], atol=.02)
+
+
+def test_mirrored_margin_keeps_cut_nuclei():
+    image = np.zeros((200, 200)); image[80:110, :12] = image[80:110, 90:120] = 100
+    labels = find_nuclei(image, lambda i, d: ndi.label(i > 50)[0])
+    assert (labels > 0).sum() == 30*12 + 30*30
+    assert judge_nuclei(labels).reason.tolist() == ['cut by the edge', '']
+
+
+def test_crops_are_the_pixels_around_the_centre():
+    image = np.arange(2*150*160).reshape(2, 150, 160)
+    crops = cut_crops(image, pd.DataFrame(dict(y=[50, 100], x=[50, 110])))
+    np.testing.assert_array_equal(crops[0], image[:, :100, :100]); np.testing.assert_array_equal(crops[1], image[:, 50:, 60:])
+    assert (crops[:, :, 50, 50] == image[:, [50, 100], [50, 110]].T).all()
+
+
+def test_reduction_keeps_the_mean():
+    x = np.random.default_rng(0).random((2, 201, 203))
+    assert reduce_image(x, .2).shape == (2, 100, 101) and reduce_image(x, .13).shape == (2, 67, 67) and reduce_image(x, .25).shape == (2, 126, 127)
+    for p in (.1, .2, .25, .4): np.testing.assert_allclose(reduce_image(x, p).mean(), x.mean(), atol=.01)
+
+
+def test_memory_of_a_stack_is_a_few_planes(tmp_path):
+    if sys.platform != 'linux': pytest.skip('reads /proc')
+    write(tmp_path/'s.ome.tif', np.tile(np.arange(512, dtype=np.uint16), (2, 30, 512, 1)), compression='zlib')
+    program = ("import sys; from cytoself_nb.preprocessing import max_projection\n"
+               "held = lambda w: next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith(w))\n"
+               "before = held('VmRSS'); max_projection(sys.argv[1]); print((held('VmHWM') - before)*1024)")
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', program, str(tmp_path/'s.ome.tif')], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 16*512*512*2
+
+
+def test_nothing_is_logged(tmp_path, caplog, capfd):
+    path = write(tmp_path/'a.ome.tif', stack(side=64), compression='zlib')
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ValueError): stack_info(path)
+    assert capfd.readouterr().err == ''

@@ -101,6 +101,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.data.store_order': ('data.html#store_order', 'cytoself_nb/data.py'),
                                   'cytoself_nb.data.tidy_labels': ('data.html#tidy_labels', 'cytoself_nb/data.py'),
                                   'cytoself_nb.data.unit_range': ('data.html#unit_range', 'cytoself_nb/data.py'),
+                                  'cytoself_nb.data.with_distance': ('data.html#with_distance', 'cytoself_nb/data.py'),
                                   'cytoself_nb.data.write_store': ('data.html#write_store', 'cytoself_nb/data.py')},
             'cytoself_nb.model': { 'cytoself_nb.model.ConvUnit': ('model.html#convunit', 'cytoself_nb/model.py'),
                                    'cytoself_nb.model.ConvUnit.__init__': ('model.html#convunit.__init__', 'cytoself_nb/model.py'),

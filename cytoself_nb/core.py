@@ -85,7 +85,7 @@ def data_slug(
     folder = Path(data).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"data={data!r} is neither a known data set ({', '.join(DATASETS)}) nor a folder; "
-                                "check the spelling or give the path of a folder with a labels.csv")
+                                "check the spelling or give the path of a folder with a stacks.csv or a labels.csv")
     name = re.sub(r'[^A-Za-z0-9_.-]+', '_', folder.resolve().name) or 'data'
     return f'own-{name}' if name in DATASETS else name
 

@@ -8,7 +8,7 @@ __all__ = ['LABEL_COLUMNS', 'SPLITS', 'YEAST5', 'HPA5', 'OPENCELL_COLUMNS', 'uni
            'store_order', 'write_store', 'CropStore', 'open_store', 'default_channels', 'select_channels',
            'class_names', 'n_proteins', 'split_rows', 'data_variance', 'pose', 'CropLoader', 'crop_loader',
            'read_image', 'prepare', 'read_yeast5', 'read_hpa3', 'nucleus_centre', 'composite_cells', 'same_cell',
-           'read_hpa5', 'read_opencell', 'read_opencell_proteins', 'read_folder', 'crop_store']
+           'read_hpa5', 'read_opencell', 'read_opencell_proteins', 'read_folder', 'with_distance', 'crop_store']
 
 # %% ../nbs/04_data.ipynb #a7d44fa2
 import errno, hashlib, json, mmap, os, tempfile, warnings
@@ -688,31 +688,44 @@ def read_folder(
         return prepare(x[None], [name], named, size)
     return Source((len(labels), n, size, size), lambda rows: np.concatenate([crop(labels.file[r]) for r in rows])), labels, named
 
+# %% ../nbs/04_data.ipynb #20a76417
+def with_distance(
+    x:np.ndarray,   # Crops (n, C, size, size)
+    channels:list,  # Their channels, `nucleus` among them
+)->tuple: # Crops (n, C+1, size, size), channels
+    "Add the distance to the nuclear envelope as the last channel"
+    from cytoself_nb.preprocessing import distance_from_nucleus
+    d = distance_from_nucleus(x[:, channels.index('nucleus')])
+    lost = np.isnan(d).any((1, 2))
+    if lost.any(): raise ValueError(f"no nucleus was found in {lost.sum()} of {len(x)} crops, first {int(lost.argmax())}; expected one in each; remove the crop, or train on protein+nucleus")
+    return np.concatenate([x, d[:, None]], 1), [*channels, 'distance']
+
 # %% ../nbs/04_data.ipynb #9ab98085
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
-    p = run.profile
-    if run.data == 'embedded':
-        from cytoself_nb.simulate import virtual_cells, virtual_proteome
-        return virtual_cells(virtual_proteome(p.proteins, run.seed), p.fields, p.cells, p.size, run.seed)
-    readers = dict(yeast5=read_yeast5, hpa3=read_hpa3, hpa5=read_hpa5)
-    if run.data in readers: return readers[run.data](p.size)
-    folder = Path(run.data).expanduser()
-    if (folder/'labels.csv').exists(): return read_folder(folder, p.size)
+    readers, folder = dict(yeast5=read_yeast5, hpa3=read_hpa3, hpa5=read_hpa5), Path(run.data).expanduser()
+    if run.data in readers:
+        x, labels, channels = readers[run.data](run.profile.size)
+        if 'nucleus' in channels: x, channels = with_distance(x, channels)
+        return x, labels, channels
+    if run.data == 'embedded' or (folder/'stacks.csv').exists():
+        from cytoself_nb.preprocessing import read_run_stacks
+        return read_run_stacks(run)
+    if (folder/'labels.csv').exists(): return read_folder(folder, run.profile.size)
     if list(folder.glob('Image_data*.npy')): return read_opencell(folder)
     if list(folder.glob('*_pro.npy')): return read_opencell_proteins(folder)
-    raise FileNotFoundError(f"{folder} has neither labels.csv nor published OpenCell arrays (Image_dataNN.npy, <name>_pro.npy); expected a folder of crops; write a labels.csv with the columns file and protein")
+    raise FileNotFoundError(f"{folder} has neither stacks.csv nor labels.csv nor published OpenCell arrays (Image_dataNN.npy, <name>_pro.npy); expected a folder of stacks or of crops; write a stacks.csv or labels.csv with the columns file and protein")
 
 # %% ../nbs/04_data.ipynb #9e7bfb10
 def _run_settings(run):
     "What the store of a run depends on"
     settings = dict(data=run.data, size=run.profile.size, seed=run.seed)
-    if run.data == 'embedded': return settings | {k: getattr(run.profile, k) for k in ('proteins', 'fields', 'cells')}
+    if run.data == 'embedded': return settings | dict(proteins=run.profile.proteins, fields=run.profile.fields)
     folder = Path(run.data).expanduser()
     if not folder.is_dir(): return settings
-    table, files = folder/'labels.csv', sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))
+    files = sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))
     known = json.dumps([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
-    return settings | dict(labels=sha256_of(table) if table.exists() else None, files=hashlib.sha256(known.encode()).hexdigest()[:16])
+    return settings | dict(tables=[sha256_of(folder/t) for t in ('labels.csv', 'stacks.csv') if (folder/t).exists()], files=hashlib.sha256(known.encode()).hexdigest()[:16])
 
 def crop_store(
     run:Run, # The run

@@ -488,7 +488,7 @@ def test_own_folder_truncated_image(own, tmp_path):
 def test_folder_without_anything(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
     (tmp_path/'empty').mkdir()
-    with pytest.raises(FileNotFoundError, match='neither labels.csv nor published OpenCell arrays'): crop_store(open_run(str(tmp_path/'empty'), 'smoke'))
+    with pytest.raises(FileNotFoundError, match='neither stacks.csv nor labels.csv nor published OpenCell arrays'): crop_store(open_run(str(tmp_path/'empty'), 'smoke'))
     with pytest.raises(FileNotFoundError, match='no labels.csv'): read_folder(tmp_path/'empty', 32)
 
 

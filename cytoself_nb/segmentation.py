@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OPENCELL_DIAMETER', 'LENGTHS', 'STEPS', 'NOISE_SEPARATION', 'drawn_nuclei', 'check_image', 'background_mask',
-           'log_response', 'close_disk', 'fill_holes', 'cut_gaps', 'nucleus_mask', 'split_mask', 'working_scale',
-           'resample', 'estimate_diameter', 'separation', 'segment_nuclei', 'overlaps', 'match_counts', 'scores',
+           'log_response', 'close_disk', 'fill_holes', 'cut_gaps', 'nucleus_mask', 'split_mask', 'reduction',
+           'block_mean', 'estimate_diameter', 'separation', 'segment_nuclei', 'overlaps', 'match_counts', 'scores',
            'check_labels']
 
 # %% ../nbs/02_segmentation.ipynb #a775cd99
@@ -39,7 +39,7 @@ def drawn_nuclei(
 
 # %% ../nbs/02_segmentation.ipynb #0208da37
 OPENCELL_DIAMETER = 75.   # Pixels of a 1,024-pixel field, 0.2 µm each
-LENGTHS = {step: pixels/OPENCELL_DIAMETER for step, pixels in dict(lowpass=5, log=4, closing=5).items()}
+LENGTHS = {step: pixels/OPENCELL_DIAMETER for step, pixels in dict(lowpass=5, log=4, closing=7.5).items()}
 
 # %% ../nbs/02_segmentation.ipynb #18465bec
 def check_image(
@@ -105,8 +105,8 @@ def cut_gaps(
     remove[0] = False
     return mask & ~remove[gaps]
 
-# %% ../nbs/02_segmentation.ipynb #e1040afb
-STEPS = ('log', 'closing', 'remask', 'minima', 'h-maxima', 'rescale', 'separation')
+# %% ../nbs/02_segmentation.ipynb #351f6435
+STEPS = ('log', 'closing', 'remask', 'minima', 'h-maxima', 'reduce', 'separation')
 
 def nucleus_mask(
     x:np.ndarray, # Picture (H, W) float32
@@ -142,46 +142,38 @@ def split_mask(
     seeds = ndi.label((h_maxima(smooth, .06*d) > 0) & mask, np.ones((3, 3)))[0] if by_depth else _peaks(smooth, mask, d)
     return watershed(-smooth, seeds, mask=mask), seeds, depth
 
-# %% ../nbs/02_segmentation.ipynb #093a99cb
-def working_scale(
+# %% ../nbs/02_segmentation.ipynb #d7cb411c
+def reduction(
     diameter:float, # Pixels
-)->float: # 2, 3 ... for small nuclei, 1, 1/2, 1/3 ... else
-    "Factor that brings a nucleus to 20 to 60 pixels"
-    return float(np.ceil(20/diameter)) if diameter < 20 else 1/max(1, int(diameter//30))
+)->int: # 1 below 60 pixels, else what brings a nucleus to 30 to 60
+    "Whole number by which a picture can be reduced without harm"
+    return max(1, int(diameter//30))
 
-def resample(
+def block_mean(
     x:np.ndarray, # Picture (H, W)
-    scale:float,  # From `working_scale`
-)->np.ndarray:
-    "Enlarge linearly by a whole number, or reduce by block means"
-    if scale > 1: return ndi.zoom(x, int(scale), order=1, mode='nearest', grid_mode=True)
-    k = round(1/scale)
+    k:int,        # Side of a block, pixels
+)->np.ndarray: # (H/k, W/k), rounded up
+    "Means of blocks of k x k pixels; the edge is repeated where the last block is short"
     if k == 1: return x
     x = np.pad(x, [(0, -n % k) for n in x.shape], mode='edge')
     return x.reshape(x.shape[0]//k, k, x.shape[1]//k, k).mean((1, 3))
 
-def _restore(labels, scale, shape):
-    "Labels at the size of the picture that `resample` was given"
-    k = round(max(scale, 1/scale))
-    labels = labels[k//2::k, k//2::k] if scale > 1 else labels.repeat(k, 0).repeat(k, 1)
-    return labels[:shape[0], :shape[1]]
-
 # %% ../nbs/02_segmentation.ipynb #eaddf1be
 def estimate_diameter(
     image, # 2-D picture of nuclei, any numeric type and scale
-)->float: # Pixels; NaN if nothing looks like a nucleus
+)->float: # Pixels, between 5 and half the picture; NaN if nothing looks like a nucleus
     "Typical nucleus diameter: the one that gives a mask whose nuclei have it"
     x = check_image(image)
     d = min(x.shape)/16
     for _ in range(6):
-        scale = min(1, working_scale(d))
-        mask = nucleus_mask(resample(x, scale), d*scale)
-        _, seeds, depth = split_mask(mask, d*scale)
+        k = reduction(d)
+        mask = nucleus_mask(block_mean(x, k), d/k)
+        _, seeds, depth = split_mask(mask, d/k)
         r = np.sort(np.asarray(ndi.maximum(depth, seeds, range(1, seeds.max() + 1)))) if seeds.any() else np.zeros(0)
         r = r[r > 1]
         if not len(r): return np.nan
         total = np.cumsum(r**2)
-        old, d = d, float(2.25*r[np.searchsorted(total, total[-1]/2)]/scale)
+        old, d = d, float(np.clip(2.25*k*r[np.searchsorted(total, total[-1]/2)], 5, min(x.shape)/2))
         if abs(d/old - 1) < .03: break
     return d
 
@@ -211,17 +203,18 @@ def segment_nuclei(
     diameter:float=None, # Typical nucleus diameter in pixels of this picture; estimated if not given
     without=(),          # Names of `STEPS` to leave out, for the ablation
 )->np.ndarray: # int32 (H, W): 0 background, 1..n nuclei, border nuclei included; no nuclei gives zeros
-    "Label the nuclei of a picture: the five steps of the paper at a working scale, then a watershed"
+    "Label the nuclei of a picture: the five steps of the paper at any magnification, then a watershed"
     x = check_image(image)
     if unknown := set(without) - set(STEPS): raise ValueError(f"without={sorted(unknown)} are no steps; expected some of {STEPS}")
     d = estimate_diameter(x) if diameter is None else _check_diameter(diameter, x.shape)
-    if not 5 <= d <= min(x.shape): return np.zeros(x.shape, np.int32)
-    scale = 1. if 'rescale' in without else working_scale(d)
-    y, w = resample(x, scale), d*scale
+    if np.isnan(d): return np.zeros(x.shape, np.int32)
+    k = 1 if 'reduce' in without else reduction(d)
+    y, w = block_mean(x, k), d/k
     labels = split_mask(nucleus_mask(y, w, without), w, 'h-maxima' not in without)[0]
     labels[(np.bincount(labels.ravel()) < .08*w*w)[labels]] = 0
     if 'separation' not in without and separation(y, labels, w) < NOISE_SEPARATION: labels[:] = 0
-    return relabel_sequential(_restore(labels, scale, x.shape))[0].astype(np.int32)
+    labels = labels.repeat(k, 0).repeat(k, 1)[:x.shape[0], :x.shape[1]]
+    return relabel_sequential(labels)[0].astype(np.int32)
 
 # %% ../nbs/02_segmentation.ipynb #6aad1d78
 def overlaps(

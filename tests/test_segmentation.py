@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from cytoself_nb.segmentation import (LENGTHS, STEPS, check_image, check_labels, close_disk, cut_gaps, drawn_nuclei, estimate_diameter, match_counts, overlaps,
-                                      scores, segment_nuclei, working_scale)
+                                      reduction, scores, segment_nuclei)
 
 
 @pytest.fixture(scope='module')
@@ -79,7 +79,7 @@ def test_half_an_overlap_is_not_a_match():
 
 # ---- segmentation
 
-@pytest.mark.parametrize('diameter', [9, 14, 30, 70])
+@pytest.mark.parametrize('diameter', [6, 9, 14, 30, 70])
 def test_drawn_nuclei_are_found(diameter):
     image, truth = drawn_nuclei(np.random.default_rng(1), diameter, (8*diameter, 9*diameter))
     assert f1(truth, segment_nuclei(image)) > .93 and f1(truth, segment_nuclei(image, diameter)) > .93
@@ -135,6 +135,6 @@ def test_gaps_inside_a_nucleus_stay():
     np.testing.assert_array_equal(cut_gaps(mask, log, 20), mask)
 
 
-def test_working_scale_brings_nuclei_to_a_workable_size():
-    for d in np.geomspace(5, 500, 50): assert 20 <= d*working_scale(d) < 60
+def test_large_nuclei_are_reduced_to_a_workable_size():
+    for d in np.geomspace(5, 500, 50): assert min(d, 30) <= d/reduction(d) < 60
     assert max(LENGTHS.values()) < .2

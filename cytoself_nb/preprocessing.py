@@ -407,6 +407,7 @@ def _run_jobs(jobs, workers, address):
     cluster = dict(address=address, timeout='10s') if address else dict(n_workers=min(workers, len(jobs)), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)
     try: client = Client(**cluster)
     except OSError as e: raise OSError(f"no dask cluster answers at {address} ({e}); expected the address of its scheduler, such as tcp://host:8786; start it or leave the address out") from e
+    except RuntimeError as e: raise RuntimeError("worker processes could not start; a script has to call this below if __name__ == '__main__': (a notebook needs nothing); add that line or give workers=1") from e
     with client:
         futures = client.map(_prepare_one, jobs, pure=False)
         of = dict(zip([f.key for f in futures], jobs))

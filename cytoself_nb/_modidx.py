@@ -221,6 +221,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing._stat': ('preprocessing.html#_stat', 'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing._tiff': ('preprocessing.html#_tiff', 'cytoself_nb/preprocessing.py'),
+                                           'cytoself_nb.preprocessing.bright_nuclei': ( 'preprocessing.html#bright_nuclei',
+                                                                                        'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing.channel_numbers': ( 'preprocessing.html#channel_numbers',
                                                                                           'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing.cut_crops': ( 'preprocessing.html#cut_crops',

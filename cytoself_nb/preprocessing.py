@@ -7,7 +7,7 @@ __all__ = ['CHANNELS', 'PIXEL_UM', 'SIZE', 'DIAMETER_UM', 'AREAS', 'QUANTILES', 
            'max_projection', 'reduce_image', 'reduce_labels', 'find_nuclei', 'signed_distance', 'judge_nuclei',
            'cut_crops', 'unit_scale', 'Field', 'sharpness', 'prepare_stack', 'stacks_table', 'stack_channels',
            'stack_folder', 'prepare_stacks', 'read_stacks', 'read_run_stacks', 'typical_diameter',
-           'distance_from_nucleus']
+           'distance_from_nucleus', 'bright_nuclei']
 
 # %% ../nbs/03_preprocessing.ipynb #a3055bda
 import hashlib, inspect, json, logging, math, os, shutil, sys, warnings, zlib
@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 from scipy import ndimage as ndi
+from skimage.filters import threshold_otsu
 from skimage.measure import regionprops_table
 from skimage.segmentation import find_boundaries
 from skimage.transform import resize
@@ -406,6 +407,7 @@ def _run_jobs(jobs, workers, address):
     cluster = dict(address=address, timeout='10s') if address else dict(n_workers=min(workers, len(jobs)), threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)
     try: client = Client(**cluster)
     except OSError as e: raise OSError(f"no dask cluster answers at {address} ({e}); expected the address of its scheduler, such as tcp://host:8786; start it or leave the address out") from e
+    except RuntimeError as e: raise RuntimeError("worker processes could not start; a script has to call this below if __name__ == '__main__': (a notebook needs nothing); add that line or give workers=1") from e
     with client:
         futures = client.map(_prepare_one, jobs, pure=False)
         of = dict(zip([f.key for f in futures], jobs))
@@ -512,3 +514,14 @@ def distance_from_nucleus(
         labels = segment(image, diameter) if image.min() < image.max() else np.zeros(image.shape, int)
         if labels.any(): out[k] = signed_distance(labels, 1/nucleus.shape[-1])
     return out
+
+# %% ../nbs/03_preprocessing.ipynb #b915a646
+def bright_nuclei(
+    image:np.ndarray,    # Nuclear channel of a single cell on black (H, W)
+    diameter:float=None, # Not used; there so that this can stand in for `segment_nuclei`
+)->np.ndarray: # Labels (H, W)
+    "Nuclei of a single cell on black: everything above Otsu's threshold of what isn't black, holes filled"
+    smooth = ndi.gaussian_filter(np.asarray(image, np.float32), 1)
+    lit = smooth[smooth > 0.02*smooth.max()]
+    if not lit.size or lit.min() == lit.max(): return np.zeros(image.shape, np.int32)
+    return ndi.label(ndi.binary_fill_holes(smooth > threshold_otsu(lit)))[0].astype(np.int32)

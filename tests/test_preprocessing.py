@@ -312,3 +312,9 @@ def test_nothing_is_logged(tmp_path, caplog, capfd):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(ValueError): stack_info(path)
     assert capfd.readouterr().err == ''
+
+
+def test_a_script_without_main_guard_gets_a_sentence(screen, tmp_path):
+    (tmp_path/'script.py').write_text(f'from cytoself_nb.preprocessing import prepare_stacks\nprepare_stacks({str(screen)!r}, {str(tmp_path/"work")!r}, workers=2)\n')
+    done = subprocess.run([sys.executable, '-W', 'ignore', str(tmp_path/'script.py')], capture_output=True, text=True)
+    assert done.returncode and "a script has to call this below if __name__ == '__main__'" in done.stderr.strip().splitlines()[-1]

@@ -434,12 +434,12 @@ def _er(c, s, rng):
 
 # %% ../nbs/01_simulate.ipynb #11ab6fd7
 def _mitochondria(c, s, rng):
-    start = _pick(c, rng, _cyto(c)*_towards(c, s.place - .4)*(c.edge > .5), 130*2**(.5*s.density))
+    start = _pick(c, rng, _cyto(c)*_towards(c, s.place - .4)*(c.edge > .5), 105*2**(.5*s.density))
     yx = _place(c, rng, start)
-    steps, n = 34, len(yx)
+    steps, n = 46, len(yx)
     path = _steered(c, rng, yx, rng.uniform(0, 2*np.pi, n), steps, .17, .22*2**(.5*s.texture), .95, 1.)
     u = rng.random((n, 1)) + np.cumsum(rng.normal(0, .02, (n, steps)), 1)
-    length = rng.gamma(1.6, 11*2**(-.5*s.texture), (n, 1))
+    length = rng.gamma(2, 13*2**(-.5*s.texture), (n, 1))
     keep = _within(c, path) & (np.arange(steps) < length)
     flat, u = path[keep], np.abs(u)[keep] % 1
     zyx = np.column_stack([_outside(c, flat, u), flat]).repeat(5, 0)
@@ -471,7 +471,7 @@ def _membrane(c, s, rng):
 
 # %% ../nbs/01_simulate.ipynb #40c52c39
 def _golgi(c, s, rng):
-    n, bits, steps = len(c.centre), int(30*2**(.6*s.density)), 16
+    n, bits, steps = len(c.centre), int(40*2**(.6*s.density)), 16
     spread = np.where(c.mitotic, 5., 1.9*2**(.6*s.texture))[:, None, None]
     side = np.arctan2(*(c.pole[:, 1:] - c.centre).T)[:, None] + rng.normal(0, .32*2**(.6*s.texture), (n, bits))
     reach = c.outline[np.arange(n)[:, None], (side*ANGLES/(2*np.pi)).astype(int) % ANGLES]

@@ -77,7 +77,7 @@ def test_each_compartment_lies_where_it_should(cells, name):
     inside = (v*cells.nucleus).sum()/v.sum()
     nuclear = {'nucleoplasm', 'chromatin', 'nucleolus', 'nucleolus fc', 'nuclear punctae'}
     if name in nuclear: assert inside > .8
-    elif name != 'nuclear membrane': assert inside < .25
+    elif name != 'nuclear membrane': assert inside < .3
 
 @pytest.mark.parametrize('name', list(COMPARTMENTS))
 @pytest.mark.parametrize('extreme', [-1.2, 1.2])

@@ -78,11 +78,12 @@ def _positions(
     "Cell centres of one field, by throwing darts that keep their distance"
     lo, hi = line.gap
     gap = rng.uniform(lo, hi) if crowd else (lo + hi)/2
-    darts = rng.uniform(-8, side + 8, (int(6*(side + 16)**2/gap**2), 2))
+    darts = rng.uniform(-8, side + 8, (int(6*(side + 16)**2/gap**2) + 8, 2))
     if line.colony:
         turn, off = rng.uniform(0, 2*np.pi), rng.uniform(.25, .9)*side
         far = (darts - side/2)@[np.sin(turn), np.cos(turn)]
-        darts = darts[far + 6*np.sin(((darts - side/2)@[np.cos(turn), -np.sin(turn)])/11) < off - side*.3]
+        inner = far + 6*np.sin(((darts - side/2)@[np.cos(turn), -np.sin(turn)])/11) < off - side*.3
+        if inner.any(): darts = darts[inner]
     far, keep, free = cdist(darts, darts, 'sqeuclidean') > gap**2, [], np.ones(len(darts), bool)
     while free.any(): keep.append(free.argmax()); free &= far[keep[-1]]
     return darts[keep]
@@ -323,16 +324,16 @@ def _walk(rng, start, heading, steps, step, bend):
     turn = heading[:, None] + np.cumsum(rng.normal(0, bend, (len(start), steps)), 1)
     return start[:, None] + np.cumsum(np.stack([np.sin(turn), np.cos(turn)], -1)*np.broadcast_to(step, len(start))[:, None, None], 1)
 
-def _steered(c, rng, start, heading, steps, step, bend, shy):
-    "The same, but turned aside by the outline of the cell, and with `shy` by its nucleus"
+def _steered(c, rng, start, heading, steps, step, bend, shy, slide):
+    "The same, but turned along the outline of the cell as far as `slide` says, and with `shy` along its nucleus"
     at, way, out = start.copy(), np.stack([np.sin(heading), np.cos(heading)], -1), np.empty((len(start), steps, 2))
     room = np.minimum(c.edge, -shy*np.minimum(c.rim, 9) + 9*(1 - shy)) if shy else c.edge
     slope, step = np.stack(np.gradient(ndi.gaussian_filter(room, .4*c.px)), -1)*c.px, np.broadcast_to(step, len(start))[:, None]
     for k in range(steps):
         i, j = np.clip((at*c.px).astype(int), 0, np.array(c.shape[1:]) - 1).T
-        push = slope[i, j]*np.clip(1.6 - room[i, j], 0, 2)[:, None]
-        side = way[:, ::-1]*[1, -1]
-        way = way + .35*push + rng.normal(0, bend, (len(at), 1))*side
+        n = slope[i, j]
+        against = np.minimum((way*n).sum(1), 0)*np.clip(slide*(1.2 - room[i, j]), 0, 1)    # slides along, doesn't bounce
+        way = way - against[:, None]*n + .04*n*(room[i, j] < .5)[:, None] + rng.normal(0, bend, (len(at), 1))*way[:, ::-1]*[1, -1]
         way /= np.linalg.norm(way, axis=1, keepdims=True) + 1e-9
         at = at + way*step
         out[:, k] = at
@@ -404,7 +405,7 @@ def _nuclear_punctae(c, s, rng):
     yx = _place(c, rng, at)
     mid, half, _ = _lookup(c, yx, c.mid, c.half)
     zyx = np.column_stack([mid + rng.uniform(-.7, .7, len(at))*half, yx])
-    if len(zyx): zyx = np.repeat(zyx, 3, 0) + rng.normal(0, .3*2**s.size*(.5 + .5*s.texture), (3*len(zyx), 3))
+    if len(zyx): zyx = np.repeat(zyx, 3, 0) + rng.normal(0, .3*2**(s.size + s.texture - 1), (3*len(zyx), 3))
     v = _balls(c, rng, zyx, .26*2**(.6*s.size), rng.gamma(2, 1., len(zyx)))
     return (v*(c.nucleoli < -.1) + .0012)*c.nucleus
 
@@ -436,7 +437,7 @@ def _mitochondria(c, s, rng):
     start = _pick(c, rng, _cyto(c)*_towards(c, s.place - .4)*(c.edge > .5), 130*2**(.5*s.density))
     yx = _place(c, rng, start)
     steps, n = 34, len(yx)
-    path = _steered(c, rng, yx, rng.uniform(0, 2*np.pi, n), steps, .17, .22*2**(.5*s.texture), .95)
+    path = _steered(c, rng, yx, rng.uniform(0, 2*np.pi, n), steps, .17, .22*2**(.5*s.texture), .95, 1.)
     u = rng.random((n, 1)) + np.cumsum(rng.normal(0, .02, (n, steps)), 1)
     length = rng.gamma(1.6, 11*2**(-.5*s.texture), (n, 1))
     keep = _within(c, path) & (np.arange(steps) < length)
@@ -489,8 +490,8 @@ def _cytoskeleton(c, s, rng):
     pole = np.repeat(c.pole[:, 1:], fibres, 0) + rng.normal(0, .4*2**(2*s.place), (n*fibres, 2))
     loose = _place(c, rng, _pick(c, rng, _cyto(c)*(.3 + np.minimum(-c.rim, 8).clip(0)/5), 120*2**(.5*s.density)))         # many are free of the centrosome
     start = np.concatenate([pole, loose]); m = len(start)
-    path = _steered(c, rng, start, rng.uniform(0, 2*np.pi, m), steps, .2, .035*2**(.8*s.texture), 0)
-    keep = _within(c, path) & (np.arange(steps) < rng.uniform(20, 1.3*steps, (m, 1)))
+    path = _steered(c, rng, start, rng.uniform(0, 2*np.pi, m), steps, .2, .035*2**(.8*s.texture), 0, .35)
+    keep = _within(c, path) & (np.arange(steps) < rng.uniform(15, steps, (m, 1)))
     u = (rng.beta(1, 1.4, (m, 1)) + np.cumsum(rng.normal(0, .008, path.shape[:2]), 1)).clip(0, 1)[keep]
     flat = path[keep]
     zyx = np.column_stack([_outside(c, flat, u), flat]).repeat(2, 0)
@@ -502,7 +503,7 @@ def _centrosome(c, s, rng):
     v = _balls(c, rng, pair.reshape(-1, 3), .24*2**(.5*s.size), 6.)
     near = np.repeat(c.pole, int(12*2**s.density), 0)
     v += _balls(c, rng, near + rng.normal(0, 1.4*2**(.5*s.texture), near.shape), .15, .22)
-    return v*(1 - .8*c.nucleus) + .0011*c.body
+    return v*(1 - .8*c.nucleus)*(c.body > 0) + .0011*c.body
 
 def _focal_adhesions(c, s, rng):
     start = _pick(c, rng, np.exp(-c.edge/(1.3*2**(.8*s.place)))*(1 + 3.*(c.free < 3))*(c.edge > .25), 26*2**(.7*s.density))
@@ -523,9 +524,9 @@ def _aggregates(c, s, rng):
 
 # %% ../nbs/01_simulate.ipynb #ced9a199
 COMPARTMENTS = {'nucleoplasm':(_nucleoplasm, 1.), 'chromatin':(_chromatin, 1.), 'nucleolus':(_nucleolus, 1.), 'nucleolus fc':(_nucleolus_fc, 1.),
-    'nuclear membrane':(_nuclear_membrane, .7), 'nuclear punctae':(_nuclear_punctae, 1.), 'cytoplasm':(_cytoplasm, .05), 'er':(_er, .2),
-    'mitochondria':(_mitochondria, .1), 'golgi':(_golgi, .15), 'endosome':(_endosome, .1), 'lysosome':(_lysosome, .1), 'membrane':(_membrane, .1),
-    'cytoskeleton':(_cytoskeleton, .2), 'centrosome':(_centrosome, .3), 'focal adhesions':(_focal_adhesions, .1), 'aggregates':(_aggregates, .1)}
+    'nuclear membrane':(_nuclear_membrane, .75), 'nuclear punctae':(_nuclear_punctae, 1.), 'cytoplasm':(_cytoplasm, .4), 'er':(_er, .45),
+    'mitochondria':(_mitochondria, .25), 'golgi':(_golgi, .2), 'endosome':(_endosome, .3), 'lysosome':(_lysosome, .35), 'membrane':(_membrane, .3),
+    'cytoskeleton':(_cytoskeleton, .4), 'centrosome':(_centrosome, .55), 'focal adhesions':(_focal_adhesions, .4), 'aggregates':(_aggregates, .35)}
 ANNOTATED = {'endosome':'vesicles', 'lysosome':'vesicles'}   # what a person would write down
 
 def _per_cell(v, c, amount):
@@ -571,7 +572,7 @@ def virtual_proteome(
     haze = np.where(member, haze[first]*np.exp(rng.normal(0, .1, n)), haze)
     share = {k: v for k, (_, v) in COMPARTMENTS.items()}
     inside = t.truth_share*t.truth_main.map(share) + (1 - t.truth_share)*t.truth_second.map(share).fillna(0)
-    t['nuclear_fraction'], t['haze'], t['level'] = (1 - haze)*inside + .3*haze, haze, np.exp(rng.uniform(np.log(40), np.log(300), n))
+    t['nuclear_fraction'], t['haze'], t['level'] = (1 - haze)*inside + .45*haze, haze, np.exp(rng.uniform(np.log(40), np.log(300), n))
     return t.assign(**{f'sig_{k}': sig[:, i] for i, k in enumerate(Signature._fields)})
 
 # %% ../nbs/01_simulate.ipynb #921c8f7d

@@ -22,9 +22,9 @@ import pandas as pd
 class Profile:
     "The sizes of a run; the same code runs in each of them"
     name:str              # `smoke`, `demo` or `paper`
-    proteins:int          # Virtual proteins to draw
+    proteins:int          # Virtual proteins, one of which is kept out of training
     fields:int            # Fields of view per virtual protein
-    cells:int             # Crops per virtual field of view
+    field_px:int          # Side of a virtual field of view, raw pixels of 0.2 µm
     size:int              # Side of a crop as the network sees it, pixels
     codes:int             # Codes in each of the two codebooks
     hidden:int            # Hidden units in each identification head
@@ -36,9 +36,9 @@ class Profile:
 
 # %% ../nbs/00_core.ipynb #91a377a3
 PROFILES = {p.name: p for p in (
-    Profile('smoke', proteins=8,    fields=5,  cells=4,  size=64,  codes=64,   hidden=64,   decoder_width=32, batch=16, rate=1e-3, crops_shown=400),
-    Profile('demo',  proteins=30,   fields=10, cells=10, size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, rate=1e-3, crops_shown=30_000),
-    Profile('paper', proteins=1311, fields=18, cells=45, size=100, codes=2048, hidden=1000, decoder_width=64, batch=32, rate=4e-4, crops_shown=88_020_200))}
+    Profile('smoke', proteins=9,    fields=5,  field_px=384,  size=64,  codes=64,   hidden=64,   decoder_width=32, batch=16, rate=1e-3, crops_shown=400),
+    Profile('demo',  proteins=65,   fields=10, field_px=432,  size=64,  codes=512,  hidden=256,  decoder_width=64, batch=32, rate=1e-3, crops_shown=30_000),
+    Profile('paper', proteins=1312, fields=18, field_px=1024, size=100, codes=2048, hidden=1000, decoder_width=64, batch=32, rate=4e-4, crops_shown=88_020_200))}
 
 def get_profile(
     name:str, # `smoke`, `demo` or `paper`

@@ -692,11 +692,12 @@ def read_folder(
 def with_distance(
     x:np.ndarray,   # Crops (n, C, size, size)
     channels:list,  # Their channels, `nucleus` among them
+    segment=None,   # Function (image, diameter) -> labels; default `segment_nuclei`
 )->tuple: # Crops (n, C+1, size, size), channels
     "Add the distance to the nuclear envelope as the last channel"
-    from cytoself_nb.preprocessing import distance_from_nucleus
-    d = distance_from_nucleus(x[:, channels.index('nucleus')])
-    lost = np.isnan(d).any((1, 2))
+    from cytoself_nb.preprocessing import distance_from_nucleus, segment_nuclei
+    d = distance_from_nucleus(x[:, channels.index('nucleus')], segment or segment_nuclei)
+    lost = (d == -1).all((1, 2))
     if lost.any(): raise ValueError(f"no nucleus was found in {lost.sum()} of {len(x)} crops, first {int(lost.argmax())}; expected one in each; remove the crop, or train on protein+nucleus")
     return np.concatenate([x, d[:, None]], 1), [*channels, 'distance']
 
@@ -706,7 +707,8 @@ def _read_run(run):
     readers, folder = dict(yeast5=read_yeast5, hpa3=read_hpa3, hpa5=read_hpa5), Path(run.data).expanduser()
     if run.data in readers:
         x, labels, channels = readers[run.data](run.profile.size)
-        if 'nucleus' in channels: x, channels = with_distance(x, channels)
+        from cytoself_nb.preprocessing import bright_nuclei
+        if 'nucleus' in channels: x, channels = with_distance(x, channels, bright_nuclei if run.data == 'hpa5' else None)   # hpa5: single cells on black
         return x, labels, channels
     if run.data == 'embedded' or (folder/'stacks.csv').exists():
         from cytoself_nb.preprocessing import read_run_stacks

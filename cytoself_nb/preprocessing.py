@@ -323,7 +323,8 @@ def stack_folder(
     if run.data == 'embedded':
         from cytoself_nb.simulate import virtual_proteome, write_screen
         p, path = run.profile, run.path/f'screen-{run.profile.proteins}x{run.profile.fields}'
-        draw = lambda: write_screen(path, virtual_proteome(p.proteins, run.seed), p.fields, run.seed, progress=sys.stderr.isatty())
+        shown = virtual_proteome(p.proteins, run.seed).query('not held_out')   # as FAM241A, which the paper kept out of training
+        draw = lambda: write_screen(path, shown, p.fields, run.seed, p.field_px, progress=sys.stderr.isatty())
         try: draw()
         except ValueError: shutil.rmtree(path); draw()   # drawn by another version: again, from nothing
         return path

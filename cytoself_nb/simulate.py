@@ -548,7 +548,8 @@ def _groups(n, rng):
     rows += [('nucleoplasm', 'cytoplasm', (k + .5)/series, None, False) for k in range(series)]
     rows += [(*MIXED[k % len(MIXED)], rng.uniform(.4, .6), None, False) for k in range(mixed)]
     rows += [('er', None, 1., None, True)]*orphan
-    rows += [(turn[((trios + 1)//2 + k) % len(turn)], None, 1., None, False) for k in range(n - len(rows))]
+    free = turn[(trios + 1)//2:] or turn   # compartments without a complex first
+    rows += [(free[k % len(free)], None, 1., None, False) for k in range(n - len(rows))]
     rows = [(b, a, 1 - w, c, o) if w < .5 else (a, b, w, c, o) for a, b, w, c, o in rows]   # the larger part is the main one
     return [rows[i] for i in rng.permutation(n)]
 

@@ -207,16 +207,16 @@ def save_fig(
 
 # %% ../nbs/00_core.ipynb #89f05d4c
 def save_claims(
-    rows:list, # One dict per claim: `id`, `claim`, `paper`, `here`, `holds` (`yes`, `no`, `not judged`), `remark`
+    rows:list, # One dict per claim: `id`, `claim`, `paper`, `here`, `holds` (`yes`, `no`, `not judged`), `remark`, and `data` where it is not that of the run
     run:Run,   # The run
 )->pd.DataFrame: # The table, with the data set as a column
     "Write the table *paper / here / data / remark* of one notebook and return it"
     cols = ['id', 'claim', 'paper', 'here', 'holds', 'remark']
     for r in rows:
-        if set(r) != set(cols): raise ValueError(f"a claim has the fields {sorted(r)}; expected {cols}")
+        if set(r) - {'data'} != set(cols): raise ValueError(f"a claim has the fields {sorted(r)}; expected {cols}")
         if r['holds'] not in ('yes', 'no', 'not judged'): raise ValueError(f"holds={r['holds']!r} for {r['id']}; expected yes, no or not judged")
     table = pd.DataFrame(rows, columns=cols)
-    table.insert(4, 'data', data_label(run))
+    table.insert(4, 'data', [r.get('data', data_label(run)) for r in rows])
     run.figures.mkdir(parents=True, exist_ok=True)
     _replace_text(run.figures/f'claims_{run.notebook}.csv', table.to_csv(index=False))
     return table

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CHANNELS', 'PIXEL_UM', 'SIZE', 'DIAMETER_UM', 'AREAS', 'QUANTILES', 'StackInfo', 'stack_info', 'channel_numbers',
            'max_projection', 'reduce_image', 'reduce_labels', 'find_nuclei', 'signed_distance', 'judge_nuclei',
-           'cut_crops', 'unit_scale', 'Field', 'sharpness', 'prepare_stack', 'stacks_table', 'stack_channels',
+           'cut_crops', 'unit_range', 'Field', 'sharpness', 'prepare_stack', 'stacks_table', 'stack_channels',
            'stack_folder', 'prepare_stacks', 'read_stacks', 'read_run_stacks', 'typical_diameter',
            'distance_from_nucleus', 'bright_nuclei']
 
@@ -222,12 +222,13 @@ def cut_crops(
 # %% ../nbs/03_preprocessing.ipynb #1c74e216
 QUANTILES = (0.005, 0.999)   # What becomes 0 and 1
 
-def unit_scale(
-    image:np.ndarray, # (..., H, W), fluorescence
-)->np.ndarray: # float32, each channel from 0 to 1
+def unit_range(
+    image:np.ndarray, # (..., H, W), fluorescence, any unit
+)->np.ndarray: # float32, each image from 0 to 1
     "Scale each image between its 0.5 and 99.9 % quantiles, clipped"
-    low, high = np.quantile(image, QUANTILES, axis=(-2, -1), keepdims=True)
-    return np.clip((image - low)/np.maximum(high - low, 1e-12), 0, 1).astype(np.float32)
+    x = np.asarray(image, np.float32)
+    low, high = np.quantile(x, QUANTILES, axis=(-2, -1), keepdims=True).astype(np.float32)
+    return np.clip((x - low) / np.maximum(high - low, 1e-12), 0, 1)
 
 # %% ../nbs/03_preprocessing.ipynb #f341f66e
 class Field(NamedTuple):
@@ -276,7 +277,7 @@ def prepare_stack(
     if kept.empty: raise ValueError(f"{len(nuclei)} nuclei, none to be cropped ({', '.join(f'{n} {r}' for r, n in nuclei.reason.value_counts().items())}); expected one at least; check the pixel size and the size of the field")
     raw = cut_crops(image, kept)
     nuclei.loc[kept.index, 'protein_mean'] = raw[:, 0].mean((1, 2), dtype=float).round(2)
-    fluorescence = cut_crops(unit_scale(image), kept) if scale == 'field' else unit_scale(raw)
+    fluorescence = cut_crops(unit_range(image), kept) if scale == 'field' else unit_range(raw)
     crops = np.concatenate([fluorescence, cut_crops(distance[None], kept)], 1).astype(np.float16)
     return Field(image, labels, distance, nuclei, crops, _measure(projection, image, labels, nuclei, info))
 

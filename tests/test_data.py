@@ -13,7 +13,8 @@ from cytoself_nb import data
 from cytoself_nb.core import cached, open_run
 from cytoself_nb.data import (SPLITS, Source, array_source, check_crops, class_names, crop_loader, crop_store, cut_fields, data_variance, default_channels,
                               open_store, pose, prepare, read_folder, read_hpa3, read_hpa5, read_image, read_opencell, read_opencell_proteins, read_yeast5,
-                              same_cell, select_channels, split_by_crop, split_by_field, split_rows, tidy_labels, unit_range, write_store)
+                              same_cell, select_channels, split_by_crop, split_by_field, split_rows, tidy_labels, write_store)
+from cytoself_nb.preprocessing import unit_range
 
 CHANNELS = ['protein', 'nucleus']
 

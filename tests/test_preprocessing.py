@@ -16,7 +16,7 @@ import tifffile
 from scipy import ndimage as ndi
 
 from cytoself_nb.preprocessing import (cut_crops, distance_from_nucleus, find_nuclei, judge_nuclei, max_projection, prepare_stack, prepare_stacks, read_stacks, reduce_image,
-                                       signed_distance, stack_info, stacks_table, unit_scale)
+                                       signed_distance, stack_info, stacks_table, unit_range)
 
 
 def discs(image, diameter=None):
@@ -215,7 +215,7 @@ def test_labels_and_source_belong_together(screen, tmp_path):
     rows = np.array([0, len(labels)//2, len(labels) - 1])
     for x, r in zip(source.read(rows), labels.iloc[rows].itertuples()):
         f = prepare_stack(screen/r.file, discs)
-        square = np.stack([*unit_scale(f.image), f.distance])[:, r.y-50:r.y+50, r.x-50:r.x+50]
+        square = np.stack([*unit_range(f.image), f.distance])[:, r.y-50:r.y+50, r.x-50:r.x+50]
         np.testing.assert_allclose(x, square, atol=6e-4)
     nuclei, fields = (pd.read_csv(tmp_path/f'work/{n}.csv') for n in ('nuclei', 'fields'))
     assert nuclei.reason.isna().sum() == len(labels) == fields.crops.sum() and set(nuclei.reason.dropna()) <= {'too near the edge', 'cut by the edge', 'too small', 'too large'}

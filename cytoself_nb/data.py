@@ -253,7 +253,7 @@ def write_store(
     if labels.split.isna().any(): labels = split_by_field(labels, seed)
     order, protein = store_order(labels.split, seed), channels.index('protein') if 'protein' in channels else 0
     with _building(path) as tmp, ThreadPoolExecutor(1) as writer:
-        source = chunks if isinstance(chunks, Source) else array_source(spool(chunks, len(labels), tmp/'spool.npy') if hasattr(chunks, '__next__') else chunks)
+        source = chunks if callable(getattr(chunks, 'read', None)) else array_source(spool(chunks, len(labels), tmp/'spool.npy') if hasattr(chunks, '__next__') else chunks)
         _check_fit(source.shape, labels, channels)
         size = size or source.shape[-1]
         images = _new_images(tmp/'store', len(order), len(channels), size, dict(channels=list(channels), source_size=source.shape[-1], seed=seed))

@@ -99,6 +99,24 @@ def test_changed_images_of_the_user_rerun(project):
     assert project(data=relative) == ['01_make']
 
 
+def test_notebooks_about_stacks_are_left_out_for_crops(project, capsys):
+    import nbformat
+    path = project.path/'nbs/01_make.ipynb'
+    nb = nbformat.read(path, 4)
+    nb.cells[0].metadata['tags'] = ['parameters', 'stacks']
+    nbformat.write(nb, path)
+    crops, stacks = project.path/'crops', project.path/'stacks'
+    for folder, table in ((crops, 'labels.csv'), (stacks, 'stacks.csv')):
+        folder.mkdir(); (folder/table).write_text('file,protein')
+    made = dict(figures=0, seconds=0., reason='first run')
+    ran = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, 'run_if_needed', lambda path, *a: ran.append(path.stem) or made | dict(notebook=path.stem))
+        for data, only in ((crops, []), (crops, ['01']), (stacks, [])): run_notebooks(data=str(data), profile='smoke', folder=project.path/'nbs', only=only)
+    assert ran == ['02_draw', '01_make', '01_make', '02_draw']
+    assert capsys.readouterr().out.count('left out') == 1
+
+
 def test_stops_at_the_first_failure(project):
     write_notebook(project.path/'nbs/01_make.ipynb', 'x = 1', "def f():\n    raise ValueError('found 3 channels, expected 2')\nf()")
     with pytest.raises(NotebookError) as e: project()

@@ -67,7 +67,7 @@ def test_library_imports_without_nbdev():
              f"for m in {MODULES!r}: importlib.import_module('cytoself_nb.' + m)\n")
     run(sys.executable, '-c', block)
 
-@pytest.mark.parametrize('module', ['core', 'simulate', 'quantizer', 'model'])   # the loader in data is one of fastai's
+@pytest.mark.parametrize('module', ['core', 'simulate', 'segmentation', 'preprocessing', 'quantizer', 'model'])   # the loader in data is one of fastai's
 def test_module_does_not_import_fastai(module):
     if module not in MODULES: pytest.fail(f'cytoself_nb.{module} is not there')
     run(sys.executable, '-W', 'ignore', '-c', f"import sys, cytoself_nb.{module}; assert 'fastai' not in sys.modules, 'fastai takes seconds to import'")

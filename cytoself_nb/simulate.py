@@ -660,7 +660,7 @@ def _camera(v, rng, scope, photons, light, optics):
     far = _out_of_focus(v)*light*np.float32(scope.haze*8) + 3    # and 3 photons of background
     out = np.empty(v.shape, np.uint16)
     for k, plane in enumerate(v):                            # plane by plane: stays in the cache
-        mean = plane*light + far
+        mean = np.maximum(plane*light + far, 0)              # a texture can dip below nothing
         noise = np.sqrt(mean*scope.photon_noise + np.float32(scope.read_noise**2))
         out[k] = np.clip(mean + noise*rng.standard_normal(mean.shape, dtype=np.float32) + np.float32(scope.offset + .5), 0, 65535)
     return out

@@ -531,16 +531,17 @@ def probe_table(
         rows += [dict(what='always the most frequent', accuracy=(labels['test'] == counts.argmax()).mean(), balanced_accuracy=1/len(np.unique(labels['test'])))]
         tmp.mkdir()
         pd.concat([identity_accuracy(model, loaders['test']), pd.DataFrame(rows)]).to_csv(tmp/'table.csv', index=False)
-        right.assign(fov=store.labels.fov.iloc[loaders['test'].rows[:len(right)]].to_numpy()).to_csv(tmp/'right.csv', index=False)
+        asked = store.labels.iloc[loaders['test'].rows[:len(right)]]
+        right.assign(protein=asked.protein.to_numpy(), fov=asked.fov.to_numpy()).to_csv(tmp/'right.csv', index=False)
     trained_model(run)
     made = json.loads((run.path/'model.safetensors.settings.json').read_text())
-    settings = dict(model=made['settings'], trained=made['built'], limit=limit, floor='before the first step, exact statistics')
+    settings = dict(model=made['settings'], trained=made['built'], limit=limit, floor='before the first step, exact statistics', right='with protein')
     return cached(run.path/'probe', settings, build, lambda folder: pd.read_csv(folder/'table.csv'), '07_training')
 
 # %% ../nbs/07_training.ipynb #8c0df626
 def probes_of_seeds(
     run,                # The run
-    part:str='table',   # `table`: a row per probe; `right`: a row per test crop, was each vote right?
+    part:str='table',   # `table`: a row per probe; `right`: a row per test crop, its protein and field, was each vote right?
 )->pd.DataFrame: # Of this and all other seeds found, with columns seed and built
     "Collect the probes of this data set and profile over seeds, where the model is of the same kind"
     def kind(folder):

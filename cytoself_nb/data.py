@@ -684,10 +684,10 @@ def read_folder(
 def with_distance(
     x:np.ndarray,   # Crops (n, C, size, size)
     channels:list,  # Their channels, `nucleus` among them
-    segment=None,   # Function (image, diameter) -> labels; default `segment_nuclei`
+    segment=segment_nuclei, # Function (image, diameter) -> labels
 )->tuple: # Crops (n, C+1, size, size), channels
     "Add the distance to the nuclear envelope as the last channel"
-    d = distance_from_nucleus(x[:, channels.index('nucleus')], segment or segment_nuclei)
+    d = distance_from_nucleus(x[:, channels.index('nucleus')], segment)
     lost = (d == -1).all((1, 2))
     if lost.any(): raise ValueError(f"no nucleus was found in {lost.sum()} of {len(x)} crops, first {int(lost.argmax())}; expected one in each; remove the crop, or train on protein+nucleus")
     return np.concatenate([x, d[:, None]], 1), [*channels, 'distance']
@@ -698,7 +698,7 @@ def _read_run(run):
     readers, folder = dict(yeast5=read_yeast5, hpa3=read_hpa3, hpa5=read_hpa5), Path(run.data).expanduser()
     if run.data in readers:
         x, labels, channels = readers[run.data](run.profile.size)
-        if 'nucleus' in channels: x, channels = with_distance(x, channels, bright_nuclei if run.data == 'hpa5' else None)   # hpa5: single cells on black
+        if 'nucleus' in channels: x, channels = with_distance(x, channels, bright_nuclei if run.data == 'hpa5' else segment_nuclei)   # hpa5: single cells on black
         return x, labels, channels
     if run.data == 'embedded' or (folder/'stacks.csv').exists():
         return read_run_stacks(run)
@@ -711,7 +711,7 @@ def _read_run(run):
 def _run_settings(run):
     "What the store of a run depends on"
     settings = dict(data=run.data, size=run.profile.size, seed=run.seed)
-    if run.data == 'embedded': return settings | dict(proteins=run.profile.proteins, fields=run.profile.fields)
+    if run.data == 'embedded': return settings | {k: getattr(run.profile, k) for k in ('proteins', 'fields', 'field_px')}
     folder = Path(run.data).expanduser()
     if not folder.is_dir(): return settings
     files = sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))

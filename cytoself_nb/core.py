@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'DATASETS', 'PALETTE', 'Profile', 'get_profile', 'n_epochs', 'Run', 'output_root', 'data_slug', 'open_run',
-           'data_label', 'set_seed', 'cached', 'figure_style', 'sha256_of', 'save_fig', 'save_claims', 'registry',
-           'fetch']
+           'data_label', 'set_seed', 'cached', 'figure_style', 'sha256_of', 'save_fig', 'save_claims',
+           'NotForTheseData', 'need_labels', 'registry', 'fetch']
 
 # %% ../nbs/00_core.ipynb #a2260ddb
 import dataclasses, errno, hashlib, json, os, random, re, shutil, tempfile, textwrap, time
@@ -220,6 +220,19 @@ def save_claims(
     run.figures.mkdir(parents=True, exist_ok=True)
     _replace_text(run.figures/f'claims_{run.notebook}.csv', table.to_csv(index=False))
     return table
+
+# %% ../nbs/00_core.ipynb #e6373356
+class NotForTheseData(ValueError):
+    "An analysis that these data have no labels for; the runner leaves the notebook out and shows the sentence"
+
+def need_labels(
+    labels:pd.DataFrame, # Label table of the crops
+    *columns:str,        # Columns that must have values
+    why:str,             # What they are needed for: `the atlas of complexes`
+):
+    "Raise `NotForTheseData` unless each column has a value for some crop"
+    lost = [c for c in columns if c not in labels or labels[c].isna().all()]
+    if lost: raise NotForTheseData(f"no crop has a {' or a '.join(lost)}; expected this column in the label table for {why}; add it to stacks.csv or labels.csv to have this analysis")
 
 # %% ../nbs/00_core.ipynb #3b9bf5f0
 def registry()->pd.DataFrame: # Columns dataset, path, bytes, sha256, licence, url

@@ -323,9 +323,10 @@ def stack_folder(
     "The stacks of a run: a folder of one's own, or the virtual screen, drawn first if it is missing"
     if run.data == 'embedded':
         from cytoself_nb.simulate import virtual_proteome, write_screen
-        p, path = run.profile, run.path/f'screen-{run.profile.proteins}x{run.profile.fields}'
-        shown = virtual_proteome(p.proteins, run.seed).query('not held_out')   # as FAM241A, which the paper kept out of training
-        draw = lambda: write_screen(path, shown, p.fields, run.seed, p.field_px, progress=sys.stderr.isatty())
+        p = run.profile
+        path = run.path.parent/f'screen-{p.proteins}x{p.fields}x{p.field_px}'   # one screen for all seeds: they differ in split, weights and maps
+        shown = virtual_proteome(p.proteins).query('not held_out')   # as FAM241A, which the paper kept out of training
+        draw = lambda: write_screen(path, shown, p.fields, size=p.field_px, progress=sys.stderr.isatty())
         try: draw()
         except ValueError: shutil.rmtree(path); draw()   # drawn by another version: again, from nothing
         return path

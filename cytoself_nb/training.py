@@ -7,7 +7,8 @@ __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'LossParts', 'Logged', 'Paper
            'best_dtype', 'precision', 'AutoPrecision', 'peak_memory', 'Meter', 'Checkpoint', 'cytoself_learner',
            'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'start_codebooks', 'model_settings',
            'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy', 'untrained',
-           'probe_table', 'probes_of_seeds', 'paired_difference']
+           'which_model', 'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'probes_of_seeds',
+           'paired_difference']
 
 # %% ../nbs/07_training.ipynb #8605c092
 import contextlib, hashlib, itertools, json, os, random, resource, sys, time, warnings
@@ -508,6 +509,15 @@ def untrained(
         for x, _ in itertools.islice(crop_loader(store, 'train', channels, batch=128, shuffle=True, seed=seed), 20): fresh._encode(x)
     return fresh.eval()
 
+# %% ../nbs/07_training.ipynb #3a54f146
+def which_model(
+    run, # The run
+)->dict: # `model` = its settings, `trained` = when
+    "What results of the trained network of a run depend on: for the settings of their artefacts"
+    trained_model(run)
+    made = json.loads((run.path/'model.safetensors.settings.json').read_text())
+    return dict(model=made['settings'], trained=made['built'])
+
 # %% ../nbs/07_training.ipynb #b689f135
 def probe_table(
     run,            # The run
@@ -533,10 +543,39 @@ def probe_table(
         pd.concat([identity_accuracy(model, loaders['test']), pd.DataFrame(rows)]).to_csv(tmp/'table.csv', index=False)
         asked = store.labels.iloc[loaders['test'].rows[:len(right)]]
         right.assign(protein=asked.protein.to_numpy(), fov=asked.fov.to_numpy()).to_csv(tmp/'right.csv', index=False)
-    trained_model(run)
-    made = json.loads((run.path/'model.safetensors.settings.json').read_text())
-    settings = dict(model=made['settings'], trained=made['built'], limit=limit, floor='before the first step, exact statistics', right='with protein')
+    settings = which_model(run) | dict(limit=limit, floor='before the first step, exact statistics', right='with protein')
     return cached(run.path/'probe', settings, build, lambda folder: pd.read_csv(folder/'table.csv'), '07_training')
+
+# %% ../nbs/07_training.ipynb #264cbcf6
+def of_all_seeds(
+    run,      # The run
+    name:str, # Artefact in the run folder whose settings hold `which_model`
+)->list: # (path, seed, when it was built) of this and every other seed that has it, where the model is of the same kind
+    "The same artefact of all seeds of this data set and profile"
+    def read(folder):
+        made = json.loads((folder/f'{name}.settings.json').read_text())
+        model = made['settings']['model']
+        return {k: model[k] for k in ('model', 'channels', 'batch', 'rate', 'start')}, made['built']
+    mine, stem = read(run.path)[0], run.path.name.rsplit('-', 1)[0]
+    folders = [f for f in sorted(run.path.parent.glob(f'{stem}-*')) if f.name[len(stem)+1:].isdigit() and (f/f'{name}.settings.json').exists()]
+    return [(f/name, int(f.name.rsplit('-', 1)[1]), read(f)[1]) for f in folders if read(f)[0] == mine]
+
+def seed_table(
+    run,         # The run
+    name:str,    # Name of the artefact: `spectra_numbers`
+    build,       # Function without arguments that returns a DataFrame
+    made_by:str, # Notebook
+    **settings,  # What else the numbers depend on
+)->pd.DataFrame: # Of this seed
+    "Numbers of one trained model, kept in the run folder so that other seeds can be shown beside them"
+    return cached(run.path/f'{name}.csv', which_model(run) | settings, lambda tmp: build().to_csv(tmp, index=False), pd.read_csv, made_by)
+
+def tables_of_seeds(
+    run,      # The run
+    name:str, # Name of the artefact, see `seed_table`
+)->pd.DataFrame: # With columns seed and built
+    "The numbers of all seeds found, one below the other"
+    return pd.concat([pd.read_csv(path).assign(seed=seed, built=built) for path, seed, built in of_all_seeds(run, f'{name}.csv')], ignore_index=True)
 
 # %% ../nbs/07_training.ipynb #8c0df626
 def probes_of_seeds(
@@ -544,17 +583,7 @@ def probes_of_seeds(
     part:str='table',   # `table`: a row per probe; `right`: a row per test crop, its protein and field, was each vote right?
 )->pd.DataFrame: # Of this and all other seeds found, with columns seed and built
     "Collect the probes of this data set and profile over seeds, where the model is of the same kind"
-    def kind(folder):
-        made = json.loads((folder/'probe.settings.json').read_text())
-        m = made['settings']['model']
-        return {k: m[k] for k in ('model', 'channels', 'batch', 'rate', 'start')}, made['built']
-    mine, found = kind(run.path)[0], []
-    stem = run.path.name.rsplit('-', 1)[0]
-    for folder in sorted(run.path.parent.glob(f'{stem}-*')):
-        if not folder.name[len(stem)+1:].isdigit() or not (folder/'probe.settings.json').exists(): continue
-        other, built = kind(folder)
-        if other == mine: found.append(pd.read_csv(folder/f'probe/{part}.csv').assign(seed=int(folder.name.rsplit('-', 1)[1]), built=built))
-    return pd.concat(found, ignore_index=True)
+    return pd.concat([pd.read_csv(folder/f'{part}.csv').assign(seed=seed, built=built) for folder, seed, built in of_all_seeds(run, 'probe')], ignore_index=True)
 
 # %% ../nbs/07_training.ipynb #85e1fc69
 def paired_difference(

@@ -6,6 +6,7 @@ PYTHON  ?= python3
 PROFILE ?= demo
 DATA    ?= embedded
 SEED    ?= 0
+SEEDS   ?= 1,2
 ONLY    ?=
 FORCE   ?=
 README  ?= README.md
@@ -25,10 +26,9 @@ test: $(READY)          ## all tests, the notebooks in the smoke profile among t
 lab: $(READY)           ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab nbs
 
-seeds: $(READY)         ## train further seeds, then show them beside seed 0; DATA=yeast5
-	$(BIN)/python -W ignore -c "from cytoself_nb.core import open_run; from cytoself_nb.training import probe_table; \
-	    [print(f'seed {s}', probe_table(open_run('$(DATA)', '$(PROFILE)', s, '07_training')), sep='\n') for s in (1, 2)]"
-	$(RUN) --seed 0 --only 07,08
+seeds: $(READY)         ## train further seeds, then show them beside seed 0; DATA=yeast5 SEEDS=1,2
+	$(RUN) --further-seeds '$(SEEDS)'
+	$(RUN) --seed 0
 
 readme: $(READY)        ## write README.md from nbs/index.ipynb
 	$(BIN)/jupyter nbconvert --log-level WARN --to markdown --stdout nbs/index.ipynb \

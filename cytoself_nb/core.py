@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'DATASETS', 'PALETTE', 'Profile', 'get_profile', 'n_epochs', 'Run', 'output_root', 'data_slug', 'open_run',
-           'data_label', 'set_seed', 'cached', 'figure_style', 'sha256_of', 'save_fig', 'save_claims',
+           'data_label', 'has_stacks', 'set_seed', 'cached', 'figure_style', 'sha256_of', 'save_fig', 'save_claims',
            'NotForTheseData', 'need_labels', 'registry', 'fetch']
 
 # %% ../nbs/00_core.ipynb #a2260ddb
@@ -110,6 +110,13 @@ def data_label(
 )->str: # For titles and captions
     "What the cells of this run are, in words: virtual cells are always called that"
     return DATASETS.get(run.data) or f'own crops ({data_slug(run.data)})'
+
+# %% ../nbs/00_core.ipynb #7847b6bb
+def has_stacks(
+    data:str, # Name of a data set, or a folder
+)->bool:
+    "Do these data begin with raw stacks?"
+    return data == 'embedded' or (Path(data).expanduser()/'stacks.csv').is_file()
 
 # %% ../nbs/00_core.ipynb #01e49fe5
 def set_seed(

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 import zarr
-from .core import Run, cached, fetch, sha256_of
+from .core import Run, cached, fetch, has_stacks, sha256_of
 from .preprocessing import bright_nuclei, distance_from_nucleus, read_run_stacks, segment_nuclei, unit_range
 from fastcore.basics import patch
 with warnings.catch_warnings():
@@ -700,8 +700,7 @@ def _read_run(run):
         x, labels, channels = readers[run.data](run.profile.size)
         if 'nucleus' in channels: x, channels = with_distance(x, channels, bright_nuclei if run.data == 'hpa5' else segment_nuclei)   # hpa5: single cells on black
         return x, labels, channels
-    if run.data == 'embedded' or (folder/'stacks.csv').exists():
-        return read_run_stacks(run)
+    if has_stacks(run.data): return read_run_stacks(run)
     if (folder/'labels.csv').exists(): return read_folder(folder, run.profile.size)
     if list(folder.glob('Image_data*.npy')): return read_opencell(folder)
     if list(folder.glob('*_pro.npy')): return read_opencell_proteins(folder)

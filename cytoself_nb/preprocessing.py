@@ -25,7 +25,7 @@ from skimage.measure import regionprops_table
 from skimage.segmentation import find_boundaries
 from skimage.transform import resize
 from . import __version__
-from .core import Run, _replace_text
+from .core import Run, _replace_text, has_stacks
 from .segmentation import estimate_diameter, segment_nuclei
 
 # %% ../nbs/03_preprocessing.ipynb #292f102f
@@ -284,26 +284,28 @@ def prepare_stack(
 # %% ../nbs/03_preprocessing.ipynb #0bdfaa75
 def stacks_table(
     folder, # Folder with `stacks.csv`
-)->pd.DataFrame: # Its rows as text, with `fov`, `pixel_um` as number and `axes`
+)->pd.DataFrame: # Its rows as text, with `fov`, `axes`, and `pixel_um` and `diameter_um` as numbers
     "The table of a folder of stacks, checked"
     folder = Path(folder).expanduser()
     if not (folder/'stacks.csv').is_file(): raise FileNotFoundError(f"{folder} has no stacks.csv; expected a table with the columns file and protein; write one row per stack")
     t = pd.read_csv(folder/'stacks.csv', dtype=str, keep_default_na=False, na_values=[''])
     lost = [c for c in ('file', 'protein') if c not in t]
-    if lost: raise ValueError(f"stacks.csv has the columns {list(t)}, without {', '.join(lost)}; expected file and protein (field, localization, complex, pixel_um, axes may be there too); add {'them' if len(lost) > 1 else 'it'}")
+    if lost: raise ValueError(f"stacks.csv has the columns {list(t)}, without {', '.join(lost)}; expected file and protein (field, localization, complex, pixel_um, diameter_um, axes may be there too); add {'them' if len(lost) > 1 else 'it'}")
     if t.empty: raise ValueError("stacks.csv has no rows; expected one row per stack; fill it")
     for c in ('file', 'protein'):
         if t[c].isna().any(): raise ValueError(f"stacks.csv has {t[c].isna().sum()} rows without {c}, first row {int(t[c].isna().argmax()) + 1}; expected one in each; fill it or remove the row")
     if t.file.duplicated().any(): raise ValueError(f"stacks.csv names {t.file[t.file.duplicated()].iloc[0]} more than once; expected each stack once; remove the repeated row")
-    t = t.assign(**{c: None for c in ('pixel_um', 'axes') if c not in t})
-    pixel = pd.to_numeric(t.pixel_um, errors='coerce')
-    wrong = t.pixel_um.notna() & ~((pixel > 0.01) & (pixel < 20))
-    if wrong.any(): raise ValueError(f"stacks.csv gives {t.file[wrong].iloc[0]} the pixel_um {t.pixel_um[wrong].iloc[0]!r}; expected the width of a raw pixel in µm, such as 0.2; correct it or leave it empty")
+    t = t.assign(**{c: None for c in ('pixel_um', 'diameter_um', 'axes') if c not in t})
+    for c, low, high, what in (('pixel_um', 0.01, 20, 'a raw pixel in µm, such as 0.2'), ('diameter_um', 2, 100, 'a nucleus in µm, such as 15')):
+        number = pd.to_numeric(t[c], errors='coerce')
+        wrong = t[c].notna() & ~((number > low) & (number < high))
+        if wrong.any(): raise ValueError(f"stacks.csv gives {t.file[wrong].iloc[0]} the {c} {t[c][wrong].iloc[0]!r}; expected the width of {what}; correct it or leave it empty")
+        t[c] = number
     stem = t.file.map(lambda f: Path(f).name.split('.')[0])
     field = t.field.where(t.field.notna(), stem) if 'field' in t else stem
     named = [f.startswith(f'{p}_') for f, p in zip(field, t.protein)]   # field numbers may restart for each protein
     fov = field.where(named, t.protein + '_' + field)
-    return t.assign(fov=fov, pixel_um=pixel, axes=t['axes'].astype(object).where(t['axes'].notna(), None))
+    return t.assign(fov=fov, axes=t['axes'].astype(object).where(t['axes'].notna(), None))
 
 # %% ../nbs/03_preprocessing.ipynb #90fd35d0
 def stack_channels(
@@ -330,8 +332,7 @@ def stack_folder(
         try: draw()
         except ValueError: shutil.rmtree(path); draw()   # drawn by another version: again, from nothing
         return path
-    folder = Path(run.data).expanduser()
-    return folder if (folder/'stacks.csv').is_file() else None
+    return Path(run.data).expanduser() if has_stacks(run.data) else None
 
 # %% ../nbs/03_preprocessing.ipynb #4bd979bb
 def _source_of(segment):
@@ -357,7 +358,7 @@ def _jobs(folder, work, table, segment, scale, diameter_um):
     "What has to be known to prepare each stack"
     channels, source = stack_channels(folder), _source_of(segment)
     for r in table.itertuples():
-        path, options = folder/r.file, dict(axes=r.axes, channels=channels, pixel_um=None if np.isnan(r.pixel_um) else r.pixel_um, scale=scale, diameter_um=diameter_um)
+        path, options = folder/r.file, dict(axes=r.axes, channels=channels, pixel_um=None if np.isnan(r.pixel_um) else r.pixel_um, scale=scale, diameter_um=diameter_um if np.isnan(r.diameter_um) else r.diameter_um)
         key = dict(options, file=r.file, stat=_stat(path), segment=source, constants=[SIZE, PIXEL_UM, *AREAS, *QUANTILES], version=__version__)
         if not callable(segment):
             try: key['labels'] = _stat(_label_file(segment, path))
@@ -472,7 +473,7 @@ def read_stacks(
     records, names, rejects = prepare_stacks(folder, work, **options)
     if len(rejects): warnings.warn(f"{len(rejects)} of {len(table)} stacks could not be used, first {rejects.file.iloc[0]}: {rejects.reason.iloc[0]}; all of them are in {work.name}/rejects.csv", stacklevel=2)
     good = [k for k, r in enumerate(records) if r]
-    fields = table.iloc[good].drop(columns=['pixel_um', 'axes', 'field'], errors='ignore').reset_index(drop=True)
+    fields = table.iloc[good].drop(columns=['pixel_um', 'diameter_um', 'axes', 'field'], errors='ignore').reset_index(drop=True)
     nuclei = pd.concat([pd.DataFrame(records[k]['nuclei']).assign(row=i) for i, k in enumerate(good)], ignore_index=True)
     measures = pd.DataFrame([records[k]['measures'] for k in good])
     nuclei = fields[['protein', 'fov']].iloc[nuclei.row].reset_index(drop=True).join(nuclei)

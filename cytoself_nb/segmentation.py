@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['OPENCELL_DIAMETER', 'LENGTHS', 'STEPS', 'NOISE_SEPARATION', 'drawn_nuclei', 'check_image', 'background_mask',
-           'log_response', 'close_disk', 'fill_holes', 'cut_gaps', 'nucleus_mask', 'split_mask', 'half_height',
-           'reduction', 'block_mean', 'without_glow', 'estimate_diameter', 'separation', 'segment_nuclei', 'overlaps',
+           'log_response', 'close_disk', 'fill_holes', 'cut_gaps', 'nucleus_mask', 'split_mask', 'reduction',
+           'block_mean', 'without_glow', 'half_height', 'estimate_diameter', 'separation', 'segment_nuclei', 'overlaps',
            'match_counts', 'scores', 'check_labels']
 
 # %% ../nbs/02_segmentation.ipynb #a775cd99
@@ -142,25 +142,6 @@ def split_mask(
     seeds = ndi.label((h_maxima(smooth, .06*d) > 0) & mask, np.ones((3, 3)))[0] if by_depth else _peaks(smooth, mask, d)
     return watershed(-smooth, seeds, mask=mask), seeds, depth
 
-# %% ../nbs/02_segmentation.ipynb #384a9487
-def half_height(
-    x:np.ndarray,      # Picture without glow (H, W)
-    labels:np.ndarray, # Labels (H, W)
-    d:float,           # Nucleus diameter, pixels
-)->np.ndarray: # Labels (H, W)
-    "Draw the outline of each nucleus where the light falls to half of its mean, one piece a nucleus"
-    if not labels.any(): return labels
-    near, core = expand_labels(labels, .2*d), labels > 0
-    level = np.append(np.inf, .5*ndi.mean(x, labels, range(1, labels.max() + 1)))
-    bright = _smooth(x, .03*d) > level[near]
-    new = np.where(bright | core & remove_small_holes(bright, max_size=int(.16*d*d)), near, 0)   # a nucleolus stays inside
-    pieces = label(new, connectivity=1)
-    size, of = np.bincount(pieces.ravel()), np.zeros(pieces.max() + 1, labels.dtype)
-    of[pieces] = new
-    largest, order = np.zeros(labels.max() + 1, int), np.argsort(size, kind='stable')
-    largest[of[order]] = order                                                       # the last one written is the largest
-    return np.where(largest[new] == pieces, new, 0)
-
 # %% ../nbs/02_segmentation.ipynb #d7cb411c
 def reduction(
     diameter:float, # Pixels
@@ -187,6 +168,25 @@ def without_glow(
     side = max(3, round(3*d/k))
     low = ndi.grey_opening(_smooth(block_mean(x, k), 1), side, mode='nearest')
     return x - _smooth(low, side/4).repeat(k, 0).repeat(k, 1)[:x.shape[0], :x.shape[1]]
+
+# %% ../nbs/02_segmentation.ipynb #384a9487
+def half_height(
+    x:np.ndarray,      # Picture without glow (H, W)
+    labels:np.ndarray, # Labels (H, W)
+    d:float,           # Nucleus diameter, pixels
+)->np.ndarray: # Labels (H, W)
+    "Draw the outline of each nucleus where the light falls to half of its mean, one piece a nucleus"
+    if not labels.any(): return labels
+    near, core = expand_labels(labels, .2*d), labels > 0
+    level = np.append(np.inf, .5*ndi.mean(x, labels, range(1, labels.max() + 1)))
+    bright = _smooth(x, .03*d) > level[near]
+    new = np.where(bright | core & remove_small_holes(bright, max_size=int(.16*d*d)), near, 0)   # a nucleolus stays inside
+    pieces = label(new, connectivity=1)
+    size, of = np.bincount(pieces.ravel()), np.zeros(pieces.max() + 1, labels.dtype)
+    of[pieces] = new
+    largest, order = np.zeros(labels.max() + 1, int), np.argsort(size, kind='stable')
+    largest[of[order]] = order                                                       # the last one written is the largest
+    return np.where(largest[new] == pieces, new, 0)
 
 # %% ../nbs/02_segmentation.ipynb #eaddf1be
 def estimate_diameter(

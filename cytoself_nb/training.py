@@ -7,8 +7,8 @@ __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'LossParts', 'Logged', 'Paper
            'best_dtype', 'precision', 'AutoPrecision', 'peak_memory', 'Meter', 'Checkpoint', 'cytoself_learner',
            'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'start_codebooks', 'model_settings',
            'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy', 'untrained',
-           'which_model', 'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'probes_of_seeds',
-           'paired_difference']
+           'which_model', 'probe_table', 'seed_numbers', 'of_all_seeds', 'seed_table', 'tables_of_seeds',
+           'probes_of_seeds', 'paired_difference']
 
 # %% ../nbs/07_training.ipynb #8605c092
 import contextlib, hashlib, itertools, json, os, random, resource, sys, time, warnings
@@ -545,6 +545,13 @@ def probe_table(
         right.assign(protein=asked.protein.to_numpy(), fov=asked.fov.to_numpy()).to_csv(tmp/'right.csv', index=False)
     settings = which_model(run) | dict(limit=limit, floor='before the first step, exact statistics', right='with protein')
     return cached(run.path/'probe', settings, build, lambda folder: pd.read_csv(folder/'table.csv'), '07_training')
+
+# %% ../nbs/07_training.ipynb #eacbcecd
+def seed_numbers(
+    run, # The run
+)->pd.DataFrame: # As `probe_table`
+    "Numbers that are compared over seeds"
+    return probe_table(run)
 
 # %% ../nbs/07_training.ipynb #264cbcf6
 def of_all_seeds(

@@ -117,6 +117,24 @@ def test_notebooks_about_stacks_are_left_out_for_crops(project, capsys):
     assert capsys.readouterr().out.count('left out') == 1
 
 
+def test_a_notebook_that_is_not_for_these_data_is_left_out(project, capsys):
+    write_notebook(project.path/'nbs/01_make.ipynb', "from cytoself_nb.core import NotForTheseData\nraise NotForTheseData('no crop has a complex')")
+    assert project() == ['02_draw']
+    assert 'left out: no crop has a complex' in capsys.readouterr().out
+    assert not (project.path/'out/runs/embedded-smoke-0/notebooks/01_make.json').exists()
+    assert project() == [] and 'no crop has a complex' in capsys.readouterr().out
+
+
+def test_further_seeds(project, monkeypatch):
+    from types import SimpleNamespace
+    from cytoself_nb.core import NotForTheseData
+    def refuse(run): raise NotForTheseData('no labels')
+    modules = dict(make=SimpleNamespace(seed_numbers=lambda run: [run.seed]*2), draw=SimpleNamespace(seed_numbers=refuse))
+    monkeypatch.setattr(pipeline, 'import_module', lambda name: modules[name.split('.')[-1]])
+    done = pipeline.further_seeds('embedded', 'smoke', (1, 5), project.path/'nbs')
+    assert done[['seed', 'module', 'numbers']].values.tolist() == [[1, 'make', 2], [1, 'draw', 0], [5, 'make', 2], [5, 'draw', 0]]
+
+
 def test_stops_at_the_first_failure(project):
     write_notebook(project.path/'nbs/01_make.ipynb', 'x = 1', "def f():\n    raise ValueError('found 3 channels, expected 2')\nf()")
     with pytest.raises(NotebookError) as e: project()

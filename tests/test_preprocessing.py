@@ -227,6 +227,7 @@ def test_labels_and_source_belong_together(screen, tmp_path):
     (lambda t: t.assign(file='s0.ome.tif'), ValueError, 'more than once'),
     (lambda t: t.assign(protein=[None, *t.protein[1:]]), ValueError, '1 rows without protein, first row 1'),
     (lambda t: t.assign(pixel_um=-1), ValueError, 'expected the width of a raw pixel'),
+    (lambda t: t.assign(diameter_um='wide'), ValueError, 'expected the width of a nucleus in µm'),
 ])
 def test_bad_tables(change, error, says, screen):
     change(pd.read_csv(screen/'stacks.csv')).to_csv(screen/'stacks.csv', index=False)
@@ -238,6 +239,14 @@ def test_the_pixel_size_of_the_table_overrides_the_file(screen, tmp_path):
     table.assign(pixel_um=[.4]*6).to_csv(screen/'stacks.csv', index=False)
     read_stacks(screen, tmp_path/'work', segment=discs, workers=1)
     assert set(pd.read_csv(tmp_path/'work/fields.csv').height) == {260}
+
+
+def test_the_width_of_a_nucleus_may_be_given(screen, tmp_path):
+    pd.read_csv(screen/'stacks.csv').assign(diameter_um=[9., *[None]*5]).to_csv(screen/'stacks.csv', index=False)
+    asked = []
+    def spy(image, diameter): asked.append(diameter); return discs(image, diameter)
+    _, labels, _ = read_stacks(screen, tmp_path/'work', segment=spy, workers=1)
+    assert sorted(asked) == pytest.approx([9/.4, *[15/.4]*5]) and 'diameter_um' not in labels
 
 
 def test_channels_file(screen, tmp_path):

@@ -56,7 +56,7 @@ def n_epochs(
     return int(np.clip(round(profile.crops_shown / max(n_train, 1)), 1, profile.max_epochs))
 
 # %% ../nbs/00_core.ipynb #3a357173
-DATASETS = {'embedded':'virtual cells', 'yeast5':'real yeast cells (yeast5)',
+DATASETS = {'embedded':'virtual cells', 'virtual_yeast':'virtual yeast cells', 'yeast5':'real yeast cells (yeast5)',
             'hpa3':'real human cells (hpa3)', 'hpa5':'real human cells (hpa5)'}
 
 @dataclass(frozen=True)

@@ -700,6 +700,9 @@ def _read_run(run):
         x, labels, channels = readers[run.data](run.profile.size)
         if 'nucleus' in channels: x, channels = with_distance(x, channels, bright_nuclei if run.data == 'hpa5' else segment_nuclei)   # hpa5: single cells on black
         return x, labels, channels
+    if run.data == 'virtual_yeast':
+        from cytoself_nb.yeast import read_virtual_yeast
+        return read_virtual_yeast(run)
     if has_stacks(run.data): return read_run_stacks(run)
     if (folder/'labels.csv').exists(): return read_folder(folder, run.profile.size)
     if list(folder.glob('Image_data*.npy')): return read_opencell(folder)
@@ -711,6 +714,9 @@ def _run_settings(run):
     "What the store of a run depends on"
     settings = dict(data=run.data, size=run.profile.size, seed=run.seed)
     if run.data == 'embedded': return settings | {k: getattr(run.profile, k) for k in ('proteins', 'fields', 'field_px')}
+    if run.data == 'virtual_yeast':
+        from cytoself_nb.yeast import yeast_settings
+        return settings | yeast_settings(run)
     folder = Path(run.data).expanduser()
     if not folder.is_dir(): return settings
     files = sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))

@@ -20,7 +20,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from tqdm import tqdm
 
 import cytoself_nb
-from .core import DATASETS, NotForTheseData, Run, _replace_text, fetch, has_stacks, open_run
+from .core import DATASETS, NotForTheseData, Run, _replace_text, fetch, has_stacks, open_run, registry
 
 # %% ../nbs/90_pipeline.ipynb #e529258b
 PACKAGE = Path(cytoself_nb.__file__).resolve().parent
@@ -275,7 +275,7 @@ def run_notebooks(
         if not only and not has_stacks(data):
             for path in filter(about_stacks, paths): print(f'{path.stem:<18} left out: these data come as crops, without raw stacks')
             paths = [p for p in paths if not about_stacks(p)]
-        if data in DATASETS and data != 'embedded' and not (run.path/'crops.zarr').exists(): fetch(data)   # with a progress bar, which notebooks don't show
+        if data in set(registry().dataset) and not (run.path/'crops.zarr').exists(): fetch(data)   # with a progress bar, which notebooks don't show
         bar = tqdm(paths, unit='notebook', disable=None, leave=False)
         for path in bar:
             bar.set_description(path.stem)

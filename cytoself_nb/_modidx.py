@@ -423,6 +423,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'cytoself_nb.spectra.pearson': ('spectra.html#pearson', 'cytoself_nb/spectra.py'),
                                      'cytoself_nb.spectra.plot_beside': ('spectra.html#plot_beside', 'cytoself_nb/spectra.py'),
                                      'cytoself_nb.spectra.plot_clusters': ('spectra.html#plot_clusters', 'cytoself_nb/spectra.py'),
+                                     'cytoself_nb.spectra.plot_code_use': ('spectra.html#plot_code_use', 'cytoself_nb/spectra.py'),
                                      'cytoself_nb.spectra.plot_coverage': ('spectra.html#plot_coverage', 'cytoself_nb/spectra.py'),
                                      'cytoself_nb.spectra.plot_families': ('spectra.html#plot_families', 'cytoself_nb/spectra.py'),
                                      'cytoself_nb.spectra.plot_growth': ('spectra.html#plot_growth', 'cytoself_nb/spectra.py'),

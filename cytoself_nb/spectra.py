@@ -7,9 +7,9 @@ __all__ = ['BLOCK', 'ROMAN', 'READINGS', 'split_codes', 'test_codes', 'histogram
            'code_correlation', 'code_tree', 'cut_tree', 'code_clusters', 'plot_workflow', 'cluster_counts',
            'code_measures', 'single_localization', 'family_spectra', 'cluster_name', 'describe_clusters',
            'richest_crops', 'plot_clusters', 'held_out_store', 'store_codes', 'plot_spectra', 'spectrum_width',
-           'rank_families', 'code_use', 'relative', 'leave_one_out', 'rank_table', 'left_out', 'top_k', 'confusion',
-           'plot_left_out', 'rates_by_crops', 'plot_growth', 'resampled_ranks', 'plot_families', 'plot_beside',
-           'some_crops', 'coverage_curve', 'answer_threshold', 'plot_coverage', 'predict_localization',
+           'rank_families', 'code_use', 'plot_code_use', 'relative', 'leave_one_out', 'rank_table', 'left_out', 'top_k',
+           'confusion', 'plot_left_out', 'rates_by_crops', 'plot_growth', 'resampled_ranks', 'plot_families',
+           'plot_beside', 'some_crops', 'coverage_curve', 'answer_threshold', 'plot_coverage', 'predict_localization',
            'nearest_proteins', 'protein_profile', 'seed_numbers']
 
 # %% ../nbs/13_spectra.ipynb #2b3b9bd1
@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 import torch
 from .atlas import GREY, crop_pictures, group_colours, test_embedding
-from .core import PALETTE, cached, data_label, figure_style, need_labels, save_claims, save_fig
+from .core import NotForTheseData, PALETTE, cached, data_label, figure_style, need_labels, save_claims, save_fig
 from .data import crop_loader, crop_store, default_channels, n_proteins, open_store, select_channels, split_rows, write_store
 from .preprocessing import read_stacks
-from .simulate import virtual_proteome, write_screen
+from .simulate import ANNOTATED, virtual_proteome, write_screen
 from .training import embed_batches, seed_table, tables_of_seeds, trained_model, which_model
 
 # %% ../nbs/13_spectra.ipynb #6c4d0763
@@ -264,7 +264,7 @@ def describe_clusters(
 def richest_crops(
     counts:np.ndarray, # (n, clusters + 1), from `cluster_counts`
     proteins,          # Protein of each crop
-    n:int=4,           # Crops for each cluster
+    n:int=3,           # Crops for each cluster
 )->dict: # Cluster -> crops, the richest first
     "For each cluster the crops with most of its codes, one crop for each protein"
     proteins, out = np.asarray(proteins), {}
@@ -284,18 +284,19 @@ def plot_clusters(
     import matplotlib.pyplot as plt
     across, side, n = 3, int(codes.shape[1]**.5), max(len(v) for v in rich.values())
     down = -(-len(rich)//across)
-    fig, axes = plt.subplots(2*down, across*n, figsize=(7.1, 1.42*down + .2), squeeze=False)
+    fig = plt.figure(figsize=(7.1, 1.72*down), layout='none')
+    outer = fig.add_gridspec(down, across, hspace=.12, wspace=.06, left=.01, right=.99, top=.97, bottom=.01)
+    axes = np.block([[outer[r, c].subgridspec(2, n, hspace=.03, wspace=.03).subplots() for c in range(across)] for r in range(down)])
     for ax in axes.ravel(): ax.axis('off')
     for j, (k, crops) in enumerate(rich.items()):
         at = axes[2*(j//across):2*(j//across) + 2, n*(j % across):n*(j % across) + n]
         for i, (crop, picture) in enumerate(zip(crops, crop_pictures(store, labels.row.iloc[crops]))):
             here = np.kron((clusters[np.asarray(codes[crop])] == k).reshape(side, side), np.ones((4, 4), bool))
             at[0, i].imshow(picture); at[1, i].imshow(picture.mean(-1)*.6, vmin=0, vmax=1)
-            overlay = np.zeros((*here.shape, 4)); overlay[here] = (.90, .62, 0, .8)
+            overlay = np.zeros((*here.shape, 4)); overlay[here] = (.90, .62, 0, .6)
             at[1, i].imshow(overlay, extent=(-.5, picture.shape[1] - .5, picture.shape[0] - .5, -.5), interpolation='nearest')
             name = labels.localization.iloc[crop]
-            at[0, i].set_title((f'{cluster_name(k)}:  ' if i == 0 else '') + (name if isinstance(name, str) else 'mixed')[:11], fontsize=5.5, pad=1.5, loc='left')
-    fig.get_layout_engine().set(w_pad=.01, h_pad=.01, hspace=.02, wspace=.0)
+            at[0, i].set_title((f'{cluster_name(k)}:  ' if i == 0 else '') + (name if isinstance(name, str) else 'mixed'), fontsize=6, pad=2, loc='left')
     return fig
 
 # %% ../nbs/13_spectra.ipynb #6421ee5a
@@ -348,7 +349,7 @@ def plot_spectra(
     fig, axes = plt.subplots(n + 2, 1, figsize=(7.1, 3.6 + .36*n), height_ratios=[9, .6, *[1]*n])
     im = axes[0].imshow(correlation[np.ix_(order, order)], cmap='RdBu_r', vmin=-1, vmax=1, aspect='auto', interpolation='nearest')
     axes[0].set(xticks=[], ylabel='codes, ordered'); axes[0].set_title('a  correlation between codes, and clusters', loc='left')
-    fig.colorbar(im, ax=axes[0], label='Pearson r', pad=.01, aspect=12)
+    fig.colorbar(im, ax=axes[0], label='Pearson r', pad=.01, fraction=.025, aspect=25)
     _bands(axes[1], clusters, order, named=True); axes[1].axis('off')
     for ax, (name, v), k in zip(axes[2:], spectra.iterrows(), counts):
         ax.fill_between(np.arange(len(order)), v.values[order], step='mid', color='0.15', lw=0)
@@ -388,6 +389,21 @@ def code_use(
     mean = spectra.mean()
     t = measures.assign(share=mean/mean.sum(), spread=spectra.std()/mean.where(mean > 0), cluster=[cluster_name(k) for k in clusters], code=np.arange(len(clusters)))
     return t[mean.values > 0].reset_index(drop=True)
+
+def plot_code_use(
+    use:pd.DataFrame, # From `code_use`
+): # Matplotlib figure
+    "Brightness and spread of each code, coloured by cluster"
+    import matplotlib.pyplot as plt
+    fig, ax = plt.subplots(figsize=(5, 2.8))
+    names = [c for c in ROMAN if c and c in set(use.cluster)]
+    for c, colour in [('', GREY), *zip(names, PALETTE)]:
+        t = use[use.cluster == c]
+        if len(t): ax.scatter(t.brightness, t.spread, s=3000*t.share, color=colour, alpha=.7, lw=0, label=c or 'none')
+    ax.set(xscale='log', xlabel='mean brightness of the protein where the code stands (0 to 1)', ylabel='spread over proteins (sd / mean)')
+    legend = ax.legend(title='cluster', loc='center left', bbox_to_anchor=(1, .5))
+    for h in legend.legend_handles: h.set_sizes([20])
+    return fig
 
 # %% ../nbs/13_spectra.ipynb #3b0f8443
 def relative(
@@ -565,7 +581,7 @@ def plot_families(
     ax.plot(other.r.reindex(t.index), y, 'D', ms=3.5, color=PALETTE[0], label='relative')
     ax.axvline(0, color='0.2', lw=.6)
     ax.set_yticks(y, t.index, fontsize=6.5); ax.set(xlabel='Pearson correlation with the family', title=title, ylim=(-.7, len(t) - .3))
-    ax.legend(loc='lower left', bbox_to_anchor=(1, 0))
+    ax.legend(loc='upper right', bbox_to_anchor=(1, -.14), ncols=2)
     return fig
 
 # %% ../nbs/13_spectra.ipynb #fac2bb14
@@ -575,12 +591,11 @@ def plot_beside(
 ): # Matplotlib figure
     "Lines of crops, one below the other"
     import matplotlib.pyplot as plt
-    fig, axes = plt.subplots(len(rows), n, figsize=(7.1, .9*len(rows)), squeeze=False)
+    fig, axes = plt.subplots(len(rows), n, figsize=(7.1, 1.03*len(rows)), squeeze=False, layout='none', gridspec_kw=dict(left=.01, right=.99, top=.95, bottom=.01, hspace=.17, wspace=.03))
     for line, (title, store, some) in zip(axes, rows):
         for ax in line: ax.axis('off')
         for ax, picture in zip(line, crop_pictures(store, some[:n])): ax.imshow(picture)
         line[0].set_title(title, fontsize=7, loc='left', pad=2)
-    fig.get_layout_engine().set(w_pad=.01, h_pad=.01, hspace=.02, wspace=.01)
     return fig
 
 def some_crops(
@@ -683,31 +698,26 @@ def nearest_proteins(
 
 # %% ../nbs/13_spectra.ipynb #e877f7de
 def _page(frame, labels, store, spectrum, order, clusters, near, protein, words):
-    "Draw the page of a protein: map, spectrum, neighbours, crops"
+    "Draw the page of a protein: map, nearest proteins, spectrum, crops"
     import matplotlib.pyplot as plt
-    fig = plt.figure(figsize=(7.1, 6.2), layout='constrained')
-    grid = fig.add_gridspec(4, 8, height_ratios=(2.1, .9, 1, 1))
-    ax = fig.add_subplot(grid[0, :4])
-    xy = frame[['umap_1', 'umap_2']].values
+    fig = plt.figure(figsize=(7.1, 5.6), layout='none')
+    ax, xy, shown = fig.add_axes((.05, .6, .4, .35)), frame[['umap_1', 'umap_2']].values, [protein, *near.index[:3]]
     ax.scatter(*xy.T, s=4, color='0.85', lw=0)
-    shown = [protein, *near.index[:3]]
-    for colour, p, size in zip(('k', *PALETTE), shown, (26, 12, 12, 12)):
-        mine = (labels.protein == p).values
-        ax.scatter(*xy[mine].T, s=size, color=colour, lw=0, label=p, zorder=3)
-    ax.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2', title=f'{protein}: {words}'); ax.legend(loc='center left', bbox_to_anchor=(1, .5))
-    ax = fig.add_subplot(grid[0, 5:])
-    place = np.arange(len(near))[::-1]
+    for colour, p, size in zip(('k', *PALETTE), shown, (26, 12, 12, 12)): ax.scatter(*xy[(labels.protein == p).values].T, s=size, color=colour, lw=0, label=p, zorder=3)
+    ax.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2'); ax.set_title(f'{protein}: {words}', loc='left'); ax.legend(loc='best', handletextpad=.1)
+    ax, place = fig.add_axes((.68, .6, .3, .35)), np.arange(len(near))[::-1]
     ax.barh(place, near.values, color=[*PALETTE[:3], *[GREY]*(len(near) - 3)][:len(near)])
     family = labels.drop_duplicates('protein').set_index('protein').localization
-    ax.set_yticks(place, [f"{p}\n{family[p] if isinstance(family[p], str) else 'mixed'}" for p in near.index], fontsize=6)
+    ax.set_yticks(place, [f"{p}, {family[p] if isinstance(family[p], str) else 'mixed'}" for p in near.index], fontsize=6)
     ax.set(xlabel='Pearson r of spectra', title='nearest proteins', xlim=(min(0, near.min()), 1))
-    ax = fig.add_subplot(grid[1, :])
+    ax = fig.add_axes((.05, .38, .93, .13))
     ax.fill_between(np.arange(len(order)), spectrum[order], step='mid', color='0.15', lw=0); _bands(ax, clusters, order)
     ax.set(ylabel='occurrence', xlabel='codes in the order of the tree', ylim=(0, None))
-    for line, ps in ((2, [protein]), (3, list(near.index[:3]))):
+    for y, ps, colours in ((.16, [protein], {protein:'k'}), (.01, list(near.index[:3]), dict(zip(near.index, PALETTE)))):
         some = some_crops(labels, labels.protein.isin(ps))
         for j, (r, picture) in enumerate(zip(some, crop_pictures(store, some))):
-            ax = fig.add_subplot(grid[line, j]); ax.imshow(picture); ax.axis('off'); ax.set_title(labels.set_index('row').protein[r], fontsize=5.5, pad=1.5)
+            ax = fig.add_axes((.05 + .1175*j, y, .112, .142*.95)); ax.imshow(picture); ax.set(xticks=[], yticks=[])
+            ax.spines[:].set(visible=True, color=colours[labels.set_index('row').protein[r]], linewidth=1.8)
     return fig
 
 # %% ../nbs/13_spectra.ipynb #e7ae3831

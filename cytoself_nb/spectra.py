@@ -127,9 +127,11 @@ def code_tree(
     "Average linkage on the Euclidean distance between rows of the correlation matrix (seaborn's defaults)"
     from scipy.cluster.hierarchy import leaves_list, linkage
     some = np.flatnonzero(used)
-    if len(some) < 3: raise ValueError(f"{len(some)} codes occur; expected at least 3 to order them; the codebook has collapsed, see 07_training")
+    if len(some) < 3:
+        warnings.warn(f"{len(some)} of {len(correlation)} codes occur; expected most of them; the codebook has collapsed (see 07_training), so the order of the codes means nothing; train longer", stacklevel=2)
+        some = np.arange(len(correlation))
     tree = linkage(correlation[np.ix_(some, some)], 'average', metric='euclidean')
-    return tree, np.concatenate([some[leaves_list(tree)], np.flatnonzero(~np.asarray(used))])
+    return tree, np.concatenate([some[leaves_list(tree)], np.setdiff1d(np.arange(len(correlation)), some)])
 
 # %% ../nbs/13_spectra.ipynb #7e9cbfd1
 def cut_tree(
@@ -159,7 +161,7 @@ def code_clusters(
 )->np.ndarray: # Cluster of each code, 0 for none
     "Clusters of all codes of the codebook"
     out = np.zeros(len(used), int)
-    out[np.asarray(used)] = cut_tree(tree, n)
+    out[np.asarray(used) if np.sum(used) == len(tree) + 1 else slice(None)] = cut_tree(tree, n)
     return out
 
 # %% ../nbs/13_spectra.ipynb #0478faa6
@@ -296,7 +298,7 @@ def plot_clusters(
             overlay = np.zeros((*here.shape, 4)); overlay[here] = (.90, .62, 0, .6)
             at[1, i].imshow(overlay, extent=(-.5, picture.shape[1] - .5, picture.shape[0] - .5, -.5), interpolation='nearest')
             name = labels.localization.iloc[crop]
-            at[0, i].set_title((f'{cluster_name(k)}:  ' if i == 0 else '') + (name if isinstance(name, str) else 'mixed'), fontsize=6, pad=2, loc='left')
+            at[0, i].set_title((f'{cluster_name(k)}:  ' if i == 0 else '') + (name if isinstance(name, str) else 'mixed'), fontsize=5.3, pad=2, loc='left')
     return fig
 
 # %% ../nbs/13_spectra.ipynb #6421ee5a

@@ -1,0 +1,106 @@
+"Feature spectra: what the notebook does not show"
+import numpy as np
+import pandas as pd
+import pytest
+
+from cytoself_nb import spectra as S
+
+rng = np.random.default_rng(0)
+
+
+def toy(n_proteins=12, crops=4, n_codes=30, families='xyz'):
+    "Codes of proteins whose family prefers its own third of the codebook"
+    names = [f'P{i:02d}' for i in range(n_proteins)]
+    family = pd.Series([families[i % len(families)] for i in range(n_proteins)], names)
+    start = {f: k*n_codes//len(families) for k, f in enumerate(families)}
+    rows = [rng.integers(0, n_codes//len(families), 64) + start[family[p]] for p in names for _ in range(crops)]
+    labels = pd.DataFrame(dict(protein=np.repeat(names, crops), localization=np.repeat(family.values, crops)))
+    return np.array(rows, np.uint16), labels, n_codes
+
+
+def test_spectra_do_not_depend_on_the_block_size(monkeypatch):
+    codes, labels, n = toy()
+    whole = S.protein_spectra(codes, labels.protein, n)
+    monkeypatch.setattr(S, 'BLOCK', 5)
+    pd.testing.assert_frame_equal(S.protein_spectra(codes, labels.protein, n), whole)
+    assert (S.cluster_counts(codes, np.arange(n) % 3).sum(1) == 64).all()
+
+def test_memory_mapped_codes_are_read(tmp_path):
+    codes, labels, n = toy()
+    np.save(tmp_path/'codes.npy', codes)
+    mapped = np.load(tmp_path/'codes.npy', mmap_mode='r')
+    assert (S.protein_spectra(mapped, labels.protein, n).values == S.protein_spectra(codes, labels.protein, n).values).all()
+
+def test_clear_families_are_all_found():
+    codes, labels, n = toy()
+    spectra, families = S.protein_spectra(codes, labels.protein, n), S.single_localization(labels)
+    for reading in S.READINGS:
+        table = S.rank_table(S.leave_one_out(spectra, families, reading=reading), families)
+        assert len(table) == 12 and (table['rank'] == 1).all() and (table.answer == table.family).all()
+
+def test_leaving_out_is_what_a_loop_would_do():
+    codes, labels, n = toy()
+    spectra, families = S.protein_spectra(codes, labels.protein, n), S.single_localization(labels)
+    noisy = spectra + rng.random(spectra.shape)
+    got = S.leave_one_out(noisy, families)
+    for p in noisy.index:
+        others = S.family_spectra(noisy.drop(p), families.drop(p))
+        assert np.allclose(got.loc[p], S.rank_families(noisy.loc[[p]], others).loc[p])
+
+def test_a_protein_alone_in_its_family_is_not_asked_but_can_be_the_answer():
+    codes, labels, n = toy()
+    spectra, families = S.protein_spectra(codes, labels.protein, n), S.single_localization(labels)
+    families['P00'] = 'alone'
+    got = S.leave_one_out(spectra, families)
+    assert 'P00' not in got.index and 'alone' in got.columns
+
+def test_no_family_with_two_proteins_gives_an_empty_table():
+    codes, labels, n = toy(3)
+    families = S.single_localization(labels)
+    table = S.rank_table(S.leave_one_out(S.protein_spectra(codes, labels.protein, n), families), families)
+    assert len(table) == 0 and S.top_k(table, families).n.eq(0).all()
+
+def test_mixed_localizations_belong_to_no_family():
+    labels = pd.DataFrame(dict(protein=list('aabbcd'), localization=['er', 'er', 'er', 'golgi', 'er|golgi', None]))
+    assert S.single_localization(labels).dropna().to_dict() == {'a': 'er'}
+
+def test_correlation_ignores_rows_without_contrast():
+    r = S.pearson(np.array([[1., 1, 1], [1, 2, 3]]), np.array([[3., 2, 1]]))
+    assert r[:, 0].tolist() == [0, -1]
+
+def test_clusters_cover_each_code_once_and_keep_the_order():
+    from scipy.cluster.hierarchy import linkage
+    points = rng.normal(size=(200, 3)) + 8*rng.integers(0, 4, (200, 1))
+    tree = linkage(points, 'average')
+    for n in (1, 4, 11):
+        clusters = S.cut_tree(tree, n)
+        assert clusters.max() <= n and clusters.min() >= 0
+        used = np.ones(200, bool)
+        order = S.code_tree(S.code_correlation(rng.random((40, 200))), used)[1]
+        assert sorted(order) == list(range(200))
+
+def test_a_collapsed_codebook_is_named_and_still_drawn():
+    used = np.array([1, 1, 0, 0, 0], bool)
+    with pytest.warns(UserWarning, match='collapsed'): tree, order = S.code_tree(np.eye(5), used)
+    assert sorted(order) == list(range(5)) and len(S.code_clusters(tree, used)) == 5
+
+def test_crops_without_a_protein_are_refused():
+    with pytest.raises(ValueError, match='have no protein'): S.protein_spectra(np.zeros((2, 4), int), ['a', None], 3)
+
+def test_codes_that_are_no_integers_are_refused():
+    with pytest.raises(ValueError, match='expected integers'): S.histograms(np.zeros((2, 4)), 3)
+
+def test_threshold_is_infinite_when_no_answer_is_good_enough():
+    table = pd.DataFrame(dict(margin=np.linspace(.5, .1, 20), rank=2))
+    assert S.answer_threshold(table) == float('inf')
+
+def test_threshold_keeps_its_promise_on_the_rows_it_was_set_on():
+    table = pd.DataFrame(dict(margin=rng.random(200)))
+    table['rank'] = np.where(rng.random(200) < table.margin, 1, 2)
+    t = S.answer_threshold(table, .8)
+    assert (table['rank'][table.margin >= t] == 1).mean() >= .8
+
+def test_the_field_stands_in_where_the_protein_is_the_localization():
+    labels = pd.DataFrame(dict(protein=['er', 'golgi'], localization=['er', 'golgi'], fov=['f1', 'f2']))
+    assert S._named(labels).protein.tolist() == ['f1', 'f2']
+    assert S._named(labels.assign(localization=['er', 'er'])).protein.tolist() == ['er', 'golgi']

@@ -1,0 +1,67 @@
+"Vesicles: the list of proteins against an independent derivation, and the scores on data with known answers"
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import need
+
+from cytoself_nb import vesicles as V
+from cytoself_nb.core import fetch
+
+rng = np.random.default_rng(0)
+
+
+def toy(n=6, crops=4, gap=0.):
+    labels = pd.DataFrame(dict(protein=np.repeat([f'p{i:02d}' for i in range(2*n)], crops), kind=np.repeat(['lysosome', 'endosome'], n*crops), trained=False))
+    own = rng.normal(size=(2*n, 8)).repeat(crops, 0)
+    return own + .3*rng.normal(size=own.shape) + gap*(labels.kind == 'lysosome').to_numpy()[:, None], labels
+
+def test_kinds_by_gene_ontology_are_those_derived_elsewhere(mirror, shared, monkeypatch):
+    known = pd.read_csv(need(shared/'data/derived/tables/lysosome_endosome_candidates.tsv', 'the derived table'), sep='\t')
+    monkeypatch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
+    targets = pd.read_csv(fetch('all-public-targets.csv', progress=False)[0])
+    go = pd.read_csv(fetch('go-annotations-for-opencell-baits.csv', progress=False)[0])
+    ours = V.go_kinds(io.StringIO(go.assign(gene_name=go.uniprot).to_csv(index=False)))
+    ours = ours[ours.index.isin(targets.uniprot_id)]
+    known = known[known.go_class != 'both'].set_index('uniprot_id').go_class
+    assert ours.sort_index().to_dict() == known.sort_index().to_dict()
+
+def test_a_table_without_terms_is_refused():
+    with pytest.raises(ValueError, match='go_annot'): V.go_kinds(io.StringIO('gene_name\nA\n'))
+
+def test_opencell_labels_need_the_annotation_vesicles(mirror, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
+    labels = pd.DataFrame(dict(protein=['LAMP1', 'VPS4A', 'X'], gene=['LAMP1', 'VPS4A', 'X'], localization=['er', 'vesicles', 'vesicles']))
+    assert 'LAMP1' not in V.vesicle_kinds(labels).index and 'X' not in V.vesicle_kinds(labels).index
+
+def test_a_large_difference_is_found_by_every_reading():
+    X, labels = toy(gap=8.)
+    assert (V.separation(X, labels).AUC > .95).all()
+    assert V.two_clusters(X, labels.kind)['rand'] == 1
+    assert V.probe_summary(V.probe_kinds(X, labels), labels)['proteins_right'] == 12
+
+def test_without_a_difference_proteins_say_so():
+    p = []
+    for k in range(25):
+        X, labels = toy(5)
+        level = V.permuted_separation(X, labels, 39, k)
+        p.append((1 + (level >= V.separation(X, labels).AUC['proteins: score'] - 1e-9).sum())/40)
+    assert .3 < np.mean(p) < .75 and np.mean(np.array(p) <= .05) < .25
+
+def test_the_shuffles_keep_all_distances():
+    X, labels = toy(4)
+    assert np.isclose(V.permuted_separation(X, labels, 3).mean(), V.permuted_separation(X + 100, labels, 3).mean())
+
+def test_own_protein_is_left_out_of_the_means():
+    X, labels = toy(3)
+    before = V.kind_score(X, labels)
+    moved = X.copy(); mine = labels.protein == 'p00'
+    moved[mine.to_numpy()] += 1000                      # a protein far away changes its own score, and not by being its own mean
+    assert not np.allclose(V.kind_score(moved, labels)[~mine.to_numpy()], before[~mine.to_numpy()])
+    assert np.abs(V.kind_score(moved, labels)[mine.to_numpy()]).max() < 1000
+
+def test_pairs_of_one_protein_do_not_count():
+    X, labels = toy(2, 3)
+    within, between = V.pair_distances(X, labels)
+    assert len(within) == 2*9 and len(between) == 4*9

@@ -125,6 +125,7 @@ def unexplained_share(
     "Mean squared error over the variance of each picture"
     return ((x - rec)**2).mean((1, 2))/np.maximum(x.var((1, 2)), 1e-12)
 
+# %% ../nbs/16_cross_dataset.ipynb #de131650
 def apply_model(
     model,         # Trained network
     x:np.ndarray,  # Crops from `fit_crops`
@@ -243,6 +244,7 @@ def line_profiles(
     asked = {'a': (store, some_rows(store.labels, 'test')), 'a, other fields': (store, val), 'b': (other, some_rows(other.labels, 'test', shared)), 'b, few crops': (other, few)}
     return {line: store_profiles(model, *which) for line, which in asked.items()}
 
+# %% ../nbs/16_cross_dataset.ipynb #2a2a6aec
 def match_table(
     profiles:dict, # From `line_profiles`
     seed:int=0,    # Seed of the shuffles
@@ -329,6 +331,7 @@ def shuffled_top(
     own, rng = r.columns.get_indexer(truth), np.random.default_rng(seed)
     return np.array([(place[np.arange(len(own)), rng.permutation(own)] < k).mean() for _ in range(times)])
 
+# %% ../nbs/16_cross_dataset.ipynb #21f84c29
 def prediction_table(
     profiles:dict,       # From `line_profiles`
     families:pd.Series,  # Protein -> localization
@@ -347,7 +350,7 @@ def prediction_table(
         level = shuffled_top(r, truth, seed=seed)
         if asked == 'b': kept[name] = r
         rows.append(dict(asked=asked, reading=name, **{f'top{k}': v for k, v in zip(rates.k, rates.top)}, chance3=rates.chance.iloc[-1], majority3=rates.majority.iloc[-1],
-                         shuffled3=level.mean(), p=(1 + (level >= rates.top.iloc[-1] - 1e-9).sum())/(1 + len(level)), n=len(r)))
+                         shuffled3=level.mean(), p=(1 + (level >= rates.top.iloc[-1] - 1e-9).sum())/(1 + len(level)), best=r.max(axis=1).median(), n=len(r)))
     return pd.DataFrame(rows), kept
 
 # %% ../nbs/16_cross_dataset.ipynb #f2645d77
@@ -359,8 +362,8 @@ def plot_prediction(
     "Suppl. Fig. 5: correlation of each protein of line b with the families of line a; top-k rates"
     import matplotlib.pyplot as plt
     r = r.loc[families.reindex(r.index).sort_values(kind='stable').index]
-    fig = plt.figure(figsize=(7.1, 1.7 + .12*max(len(r), 12)))
-    grid = fig.add_gridspec(2, 2, width_ratios=(2.1, 1), height_ratios=(1.25, 1))
+    fig = plt.figure(figsize=(7.1, 1.7 + .12*max(len(r), 22)))
+    grid = fig.add_gridspec(2, 2, width_ratios=(2.1, 1), height_ratios=(1.3, 1))
     a, b, legend = fig.add_subplot(grid[:, 0]), fig.add_subplot(grid[0, 1]), fig.add_subplot(grid[1, 1])
     top = np.abs(r.to_numpy()).max()
     im = a.imshow(r, cmap='RdBu_r', vmin=-top, vmax=top, aspect='auto')
@@ -425,6 +428,7 @@ def split_colours(
     dna = np.clip(np.where(known > 0, more, np.maximum(near, more)), 0, blue)
     return np.clip(rgb[..., 0] - red*more, 0, 255)/255, dna/blue
 
+# %% ../nbs/16_cross_dataset.ipynb #63f33278
 def read_rendering(
     path, # PNG
 )->Rendering:
@@ -496,6 +500,7 @@ def name_families(
     return {'counts': rank_families(x, typical), 'relative': correlate(relative(x, a['spectrum']), relative(typical, a['spectrum'])),
             'relative, each set its own mean': correlate(level(x), level(typical)), 'mean picture': rank_families(profiles['pixels'], family_spectra(a['pixels'], families))}
 
+# %% ../nbs/16_cross_dataset.ipynb #f7c95206
 def ask_families(
     model,            # Trained network
     x:np.ndarray,     # Crops from `fit_crops`
@@ -512,13 +517,13 @@ def rank_rates(
     r:pd.DataFrame,    # Asked x families
     truth:pd.Series,   # Family of each asked row
     seed:int=0,        # Seed of the shuffles
-)->dict: # top1, top2, top3, median rank, chance of top 3, p (top 3 against shuffled truth), n
+)->dict: # top1, top2, top3, median rank, chance of top 3, p (top 3 against shuffled truth), best (median of the highest correlation), n
     "How far down the truth stands; rows whose family isn't among the columns are left out"
     r = r[truth.reindex(r.index).isin(r.columns)]
     if not len(r): return dict(n=0)
     t, level = rank_table(r, truth), shuffled_top(r, truth.reindex(r.index), seed=seed)
     top3 = (t['rank'] <= 3).mean()
-    return dict(**{f'top{k}': (t['rank'] <= k).mean() for k in (1, 2, 3)}, median=t['rank'].median(), chance3=min(1, 3/r.shape[1]), p=(1 + (level >= top3 - 1e-9).sum())/(1 + len(level)), n=len(t))
+    return dict(**{f'top{k}': (t['rank'] <= k).mean() for k in (1, 2, 3)}, median=t['rank'].median(), chance3=min(1, 3/r.shape[1]), p=(1 + (level >= top3 - 1e-9).sum())/(1 + len(level)), best=r.max(axis=1).median(), n=len(t))
 
 # %% ../nbs/16_cross_dataset.ipynb #ddf8117d
 def plot_real(
@@ -572,7 +577,7 @@ def class_rates(
     truth:np.ndarray, # Family of each cell
     times:int=200,    # Shuffles
     seed:int=0,       # Seed
-)->dict: # top1, top3 (mean over classes, all families), first of the classes that occur, its chance, p of that, n
+)->dict: # top1, top3 (mean over classes, all families), first of the classes that occur, its chance, p of that, best (median of the highest correlation), n
     "Class-balanced rates of cells, among all families and among those that occur"
     truth = np.asarray(truth)
     known = np.isin(truth, r.columns)
@@ -584,7 +589,7 @@ def class_rates(
     answer, rng = some.columns.to_numpy()[some.to_numpy().argmax(1)], np.random.default_rng(seed)
     first = balanced(answer == truth, truth)
     level = np.array([balanced(answer == t, t) for t in (rng.permutation(truth) for _ in range(times))])
-    return dict(top1=balanced(place == 1, truth), top3=balanced(place <= 3, truth), of_these=first, chance=1/some.shape[1], p=(1 + (level >= first - 1e-9).sum())/(1 + times), n=len(truth))
+    return dict(top1=balanced(place == 1, truth), top3=balanced(place <= 3, truth), of_these=first, chance=1/some.shape[1], p=(1 + (level >= first - 1e-9).sum())/(1 + times), best=r.max(axis=1).median(), n=len(truth))
 
 # %% ../nbs/16_cross_dataset.ipynb #8147285d
 def plot_classes(
@@ -618,7 +623,7 @@ def at_home(
         use = np.bincount(codes.ravel(), minlength=n_codes)/codes.size
         first = use if first is None else first
         rows.append(dict(set=name, misfit=np.median(seen.misfit)/usual, unexplained=np.median(seen.unexplained), perplexity=perplexity(torch.from_numpy(codes), n_codes), overlap=np.minimum(use, first).sum(),
-                         median=np.median(x[:, 0]), bright=(x[:, 0] > .5).mean(), clipped=(x[:, 0] >= 1).mean(), crops=len(x), sampled=few))
+                         median=np.median(x[:, 0]), bright=(x[:, 0] > .5).mean(), clipped=(x[:, 0] > .98).mean(), crops=len(x), sampled=few))
         crops.append(pd.DataFrame(dict(set=name, misfit=seen.misfit/usual, unexplained=seen.unexplained)))
     return pd.DataFrame(rows), pd.concat(crops, ignore_index=True)
 
@@ -636,8 +641,9 @@ def plot_home(
     for ax, c in zip(axes, ('misfit', 'unexplained')):
         boxes = ax.boxplot([crops.loc[crops.set == n, c] for n in names], positions=at, orientation='horizontal', widths=.6, patch_artist=True, flierprops=dict(ms=2), medianprops=dict(color='k'))
         for box, colour in zip(boxes['boxes'], colours): box.set(facecolor=colour, alpha=.6)
-    axes[0].set(xscale='log', xlabel='misfit / median of line a', title='a  distance to the codes')
+    axes[0].set(xlabel='misfit / median of line a', title='a  distance to codes')
     axes[1].set(xlabel='share of variance', title='b  unexplained'); axes[1].axvline(1, color='0.4', lw=.8, ls=':')
+    for ax in axes[:2]: ax.set_xscale('log'); ax.set_xticks([.3, 1, 3, 10], ['0.3', '1', '3', '10']); ax.tick_params(axis='x', which='minor', bottom=False, labelbottom=False)
     axes[2].barh(at, home.overlap, color=colours, alpha=.6); axes[2].set(xlabel='overlap with line a', title='c  use of codes', xlim=(0, 1))
     for ax, labels in zip(axes[:3], (names, [], [])): ax.set_yticks(at, labels or ['']*len(at), fontsize=6.5); ax.set_ylim(-.6, len(at) - .4)
     q = np.linspace(0, 1, 101)
@@ -689,7 +695,7 @@ def plot_tolerance(
     b.plot(tolerance.misfit, at, 'o', color='0.2'); b.axvline(1, color='0.6', lw=.8)
     for r, colour in zip(home[~home.set.str.contains('virtual|matched')].itertuples(), PALETTE[3:]):
         b.axvline(r.misfit, color=colour, ls='--', lw=1, label=r.set)
-    b.set(xlabel='misfit / that of unchanged crops', title='b  distance to the codes')
+    b.set(xlabel='misfit / that of unchanged crops', title='b  distance to codes'); b.locator_params(axis='x', nbins=5)
     if len(b.get_legend_handles_labels()[1]): b.legend(title='real', title_fontsize=7)
     return fig
 
@@ -713,17 +719,18 @@ def real_tables(
     tables.append(pd.DataFrame([dict(crops=w, reading=k, **class_rates(r, [HPA_FAMILIES[c] for c in classes], seed=run.seed)) for (w, k), r in got.items()]))
     return tuple(tables)
 
+# %% ../nbs/16_cross_dataset.ipynb #8b929b07
 def seed_numbers(
     run,         # The run
     tables=None, # Matches, rates, rates for OpenCell, rates for HPA, if they are computed already
-)->pd.DataFrame: # question, asked, way, top1, top3, median, of_these, p, n
+)->pd.DataFrame: # question, asked, way, top1, top3, median, of_these, best, p, n
     "Ranks of matches and rates of predictions for the network of this run"
     def build():
         nonlocal tables
         if tables is None:
             profiles, families = line_profiles(run), single_localization(crop_store(run).labels)
             tables = (match_table(profiles, run.seed), prediction_table(profiles, families, run.seed)[0], *real_tables(run, profiles['a'], families))
-        columns = ['question', 'asked', 'way', 'top1', 'top3', 'median', 'of_these', 'p', 'n']
+        columns = ['question', 'asked', 'way', 'top1', 'top3', 'median', 'of_these', 'best', 'p', 'n']
         match, rates, real, hpa = tables
         named = [match.assign(question='same protein', way=match.profile + ', ' + match.how), rates.assign(question='localization', way=rates.reading)]
         named += [t.assign(question='localization', asked=name, way=t.reading + ', ' + t.crops) for name, t in (('OpenCell', real), ('HPA', hpa)) if len(t)]

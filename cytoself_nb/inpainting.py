@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['LAYERS', 'inpainting_channels', 'pair_targets', 'ConvReluNorm', 'PairedCellInpainting', 'inpainting_features',
-           'PairLoader', 'PairLosses', 'inpainting_learner', 'load_inpainting', 'train_inpainting']
+           'PairLoader', 'PairLosses', 'inpainting_learner', 'load_inpainting', 'train_inpainting', 'paint_errors',
+           'field_test', 'inpainting_embedding', 'seed_numbers']
 
 # %% ../nbs/11_inpainting.ipynb #87af56c2
 import hashlib, itertools, json, os, warnings
@@ -217,3 +218,77 @@ def train_inpainting(
         save_weights(learn.model.to('cpu'), tmp, extra=dict(channels=channels, best_epoch=learn.keep_best.epoch_of_best))
         os.replace(live, csv); checkpoint.unlink(missing_ok=True)
     return cached(path, made_with, build, load_inpainting, '11_inpainting').eval()
+
+# %% ../nbs/11_inpainting.ipynb #958264ce
+def paint_errors(
+    model:PairedCellInpainting, # Trained network
+    store,                      # Crop store
+    split:str='test',           # Which pairs
+    seed:int=0,                 # Which partner, and which other protein
+    most:int=2000,              # Pairs at most
+)->pd.DataFrame: # A row per pair: source and target row, protein, fov, squared errors `painted`, `other source`, `source copied`, `mean cell`
+    "Squared error of the painted protein, of the same with a source of another protein, and of two painters without a network"
+    loader, rng = PairLoader(store, split, model.extra['channels'], 64, seed=seed), np.random.default_rng(seed)
+    mean_cell = np.mean([p[:, :1].mean(0).numpy() for p, _ in itertools.islice(crop_loader(store, 'train', 'protein', 128), 20)], 0)
+    protein, out = store.labels.protein.to_numpy(), []
+    with torch.no_grad():
+        for x, markers, y in itertools.islice(loader, -(-most // 64)):
+            rows = loader.current
+            others = [loader.rows[0] + np.flatnonzero(protein[list(loader.rows)] != protein[r]) for r in rows]
+            other = loader.gather(np.array([rng.choice(o) if len(o) else r for o, r in zip(others, rows)]))[0].float()
+            error = lambda p: (p - y).square().mean((1, 2, 3)).numpy()
+            out.append(pd.DataFrame({'source':rows, 'target':loader.partner[rows - loader.rows[0]], 'painted':error(model(x, markers)), 'other source':error(model(other, markers)),
+                                     'source copied':error(x[:, :1]), 'mean cell':error(torch.from_numpy(mean_cell))}))
+    table = pd.concat(out, ignore_index=True).head(most)
+    return table.assign(protein=protein[table.source], fov=store.labels.fov.to_numpy()[table.source])
+
+# %% ../nbs/11_inpainting.ipynb #11cfeeab
+def field_test(
+    errors:pd.DataFrame, # From `paint_errors`
+    better:str,          # Column that should be smaller
+    worse:str,           # Column that should be larger
+)->dict: # share of fields in which it is, difference (mean over fields), fields, p (Wilcoxon signed-rank over fields, one-sided)
+    "Is one squared error smaller than another? Fields are the unit, because their cells are alike"
+    from scipy.stats import wilcoxon
+    d = (errors[worse] - errors[better]).groupby(errors.fov.fillna(errors.protein)).mean()
+    p = wilcoxon(d, alternative='greater').pvalue if len(d) > 4 and (d != 0).any() else float('nan')
+    return dict(share=(d > 0).mean(), difference=d.mean(), fields=len(d), p=p)
+
+# %% ../nbs/11_inpainting.ipynb #50fd2224
+def inpainting_embedding(
+    run,              # The run
+    most:int=20_000,  # Training and validation crops at most; test crops are all there
+)->dict: # Layer -> split -> (n, d) float32, in the order of the store
+    "Features of conv3_1, conv4_1 and conv5_1 for the crops of this run"
+    model, store, layers = train_inpainting(run), crop_store(run), LAYERS[2:]
+    made = json.loads((run.path/'inpainting.safetensors.settings.json').read_text())
+    def build(tmp):
+        parts, device = {}, default_device()
+        for split in ('train', 'val', 'test'):
+            loader = crop_loader(store, split, model.extra['channels'], 128)
+            some = itertools.islice(loader, None if split == 'test' else -(-most // 128))
+            for i, pooled in enumerate(_pooled(model.to(device), (x for x, _ in some), layers)):
+                for name in layers: parts.setdefault(f'{name} {split}', []).append(pooled[name])
+        np.savez(tmp, **{k: np.concatenate(v)[:None if 'test' in k else most] for k, v in parts.items()})
+    def load(path):
+        with np.load(path) as z: return {name: {s: z[f'{name} {s}'] for s in ('train', 'val', 'test')} for name in layers}
+    return cached(run.path/'inpainting-features.npz', dict(model=made['settings'], trained=made['built'], most=most), build, load, '11_inpainting')
+
+# %% ../nbs/11_inpainting.ipynb #1763851a
+def seed_numbers(
+    run, # The run
+)->pd.DataFrame: # A row per vote: what, accuracy, balanced_accuracy, neighbours, valid_accuracy
+    "Neighbour votes for the protein on inpainting features, beside those of cytoself and of the floors, for this seed"
+    def build():
+        store, features = crop_store(run), inpainting_embedding(run)
+        model, code = train_inpainting(run), pd.Categorical(store.labels.protein, categories=class_names(store)).codes
+        labels = {s: code[list(split_rows(store, s))] for s in ('train', 'val', 'test')}
+        set_seed(run.seed)
+        fresh = PairedCellInpainting(**model.settings)
+        loaders = {s: crop_loader(store, s, model.extra['channels'], 128) for s in labels}
+        before = {s: np.concatenate([p['conv3_1'] for p in _pooled(fresh, (x for x, _ in itertools.islice(dl, 157)), ['conv3_1'])]) for s, dl in loaders.items()}
+        vote = lambda x: {k: v for k, v in neighbour_vote(*((x[s], labels[s][:len(x[s])]) for s in ('train', 'val', 'test'))).items() if k != 'guess'}
+        rows = [dict(what=f'inpainting {name}', **vote(x)) for name, x in features.items()] + [dict(what='inpainting conv3_1, untrained', **vote(before))]
+        return pd.concat([probe_table(run), pd.DataFrame(rows)], ignore_index=True)
+    made = json.loads((run.path/'inpainting.safetensors.settings.json').read_text()) if train_inpainting(run) else {}
+    return seed_table(run, 'inpainting_numbers', build, '11_inpainting', inpainting=made['settings'], inpainting_trained=made['built'])

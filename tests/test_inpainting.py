@@ -1,0 +1,104 @@
+"Cell inpainting: the table of layers of the published network, pairs under stress, resuming, bad files"
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cytoself_nb.core import NotForTheseData, set_seed
+from cytoself_nb.data import write_store
+from cytoself_nb.inpainting import (LAYERS, PairedCellInpainting, PairLoader, field_test, inpainting_features, inpainting_learner, load_inpainting, pair_targets)
+from cytoself_nb.model import save_weights
+
+
+@pytest.mark.parametrize('channels, markers, count', [(2, 1, 7_323_521), (3, 2, 7_324_529)])
+def test_layers_of_the_published_network(channels, markers, count):
+    net = PairedCellInpainting(channels, markers)
+    assert sum(t.numel() for t in net.state_dict().values() if t.is_floating_point()) == count
+    shapes = {k: tuple(v.shape[1:]) for k, v in net.maps(torch.rand(1, channels, 64, 64)).items()}
+    assert shapes == dict(zip((*LAYERS, 'encoded'), ((96, 64, 64), (256, 32, 32), (384, 16, 16), (384, 16, 16), (256, 16, 16), (256, 16, 16))))
+
+
+def test_features_are_taken_before_batch_norm():
+    net = PairedCellInpainting()
+    x = torch.rand(3, 2, 64, 64)
+    before = inpainting_features(net, x, 'conv1_1')
+    with torch.no_grad(): net.source['conv1_1'].norm.weight.fill_(7); net.source['conv1_1'].norm.bias.fill_(3)
+    np.testing.assert_allclose(inpainting_features(net, x, 'conv1_1'), before)
+    assert not np.allclose(inpainting_features(net, x, 'conv2_1'), inpainting_features(PairedCellInpainting(), x, 'conv2_1'))
+
+
+def test_training_mode_survives_features():
+    net = PairedCellInpainting().train()
+    inpainting_features(net, torch.rand(2, 2, 16, 16))
+    assert net.training
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_pairs(seed):
+    rng = np.random.default_rng(seed)
+    groups = rng.choice(list('abcdefghij'), rng.integers(2, 200))
+    to, size = pair_targets(groups, rng), pd.Series(groups).map(pd.Series(groups).value_counts())
+    assert ((to == -1) == (size == 1)).all()
+    ok = to >= 0
+    assert (groups[to[ok]] == groups[ok]).all() and (to[ok] != np.flatnonzero(ok)).all()
+
+
+def test_no_cells_and_one_cell():
+    assert pair_targets([], np.random.default_rng(0)).tolist() == [] and pair_targets(['a'], np.random.default_rng(0)).tolist() == [-1]
+
+
+def store(path, fields, channels=('protein', 'nucleus'), size=16, split=None):
+    rng = np.random.default_rng(0)
+    x = rng.random((len(fields), len(channels), size, size), np.float32)
+    return write_store(path, x, pd.DataFrame(dict(protein='P', fov=fields, split=split or 'train')), list(channels))
+
+
+def test_all_cells_alone(tmp_path):
+    with pytest.raises(ValueError, match='another cell of its field'): PairLoader(store(tmp_path/'s', [f'f{i}' for i in range(6)]), 'train', 'protein+nucleus')
+
+
+def test_no_marker(tmp_path):
+    s = store(tmp_path/'s', ['f']*4, ('protein', 'distance'))
+    with pytest.raises(NotForTheseData, match='expected a marker'): inpainting_learner(s, PairedCellInpainting())
+
+
+@pytest.mark.parametrize('size', [18, 30])
+def test_sides_that_do_not_halve_twice(size):
+    with pytest.raises(ValueError, match='multiples of 4'): PairedCellInpainting()(torch.rand(1, 2, size, size), torch.rand(1, 1, size, size))
+
+
+def test_training_resumes_and_learns(tmp_path):
+    s = store(tmp_path/'s', ['f0']*8 + ['f1']*8, split=['train']*8 + ['val']*8)
+    def fit(epochs, checkpoint):
+        set_seed(0)
+        learn = inpainting_learner(s, PairedCellInpainting(), batch=4, checkpoint=checkpoint)
+        with learn.no_bar(), learn.no_logging(): learn.fit(epochs)
+        return [r['train_loss'] for r in learn.loss_parts.rows]
+    whole = fit(3, tmp_path/'a.pt')
+    fit(1, tmp_path/'b.pt')
+    assert fit(3, tmp_path/'b.pt') == pytest.approx(whole, rel=1e-5)
+    assert whole[-1] < whole[0]
+
+
+def test_not_finite_is_named(tmp_path):
+    s = store(tmp_path/'s', ['f0']*4 + ['f1']*4, split=['train']*4 + ['val']*4)
+    net = PairedCellInpainting()
+    with torch.no_grad(): net.paint[-1].bias.fill_(float('nan'))
+    learn = inpainting_learner(s, net, batch=4, dtype=None)
+    with learn.no_bar(), learn.no_logging(), pytest.raises(ValueError, match='rows of the crop store'): learn.fit(1)
+
+
+def test_files(tmp_path):
+    net = PairedCellInpainting(3, 2)
+    save_weights(net, tmp_path/'a.safetensors', dict(channels='protein+nucleus+microtubules'))
+    back = load_inpainting(tmp_path/'a.safetensors')
+    assert back.settings == net.settings and back.extra['channels'].endswith('microtubules') and not back.training
+    x, m = torch.rand(1, 3, 16, 16), torch.rand(1, 2, 16, 16)
+    torch.testing.assert_close(back(x, m), net.eval()(x, m))
+    (tmp_path/'b.safetensors').write_bytes((tmp_path/'a.safetensors').read_bytes()[:5000])
+    with pytest.raises(ValueError, match='not a complete safetensors'): load_inpainting(tmp_path/'b.safetensors')
+
+
+def test_field_test_needs_fields():
+    d = pd.DataFrame(dict(a=[0.]*8, b=[1.]*8, fov=list('aabbccdd'), protein='P'))
+    assert np.isnan(field_test(d, 'a', 'b')['p']) and field_test(d, 'a', 'b')['share'] == 1

@@ -1,0 +1,102 @@
+"Scores: ground-truth lists against an independent derivation, bad input, and properties that need many draws"
+import numpy as np
+import pandas as pd
+import pytest
+
+from cytoself_nb.scores import (average_precision, centres_and_sizes, clustering_score, clustering_score_code, complete_complexes, judge_above, labelled,
+                                opencell_lists, plot_maps, protein_draws, representation_parts, score_levels, score_table)
+
+
+@pytest.fixture(scope='module')
+def lists(mirror):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
+        return {g: opencell_lists(g) for g in (1, 2, 3)}
+
+
+@pytest.mark.parametrize('grade, column', [(1, 'label_if_only_annotation'), (2, 'label_if_only_grade23'), (3, 'label_if_only_grade3')])
+def test_single_localizations_of_opencell(lists, shared, grade, column):
+    expected = pd.read_csv(shared/'data/derived/tables/opencell_single_localization.tsv', sep='\t').set_index('target_name')[column].dropna()
+    assert lists[grade][0].to_dict() == expected.to_dict()
+
+
+def test_complexes_of_opencell(lists, shared):
+    table = pd.read_csv(shared/'data/derived/tables/corum_complete_complexes_in_opencell.tsv', sep='\t')
+    expected = table[table.source.str.startswith('CORUM 2018') & table.greedy_largest]
+    found = lists[3][1]
+    assert len(found) == 38
+    assert {frozenset(v) for v in found.values()} == {frozenset(s.split(';')) for s in expected.subunits}
+    members = [p for v in found.values() for p in v]
+    assert len(members) == len(set(members))
+
+
+def points(n=200, k=5, d=2, seed=0):
+    rng = np.random.default_rng(seed)
+    group = np.arange(n) % k
+    return rng.normal(size=(n, d)) + 6*rng.normal(size=(k, d))[group], group
+
+
+@pytest.mark.parametrize('score', [clustering_score, clustering_score_code])
+def test_scores_see_only_groups(score):
+    X, group = points()
+    order = np.random.default_rng(1).permutation(len(X))
+    assert score(X[order], group[order]) == pytest.approx(score(X, group))
+    assert score(X*1e3, group) == pytest.approx(score(X, group))
+    mixed = score(X, group[order])
+    assert mixed < score(X, group)/3
+
+
+def test_score_of_points_without_extent_is_nan():
+    assert np.isnan(clustering_score(np.repeat(np.eye(2), 5, 0), np.repeat([0, 1], 5)))
+
+
+def test_score_equals_a_plain_loop():
+    X, group = points(150, 7, 6)
+    centre = {g: np.median(X[group == g], 0) for g in range(7)}
+    size = [np.median([np.linalg.norm(x - centre[g]) for x in X[group == g]]) for g in range(7)]
+    middle = np.median(list(centre.values()), 0)
+    spread = np.median([np.linalg.norm(c - middle) for c in centre.values()])
+    assert clustering_score(X, group) == pytest.approx(spread/np.median(size))
+    assert clustering_score_code(X, group) == pytest.approx(np.std(np.concatenate(list(centre.values())))/np.median(size))
+
+
+@pytest.mark.parametrize('X, classes, message', [
+    (np.zeros((3, 2)), ['a', 'b'], 'one class per point'), (np.zeros((3, 2)), ['a', None, 'b'], '1 points have no class'),
+    (np.array([[0., 0], [np.nan, 1], [1, 1]]), list('aab'), 'not finite'), (np.zeros((2, 2)), list('aa'), 'two or more')])
+def test_bad_points(X, classes, message):
+    with pytest.raises(ValueError, match=message): centres_and_sizes(X, classes)
+
+
+def test_others_do_not_count():
+    assert not labelled(['others', 'Others', None, float('nan')]*6).any()
+
+
+def test_average_precision_ignores_the_own_protein():
+    X, group = points(60, 3)
+    twins = np.repeat(X[:30], 2, 0)               # each crop twice, as two crops of one protein
+    names = np.repeat(np.arange(30), 2)
+    once, twice = average_precision(X[:30], group[:30], np.arange(30)), average_precision(twins, np.repeat(group[:30], 2), names)
+    assert twice.ap.mean() > once.ap.mean() - .02 and len(twice) == 60
+    assert average_precision(X, np.arange(60), np.arange(60)).empty
+
+
+def test_draws_keep_the_classes():
+    X, group = points()
+    proteins = np.arange(200)//10 % 4 + 4*group
+    for d in protein_draws(proteins, group, 30): assert set(group[d]) == set(group)
+
+
+def test_table_of_an_identical_pair():
+    X, group = points(120, 4)
+    labels = pd.DataFrame(dict(protein=(group*2 + np.arange(120)//4 % 2).astype(str), localization=group.astype(str), complex=None, fov='f'))
+    t = score_table({'cytoself': X, 'CellProfiler': X.copy()}, labels, umaps=1, times=20)
+    same = t[(t.representation == 'CellProfiler') & t.umap.isna()]
+    assert (same.less == 0).all() and (same[['less_low', 'less_high']].dropna() == 0).all().all()
+    assert judge_above(t[t.umap.isna()], 'organelle', 'map', 'score (paper)')[1] == 'no'     # not above
+
+
+def test_maps_with_missing_groups_can_be_drawn():
+    import matplotlib.pyplot as plt
+    fig = plot_maps({'a': np.random.rand(10, 2), 'b': np.random.rand(10, 2)}, ['x', None]*5)
+    assert len(fig.axes) == 2
+    plt.close(fig)

@@ -812,7 +812,7 @@ def complex_table(
     seed:int=0,         # Which crop of each protein
 )->pd.DataFrame: # complex, protein, localization, crop (drawn at random), same: share of neighbours of other proteins in the same complex
     "Proteins of the complexes that have two or more"
-    have = frame[frame.complex.notna()] if 'complex' in frame else frame[:0]
+    have = frame[frame.complex.notna()] if 'complex' in frame else frame.assign(complex=None)[:0]
     sizes = have.groupby('complex').protein.nunique()
     names = sizes[sizes > 1].sort_index().sort_values(ascending=False, kind='stable').index[:most]
     if not len(names): raise NotForTheseData("no complex has two proteins among these crops; expected a column complex in the label table with the same name for the members of a complex; add it to have their figure")

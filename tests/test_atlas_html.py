@@ -250,4 +250,4 @@ def test_redraws_100_000_points_fast(browser, tmp_path, record_property):
     browser.open(write_atlas_html(tmp_path/'big.html', table(100_000, 1311)))
     ms = browser.js('(() => { const c = document.getElementById("base").getContext("2d"), t = []; for (let k = 0; k < 20; k++) { const s = performance.now(); atlas.draw(); c.getImageData(0, 0, 1, 1); t.push(performance.now() - s) } return t.sort((a, b) => a - b)[10] })()')
     record_property('ms', ms); print(f'redraw of 100,000 points: {ms:.0f} ms (median of 20)')
-    assert ms < 500, f'{ms:.0f} ms'   # smooth is below 50 on a free core; shared ones get some room
+    assert ms < 100, f"{ms:.0f} ms"   # ten pictures a second on a busy machine; a free core takes six ms

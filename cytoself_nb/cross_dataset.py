@@ -31,7 +31,7 @@ from .spectra import READINGS, family_spectra, histograms, leave_one_out, pearso
 from .training import seed_table, tables_of_seeds, trained_model
 
 # %% ../nbs/16_cross_dataset.ipynb #1d37cb1e
-SIZES = dict(smoke=dict(each=1, fields=1), demo=dict(each=2, fields=3), paper=dict(each=2, fields=6))   # Proteins of each compartment, fields of each protein
+SIZES = dict(smoke=dict(each=1, fields=1, cells=6), demo=dict(each=2, fields=3, cells=40), paper=dict(each=2, fields=6, cells=100))   # Proteins of each compartment, fields of each, HPA cells of each class
 MOST = 80   # Crops of a protein at most (Methods, Applying cytoself on the Allen Institute dataset)
 
 def shared_proteins(
@@ -714,7 +714,7 @@ def real_tables(
     x = fit_crops(np.concatenate(list(cut.values())), ['protein', 'nucleus', 'distance'], model)
     got = ask_families(model, x, np.repeat(list(cut), [len(c) for c in cut.values()]), reference, a, families)
     tables.append(pd.DataFrame([dict(crops=w, reading=k, **rank_rates(r, pd.Series(REAL), run.seed)) for (w, k), r in got.items()]))
-    x, classes, _ = hpa_cells(hpa, model)
+    x, classes, _ = hpa_cells(hpa, model, SIZES[run.profile.name]['cells'])
     got = ask_families(model, x, [f'{i:05d}' for i in range(len(x))], reference, a, families)
     tables.append(pd.DataFrame([dict(crops=w, reading=k, **class_rates(r, [HPA_FAMILIES[c] for c in classes], seed=run.seed)) for (w, k), r in got.items()]))
     return tuple(tables)

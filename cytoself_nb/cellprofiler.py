@@ -8,6 +8,7 @@ __all__ = ['FAMILIES', 'texture_features', 'granularity_features', 'correlation_
 
 # %% ../nbs/10_cellprofiler.ipynb #17740a22
 import json, os, warnings
+from contextlib import contextmanager
 from itertools import combinations
 
 import numpy as np
@@ -40,6 +41,13 @@ def granularity_features(
     return {f'Granularity_Spectrum_{{}}_{k}': v[0] for k, v in enumerate(found.values(), 1)}
 
 # %% ../nbs/10_cellprofiler.ipynb #d78fdf6e
+@contextmanager
+def _quiet():
+    "A measure that is not defined for a crop gives NaN, which is counted later, and no warning"
+    with warnings.catch_warnings(), np.errstate(all='ignore'):
+        warnings.simplefilter('ignore')
+        yield
+
 def correlation_features(
     a:np.ndarray, # (H, W), 0 to 1
     b:np.ndarray, # (H, W), 0 to 1
@@ -47,8 +55,9 @@ def correlation_features(
     "Colocalization of two channels over the whole crop (CellProfiler: MeasureColocalization)"
     from cp_measure.core import measurecolocalization as m
     whole, found = np.ones(a.shape, int), {}
-    for measure in (m.get_correlation_pearson, m.get_correlation_overlap, m.get_correlation_manders_fold, m.get_correlation_rwc): found |= measure(a, b, whole)
-    found |= m.get_correlation_costes(a, b, whole, scale_max=255)
+    with _quiet():
+        for measure in (m.get_correlation_pearson, m.get_correlation_overlap, m.get_correlation_manders_fold, m.get_correlation_rwc): found |= measure(a, b, whole)
+        found |= m.get_correlation_costes(a, b, whole, scale_max=255)
     return {f'Correlation_{k.removeprefix("Correlation_").replace("_", "")}_{{}}': float(v[0]) for k, v in found.items()}
 
 # %% ../nbs/10_cellprofiler.ipynb #9e0bcc8f
@@ -60,7 +69,7 @@ def other_features(
     from cp_measure.core.measureobjectintensitydistribution import get_radial_distribution
     whole = np.ones(image.shape, int)
     light = {k: v[0] for k, v in get_intensity(whole, image).items() if k.startswith('Intensity_') and not any(w in k for w in ('Min', 'Max', 'Integrated'))}
-    rings = {k: v[0] for k, v in get_radial_distribution(whole, image).items() if 'Overflow' not in k}
+    with _quiet(): rings = {k: v[0] for k, v in get_radial_distribution(whole, image).items() if 'Overflow' not in k}
     name = lambda k: 'Intensity_{}_{{}}'.format(k.split('_')[1].replace('Intensity', ''))
     return {name(k): v for k, v in light.items()} | {'Radial_{1}_{{}}_{0}'.format(k.split('_')[2][0], k.split('_')[1]): v for k, v in rings.items()}
 
@@ -72,11 +81,9 @@ def crop_features(
 )->dict: # Name -> value; NaN where a measure is not defined
     "All measurements of one crop: each channel, and each pair of channels"
     crop, out = np.asarray(crop, np.float64), {}
-    with warnings.catch_warnings(), np.errstate(all='ignore'):
-        warnings.simplefilter('ignore')   # not defined for this crop: NaN, counted below
-        for name, image in zip(channels, crop):
-            for family in (texture_features(image, scales), granularity_features(image), other_features(image)): out |= {k.format(name): v for k, v in family.items()}
-        for (a, i), (b, j) in combinations(zip(channels, crop), 2): out |= {k.format(f'{a}-{b}'): v for k, v in correlation_features(i, j).items()}
+    for name, image in zip(channels, crop):
+        for family in (texture_features(image, scales), granularity_features(image), other_features(image)): out |= {k.format(name): v for k, v in family.items()}
+    for (a, i), (b, j) in combinations(zip(channels, crop), 2): out |= {k.format(f'{a}-{b}'): v for k, v in correlation_features(i, j).items()}
     return out
 
 # %% ../nbs/10_cellprofiler.ipynb #97868683

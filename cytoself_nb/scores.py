@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['UMAPS', 'labelled', 'centres_and_sizes', 'clustering_score', 'clustering_score_code', 'average_precision',
-           'representation_parts', 'protein_draws', 'single_localizations', 'complete_complexes', 'opencell_lists',
-           'floors', 'representations', 'aligned_maps', 'plot_maps', 'score_levels', 'score_table', 'seed_numbers',
-           'judge_above']
+           'representation_parts', 'half_samples', 'single_localizations', 'complete_complexes', 'opencell_lists',
+           'floors', 'representations', 'plot_maps', 'score_levels', 'score_table', 'seed_numbers', 'judge_above']
 
 # %% ../nbs/09_scores.ipynb #f12ba689
-import json, warnings
+import json
+from itertools import islice
 
 import numpy as np
 import pandas as pd
-from .atlas import GREY, draw_points, group_colours, neighbours, test_embedding, umap_xy
+from .atlas import GREY, colour_by, draw_points, group_colours, neighbours, test_embedding, umap_xy
 from .core import NotForTheseData, cached
 from .data import crop_loader, crop_store, n_proteins, split_rows
 from .training import embed, library_hash, pixel_components, seed_table, tables_of_seeds, trained_model, untrained, which_model
@@ -21,7 +21,7 @@ from .training import embed, library_hash, pixel_components, seed_table, tables_
 # %% ../nbs/09_scores.ipynb #04e8d516
 def labelled(
     classes,     # (n,) label of each crop, missing allowed
-    least:int=5, # Crops a class must have
+    least:int=3, # Crops a class must have
 )->np.ndarray: # (n,) booleans
     "Crops that count for a score: labelled, not `others`, in a class that is large enough"
     c = pd.Series(np.asarray(classes, dtype=object))
@@ -107,19 +107,19 @@ def representation_parts(
     return out
 
 # %% ../nbs/09_scores.ipynb #98f5ad1b
-def protein_draws(
+def half_samples(
     proteins,       # (n,) protein of each crop
     classes,        # (n,) class of each
     times:int=200,  # Draws
     seed:int=0,     # Seed
 )->list: # Index arrays into the crops
-    "Draw proteins with replacement within their class; a draw is all crops of the proteins drawn"
-    rng = np.random.default_rng(seed)
-    key = pd.Series(np.asarray(proteins, dtype=object)).astype(str) + ' ' + pd.Series(np.asarray(classes, dtype=object)).astype(str)
-    rows = list(key.groupby(key).indices.values())
-    of = pd.Series([np.asarray(classes, dtype=object)[r[0]] for r in rows])
-    groups = list(of.groupby(of).indices.values())
-    return [np.concatenate([rows[i] for g in groups for i in rng.choice(g, len(g))]) for _ in range(times)]
+    "Draw half of the proteins of each class, with all their crops; of an odd number the smaller or the larger half, of one the one"
+    rng, key = np.random.default_rng(seed), pd.Series(list(zip(map(str, classes), map(str, proteins))))
+    rows = key.groupby(key).indices
+    of = pd.Series([k[0] for k in rows])
+    groups, rows = list(of.groupby(of).indices.values()), list(rows.values())
+    some = lambda g: rng.permutation(g)[:max(1, (len(g) + rng.integers(2))//2)]
+    return [np.concatenate([rows[i] for g in groups for i in some(g)]) for _ in range(times)]
 
 # %% ../nbs/09_scores.ipynb #c7433a8d
 def single_localizations(
@@ -162,7 +162,6 @@ def floors(
 )->dict: # `untrained network`, `raw pixels` -> (n_test, d)
     "Two representations of the test crops that nothing was learned for"
     from sklearn.decomposition import PCA
-    from itertools import islice
     store, model = crop_store(run), trained_model(run)
     channels = model.extra['channels']
     def build(tmp):
@@ -186,22 +185,7 @@ def representations(
     except NotForTheseData as e: print(e)
     return out | floors(run)
 
-# %% ../nbs/09_scores.ipynb #71f10416
-def aligned_maps(
-    Xs:list,    # Representations of the same crops, (n, d1), (n, d2) ...
-    seed:int=0, # Seed of the layout
-)->list: # A map (n, 2) for each
-    "AlignedUMAP with the settings of the paper; the same row is the same crop"
-    n = {len(X) for X in Xs}
-    if len(n) != 1: raise ValueError(f"representations of {sorted(n)} crops; expected the same crops in each")
-    n = n.pop()
-    if n < 16: return [umap_xy(X, seed) for X in Xs]   # fewer crops than neighbours: nothing to align
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        from umap import AlignedUMAP
-        same = [{i: i for i in range(n)}]*(len(Xs) - 1)
-        return [np.asarray(m, np.float32) for m in AlignedUMAP(n_neighbors=15, min_dist=.1, random_state=seed).fit([np.asarray(X, np.float32) for X in Xs], relations=same).embeddings_]
-
+# %% ../nbs/09_scores.ipynb #560f71ce
 def plot_maps(
     maps:dict, # Title -> (n, 2)
     groups,    # Group of each crop, missing drawn grey; or a list with the groups of each map
@@ -232,13 +216,15 @@ def score_levels(
     for level, column in (('organelle', 'localization'), ('complex', 'complex')):
         rows = np.flatnonzero(labelled(labels[column])) if column in labels else []
         if len(rows) and labels[column].iloc[rows].nunique() > 1: out[level] = (rows, labels[column].to_numpy()[rows], apart.to_numpy().astype(str)[rows])
-    if not out: raise NotForTheseData("no localization and no complex has five test crops in two classes; expected one of these columns in the label table for scores; add it to stacks.csv or labels.csv")
+    if not out: raise NotForTheseData("no localization and no complex has three test crops in two classes; expected one of these columns in the label table for scores; add it to stacks.csv or labels.csv")
     return out
 
 # %% ../nbs/09_scores.ipynb #47ffab94
 def _on_maps(maps, rows, classes, draws):
     "Both scores: per map, and per draw averaged over maps"
-    both = lambda pick: np.array([[f(*centres_and_sizes(m[rows][pick], classes[pick])) for f in (_paper_score, _code_score)] for m in maps])
+    def both(pick):
+        pairs = [centres_and_sizes(m[rows][pick], classes[pick]) for m in maps]
+        return np.array([[_paper_score(*p), _code_score(*p)] for p in pairs])
     here, again = both(slice(None)), np.array([both(d).mean(0) for d in draws])
     return {name: (here[:, i].mean(), again[:, i], here[:, i]) for i, name in enumerate(('score (paper)', 'score (code)'))}
 
@@ -260,18 +246,18 @@ def score_table(
     labels:pd.DataFrame, # Labels of the same crops
     umaps:int=5,         # Maps per representation
     seed:int=0,          # Seed of the first map and of the draws
-    times:int=200,       # Draws of proteins
+    times:int=200,       # Half-samples of proteins
     most:int=5000,       # Crops at most for what needs all pairs
 )->pd.DataFrame: # level, representation, place, metric, value, sem (over maps), low, high (95 %), less, less_low, less_high (first representation minus this one), chance, crops, classes, proteins; rows with `umap` are single maps
     "Every measure of every representation at every level"
     out, levels = [], score_levels(labels)
-    draws = {k: protein_draws(apart, classes, times, seed) for k, (rows, classes, apart) in levels.items()}
+    draws = {k: half_samples(apart, classes, times, seed) for k, (rows, classes, apart) in levels.items()}
     first = {}
     for name, X in reps.items():
         maps = [umap_xy(X, seed + u) for u in range(umaps)]
         for level, (rows, classes, apart) in levels.items():
             few = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))
-            inside, chance = _in_representation(X[rows[few]], classes[few], apart[few], draws[level] if len(few) == len(rows) else protein_draws(apart[few], classes[few], times, seed))
+            inside, chance = _in_representation(X[rows[few]], classes[few], apart[few], draws[level] if len(few) == len(rows) else half_samples(apart[few], classes[few], times, seed))
             about = dict(level=level, representation=name, crops=len(rows), classes=len(set(classes)), proteins=len(set(apart)))
             for place, found in (('map', _on_maps(maps, rows, classes, draws[level])), ('representation', inside)):
                 for metric, (value, again, single) in found.items():
@@ -283,8 +269,8 @@ def score_table(
                     first.setdefault(key, (value, again))
                     row['less'] = first[key][0] - value
                     if again is not None:
-                        row['low'], row['high'] = np.nanquantile(again, (.025, .975))
-                        row['less_low'], row['less_high'] = np.nanquantile(first[key][1] - again, (.025, .975))
+                        row['low'], row['high'] = value + np.array([-1.96, 1.96])*np.nanstd(again, ddof=1)
+                        row['less_low'], row['less_high'] = row['less'] + np.array([-1.96, 1.96])*np.nanstd(first[key][1] - again, ddof=1)
                     out.append(row)
     return pd.DataFrame(out)
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cytoself_nb.scores import (average_precision, centres_and_sizes, clustering_score, clustering_score_code, complete_complexes, judge_above, labelled,
-                                opencell_lists, plot_maps, protein_draws, representation_parts, score_levels, score_table)
+                                opencell_lists, half_samples, plot_maps, representation_parts, score_levels, score_table)
 
 
 @pytest.fixture(scope='module')
@@ -83,7 +83,7 @@ def test_average_precision_ignores_the_own_protein():
 def test_draws_keep_the_classes():
     X, group = points()
     proteins = np.arange(200)//10 % 4 + 4*group
-    for d in protein_draws(proteins, group, 30): assert set(group[d]) == set(group)
+    for d in half_samples(proteins, group, 30): assert set(group[d]) == set(group)
 
 
 def test_table_of_an_identical_pair():

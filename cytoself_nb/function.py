@@ -213,7 +213,7 @@ def shuffled_scores(
 def evaluation_cost(
     proteins:int=4049, # Proteins
     features:int=512,  # Features
-    times:int=20,      # Resamples
+    times:int=10,      # Resamples
 )->dict: # wall_s, cpu_s, peak_MiB of a fresh process
     "What the evaluation of one random representation against four standards of real size costs"
     code = f"""
@@ -343,7 +343,7 @@ def difference(
 # %% ../nbs/18_function.ipynb #13afa4cc
 def function_scores(
     run:Run,       # The run
-    times:int=200, # Resamples
+    times:int=100, # Resamples
 )->tuple: # Merged table and resamples
     "Scores of all representations of a run, kept in the run folder"
     names = representation_names(run)
@@ -417,8 +417,9 @@ def content_over_training(
 
 # %% ../nbs/18_function.ipynb #e4263212
 def seed_numbers(
-    run:Run, # The run
+    run:Run,       # The run
+    times:int=100, # Resamples
 )->pd.DataFrame: # representation, standard, metric, value, low, high
     "The scores of one seed, kept in the run folder"
     same = dict(model=DEEPLOC_SIZES[run.profile.name], channels=default_channels(crop_store(run)), batch=None, rate=None, start=None)
-    return cached(run.path/'function_numbers.csv', dict(model=same, of=deeploc_settings(run), names=representation_names(run), choices=CHOICES), lambda tmp: function_scores(run)[0].to_csv(tmp, index=False), pd.read_csv, '18_function')
+    return cached(run.path/'function_numbers.csv', dict(model=same, of=deeploc_settings(run), names=representation_names(run), choices=CHOICES, times=times), lambda tmp: function_scores(run, times)[0].to_csv(tmp, index=False), pd.read_csv, '18_function')

@@ -50,7 +50,7 @@ def test_figures_of_the_smoke_run(path, smoke_run):
         assert entry['table_sha256'] == sha256_of(run/f'figures/{figure}.csv')
         assert (entry['notebook'], entry['version']) == (path.stem, __version__)
         assert {k: entry[k] for k in PARAMETERS} == PARAMETERS
-        assert re.search('[Vv]irtual cells|[Nn]o images|[Rr]andom images|[Rr]eal ', entry['caption']), 'the caption has to say what these cells are'
+        assert re.search('[Vv]irtual (yeast )?cells|[Nn]o images|[Rr]andom images|[Rr]eal ', entry['caption']), 'the caption has to say what these cells are'
     committed = ROOT/'figures/embedded/manifest.json'
     if committed.exists():
         known = {f for f, e in json.loads(committed.read_text()).items() if e['notebook'] == path.stem}

@@ -44,7 +44,7 @@ def protein_complexes(
     "Complexes from the label table, else from CORUM by gene name"
     one = labels.drop_duplicates('protein').set_index('protein')
     if one.complex.notna().any(): sets, source = one.complex.dropna().map(lambda s: frozenset(p.strip() for p in str(s).split(';'))), 'column complex of the labels'
-    elif one.gene.notna().any() and one.localization.notna().any() and one.gene.str.fullmatch('[A-Z0-9-]{2,15}').all() and len(one) >= 30:
+    elif one.gene.notna().any() and one.localization.notna().any() and one.gene.str.fullmatch('[A-Z][A-Za-z0-9-]{1,14}').mean() > .95 and len(one) >= 30:
         sets, source = complex_sets(read_corum(), one.gene), 'CORUM, 2018-06 download'
         sets.index = sets.index.map(pd.Series(one.index, one.gene).groupby(level=0).first())
     else: sets, source = pd.Series(dtype=object), ''

@@ -37,10 +37,10 @@ def split_codes(
     split:str, # `train`, `val` or `test`
 )->tuple: # Codes (n, 625 or fewer) uint16, memory-mapped; their label table with `row` of the store
     "Level-1 code maps of the crops of a split, in the order of the store"
-    store, model = crop_store(run), trained_model(run)
+    store = crop_store(run)
     rows = split_rows(store, split)
     def build(tmp):
-        out, at = None, 0
+        model, out, at = trained_model(run), None, 0
         for _, codes, _ in embed_batches(model, crop_loader(store, split, model.extra['channels'], batch=128)):
             if codes is None: raise ValueError("the network has no codes (quantize=False); expected the network of the paper; train it with quantize=True")
             if out is None: out = np.lib.format.open_memmap(tmp, 'w+', np.uint16, (len(rows), codes.shape[1]))
@@ -452,16 +452,15 @@ def rank_table(
     return pd.DataFrame(dict(protein=r.index, family=own.values, answer=r.columns[v.argmax(1)], rank=rank, r=top[:, 0], margin=top[:, 0] - (top[:, 1] if v.shape[1] > 1 else 0)))
 
 def left_out(
-    run,                  # The run
-    split:str='test',     # Split
+    codes,                # Code maps (n, positions), from `split_codes`
+    labels:pd.DataFrame,  # One row per crop: protein, localization
+    n_codes:int,          # Codes in the codebook
     by:str='proteins',    # What is asked: `proteins` (mean over crops) or `crops`
     reading:str='counts', # Key of `READINGS`
     mixed:bool=False,     # Ask also proteins without a family, so that one can see what is answered?
 )->pd.DataFrame: # As `rank_table`
-    "Leave-one-out localization on a split of a run"
-    codes, labels = split_codes(run, split)
-    n = trained_model(run).settings['n_codes']
-    spectra, families, tables = protein_spectra(codes, labels.protein, n), single_localization(labels), []
+    "Leave-one-out localization of the proteins or the crops of one split"
+    spectra, families, tables = protein_spectra(codes, labels.protein, n_codes), single_localization(labels), []
     def rows(asked):
         tables.append(rank_table(leave_one_out(spectra, families, asked, reading), families))
         if not mixed: return
@@ -469,7 +468,7 @@ def left_out(
         tables.append(rank_table(rank_families(read(other), read(family_spectra(spectra, families))), families))
     if by == 'proteins': rows(spectra)
     else:
-        for a in range(0, len(codes), BLOCK): rows(pd.DataFrame(histograms(np.asarray(codes[a:a + BLOCK]), n), index=labels.protein[a:a + BLOCK].to_numpy()))
+        for a in range(0, len(codes), BLOCK): rows(pd.DataFrame(histograms(np.asarray(codes[a:a + BLOCK]), n_codes), index=labels.protein[a:a + BLOCK].to_numpy()))
     return pd.concat([t for t in tables if len(t)] or tables, ignore_index=True)
 
 # %% ../nbs/13_spectra.ipynb #77061829
@@ -669,15 +668,14 @@ def predict_localization(
     wanted:float=.8,  # Share of answers that shall be right on validation crops
 )->pd.DataFrame: # One row per group: crops, answer (`none` below the threshold), margin, threshold, then family and r for each rank
     "Rank the localization families for new images, or say `none`"
-    model = trained_model(run)
-    codes, labels = test_codes(run)
+    model, (codes, labels), val = trained_model(run), test_codes(run), split_codes(run, 'val')
     groups = np.arange(len(crops)) if groups is None else np.asarray(groups)
     if len(groups) != len(crops): raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
     n = model.settings['n_codes']
     spectra, mine = protein_spectra(codes, labels.protein, n), protein_spectra(_new_codes(model, crops, crop_store(run).images.shape[-1]), groups, n)
     r = rank_families(relative(mine, spectra.values), relative(family_spectra(spectra, single_localization(labels)), spectra.values))
     each = pd.Series(groups).value_counts().reindex(mine.index).to_numpy()
-    limits = {by: answer_threshold(left_out(run, 'val', by, 'relative'), wanted) for by in ('crops', 'proteins')}
+    limits = {by: answer_threshold(left_out(*val, n, by, 'relative'), wanted) for by in ('crops', 'proteins')}
     limit, place = np.where(each == 1, limits['crops'], limits['proteins']), np.argsort(-r.values, 1, kind='stable')
     best = np.take_along_axis(r.values, place, 1)
     margin = best[:, 0] - (best[:, 1] if r.shape[1] > 1 else 0)
@@ -747,19 +745,19 @@ def seed_numbers(
 )->pd.DataFrame: # what, value, n
     "Leave-one-out rates and the rank of the held-out protein for the network of this run"
     def build():
-        codes, labels = test_codes(run)
-        families, rows = single_localization(labels), []
+        (codes, labels), model = test_codes(run), trained_model(run)
+        families, rows, n = single_localization(labels), [], model.settings['n_codes']
         for by in ('proteins', 'crops'):
             for reading in READINGS:
-                t = left_out(run, 'test', by, reading)
+                t = left_out(codes, labels, n, by, reading)
                 for r in top_k(t, families).itertuples():
                     rows += [dict(what=f'{by}, {reading}, top {r.k}', value=r.top, n=r.n), dict(what=f'{by}, {reading}, top {r.k}, balanced', value=r.balanced, n=r.n)]
         held = held_out_store(run)
         if held is not None:
-            model = trained_model(run)
-            spectra = protein_spectra(codes, labels.protein, model.settings['n_codes'])
+            spectra = protein_spectra(codes, labels.protein, n)
+            held_codes = store_codes(model, held)
             for reading in ('counts', 'relative'):
-                t = resampled_ranks(store_codes(model, held), family_spectra(spectra, families), spectra, reading)
+                t = resampled_ranks(held_codes, family_spectra(spectra, families), spectra, reading)
                 truth = held.labels.truth_main[0]
                 if truth in t.index: rows += [dict(what=f'held-out protein, {reading}, rank of its family', value=t.index.get_loc(truth) + 1, n=len(held.labels)),
                                               dict(what=f'held-out protein, {reading}, r with its family', value=t.r[truth], n=len(held.labels)), dict(what=f'held-out protein, {reading}, highest r of another family', value=t.r.drop(truth).max(), n=len(held.labels))]

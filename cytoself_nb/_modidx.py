@@ -381,6 +381,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'cytoself_nb.inpainting.PairedCellInpainting.maps': ( 'inpainting.html#pairedcellinpainting.maps',
                                                                                               'cytoself_nb/inpainting.py'),
                                         'cytoself_nb.inpainting._pooled': ('inpainting.html#_pooled', 'cytoself_nb/inpainting.py'),
+                                        'cytoself_nb.inpainting.aligned_maps': ( 'inpainting.html#aligned_maps',
+                                                                                 'cytoself_nb/inpainting.py'),
                                         'cytoself_nb.inpainting.field_test': ('inpainting.html#field_test', 'cytoself_nb/inpainting.py'),
                                         'cytoself_nb.inpainting.inpainting_channels': ( 'inpainting.html#inpainting_channels',
                                                                                         'cytoself_nb/inpainting.py'),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LAYERS', 'RATES', 'inpainting_channels', 'pair_targets', 'ConvReluNorm', 'PairedCellInpainting',
            'inpainting_features', 'PairLoader', 'PairLosses', 'inpainting_learner', 'load_inpainting',
-           'train_inpainting', 'paint_errors', 'field_test', 'inpainting_embedding', 'seed_numbers']
+           'train_inpainting', 'paint_errors', 'field_test', 'inpainting_embedding', 'seed_numbers', 'aligned_maps']
 
 # %% ../nbs/11_inpainting.ipynb #87af56c2
 import hashlib, itertools, json, os, warnings
@@ -20,6 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore')
     from fastai.basics import DataLoaders, Learner, OptimWrapper, default_device, nn, patch
     from fastai.callback.channelslast import ChannelsLast
+from .atlas import umap_xy
 from .core import NotForTheseData, cached, n_epochs, set_seed
 from .data import CropLoader, class_names, crop_loader, crop_store, pose, split_rows
 from .model import _open_weights, save_weights
@@ -161,6 +162,7 @@ class PairLosses(LossParts):
         if not torch.isfinite(error).all(): raise ValueError(f"the loss is not finite in epoch {self.row['epoch']}, batch {self.iter}; look at these rows of the crop store: {[int(r) for r in self.dl.current]}")
         for k, v in dict(loss=error.sum(), typical_loss=error.clamp_min(1e-12).log().sum(), n=torch.tensor(float(len(error)), device=error.device)).items(): self.sums[k] = self.sums.get(k, 0) + v
 
+# %% ../nbs/11_inpainting.ipynb #1e388751
 def inpainting_learner(
     store,                      # Crop store
     model:PairedCellInpainting, # The network
@@ -194,6 +196,7 @@ def load_inpainting(
     model.extra = json.loads(about['extra'])
     return model.eval()
 
+# %% ../nbs/11_inpainting.ipynb #0c733eeb
 def train_inpainting(
     run,                    # The run
     name:str='inpainting',  # Name of the artefact
@@ -294,3 +297,19 @@ def seed_numbers(
         return pd.concat([probe_table(run), pd.DataFrame(rows)], ignore_index=True)
     made = json.loads((run.path/'inpainting.safetensors.settings.json').read_text()) if train_inpainting(run) else {}
     return seed_table(run, 'inpainting_numbers', build, '11_inpainting', inpainting=made['settings'], inpainting_trained=made['built'])
+
+# %% ../nbs/11_inpainting.ipynb #91a0eba6
+def aligned_maps(
+    Xs:list,    # Representations of the same crops, (n, d1), (n, d2) ...
+    seed:int=0, # Seed of the layout
+)->list: # A map (n, 2) for each
+    "AlignedUMAP with the settings of the paper; the same row is the same crop"
+    n = {len(X) for X in Xs}
+    if len(n) != 1: raise ValueError(f"representations of {sorted(n)} crops; expected the same crops in each")
+    n = n.pop()
+    if n < 16: return [umap_xy(X, seed) for X in Xs]   # fewer crops than neighbours: nothing to align
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        from umap import AlignedUMAP
+        same = [{i: i for i in range(n)}]*(len(Xs) - 1)
+        return [np.asarray(m, np.float32) for m in AlignedUMAP(n_neighbors=15, min_dist=.1, random_state=seed).fit([np.asarray(X, np.float32) for X in Xs], relations=same).embeddings_]

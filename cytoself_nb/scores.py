@@ -151,7 +151,7 @@ def opencell_lists(
     from cytoself_nb.core import fetch
     one = lambda name: fetch(name, progress=False)[0]
     targets, corum = pd.read_csv(one('all-public-targets.csv')), pd.read_csv(one('allComplexes.txt'), sep='\t')
-    human = corum[corum.Organism == 'Human']
+    human = corum[corum.Organism == 'Human'].dropna(subset=['subunits(UniProt IDs)'])
     found = complete_complexes(dict(zip(human.ComplexID, human['subunits(UniProt IDs)'].str.split(';'))), targets.uniprot_id)
     name = targets.set_index('uniprot_id').target_name
     return single_localizations(pd.read_csv(one('2021-09-29-public-annotations-flat.csv')), grade), {k: sorted(name[v]) for k, v in found.items()}
@@ -188,14 +188,14 @@ def representations(
 # %% ../nbs/09_scores.ipynb #560f71ce
 def plot_maps(
     maps:dict, # Title -> (n, 2)
-    groups,    # Group of each crop, missing drawn grey; or a list with the groups of each map
+    groups,    # Group of each crop, missing drawn grey; or a dict title -> groups, where they differ between maps
 ): # Matplotlib figure
     "Maps side by side, the most frequent groups in colour"
     import matplotlib.pyplot as plt
-    several = isinstance(groups, list)
+    several = isinstance(groups, dict)
     fig, axes = plt.subplots(1, len(maps), figsize=(min(2.4*len(maps) + (0 if several else 1.2), 7.1) if len(maps) > 1 else 4.6, 2.5 if not several else 3.1), squeeze=False)
-    for k, (ax, (title, xy)) in enumerate(zip(axes[0], maps.items())):
-        g = pd.Series(groups[k] if several else groups).astype(object)
+    for ax, (title, xy) in zip(axes[0], maps.items()):
+        g = pd.Series(groups[title] if several else groups).astype(object)
         colours = group_colours(g)
         draw_points(ax, np.asarray(xy), [colours.get(str(v), GREY) if isinstance(v, str) else GREY for v in g], most=10)
         ax.set_title(title)

@@ -17,7 +17,8 @@ def lists(mirror):
 @pytest.mark.parametrize('grade, column', [(1, 'label_if_only_annotation'), (2, 'label_if_only_grade23'), (3, 'label_if_only_grade3')])
 def test_single_localizations_of_opencell(lists, shared, grade, column):
     expected = pd.read_csv(shared/'data/derived/tables/opencell_single_localization.tsv', sep='\t').set_index('target_name')[column].dropna()
-    assert lists[grade][0].to_dict() == expected.to_dict()
+    also = dict(CSE1L='nucleoplasm', IPO13='nucleoplasm') if grade == 1 else {}   # their only annotation is of grade 2, which that table asks to be 3
+    assert lists[grade][0].to_dict() == expected.to_dict() | also
 
 
 def test_complexes_of_opencell(lists, shared):

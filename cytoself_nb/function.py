@@ -271,7 +271,7 @@ BUILDERS = {'cytoself': _cytoself, 'cell inpainting': _inpainting, 'CellProfiler
 
 def representation(
     run:Run,  # The run
-    name:str, # `DeepLoc, run k`, `DeepLoc, untrained`, `DeepLoc, split by proteins`, a key of `BUILDERS`, `CellProfiler, PCA`, `drawn truth`, `random numbers`
+    name:str, # `DeepLoc, run k`, `DeepLoc, untrained`, `DeepLoc, split by proteins`, a key of `BUILDERS`, `CellProfiler, PCA`, `class alone`, `drawn truth`, `random numbers`
 )->pd.DataFrame: # genes x features
     "One representation of the proteins of a run, built once"
     labels = crop_store(run).labels
@@ -288,6 +288,7 @@ def representation(
         x = pd.DataFrame(made['x'], made['proteins'])
     elif name == 'CellProfiler, PCA': return _ninety_nine(representation(run, 'CellProfiler'))
     elif name == 'drawn truth': x = _drawn(run)
+    elif name == 'class alone': x = pd.get_dummies(labels.drop_duplicates('protein').set_index('protein').localization, dtype=float)
     elif name == 'random numbers': x = pd.DataFrame(np.random.default_rng(run.seed).standard_normal((len(gene), 512)), gene.index)
     elif name.startswith('DeepLoc, run '): x = _deeploc(run, int(name.split()[-1]) - 1)
     else: x = _deeploc(run, 0, *{'DeepLoc, untrained': ('cells', 0), 'DeepLoc, split by proteins': ('proteins', None)}[name])
@@ -307,7 +308,7 @@ def _drawn(run):
     place = (t.localization.to_numpy()[:, None] == np.array(CLASSES))*1.
     return pd.DataFrame(np.hstack([place/place.std(0).clip(1e-9)*.5, t[list(SIGNATURE)].to_numpy()]), t.index)
 
-def representation_names(run): "All representations of a run"; return [f'DeepLoc, run {k + 1}' for k in range(DEEPLOC_SIZES[run.profile.name]['runs'])] + ['cytoself', 'cell inpainting', 'CellProfiler', 'CellProfiler, PCA', 'raw pixels', 'DeepLoc, untrained', 'random numbers'] + ['drawn truth']*(run.data == 'virtual_yeast')
+def representation_names(run): "All representations of a run"; return [f'DeepLoc, run {k + 1}' for k in range(DEEPLOC_SIZES[run.profile.name]['runs'])] + ['cytoself', 'cell inpainting', 'CellProfiler', 'CellProfiler, PCA', 'raw pixels', 'DeepLoc, untrained', 'random numbers', 'class alone'] + ['drawn truth']*(run.data == 'virtual_yeast')
 
 # %% ../nbs/18_function.ipynb #13afa4cc
 def merge_runs(

@@ -156,7 +156,7 @@ class ProteinMeans(Callback):
     def after_epoch(self): self._keep()
 
 # %% ../nbs/17_deeploc.ipynb #e4fcaae4
-DEEPLOC_SIZES = dict(smoke=dict(width=4, epochs=2, batch=32, runs=3), demo=dict(width=16, epochs=6, batch=32, runs=3), paper=dict(width=64, epochs=30, batch=128, runs=3))
+DEEPLOC_SIZES = dict(smoke=dict(width=4, epochs=1, batch=32, runs=3), demo=dict(width=16, epochs=6, batch=32, runs=3), paper=dict(width=64, epochs=30, batch=128, runs=3))
 RATES = (1e-3, 6e-4, 3e-4, 1e-4, 5e-5)   # Methods
 
 def deeploc_learner(
@@ -213,6 +213,7 @@ def load_deeploc(
     model.load_state_dict(load_file(path))
     return model.eval()
 
+# %% ../nbs/17_deeploc.ipynb #2f5f553a
 def train_deeploc(
     run,              # The run
     repeat:int=0,     # Which of the three runs: seeds the weights and the order
@@ -235,7 +236,7 @@ def train_deeploc(
         pd.Series(sorted(set(keep.proteins)), name='protein').to_csv(tmp/'proteins.csv', index=False)
     return cached(run.path/f'deeploc-{rule}-{repeat}', deeploc_settings(run, rule=rule, rate=rate, repeat=repeat), build, Path, '17_deeploc')
 
-# %% ../nbs/17_deeploc.ipynb #fb8788ab
+# %% ../nbs/17_deeploc.ipynb #cd6e2777
 def class_guesses(
     run,          # The run
     folder:Path,  # From `train_deeploc`
@@ -264,7 +265,7 @@ def class_accuracy(
     ends = lambda ix, draws: np.quantile(draws, (.025, .975)) if len(ix) > 1 else (np.nan, np.nan)
     return pd.DataFrame([dict(what=c, accuracy=float(v), low=ends(ix, d)[0], high=ends(ix, d)[1], cells=int(size[ix].sum()), proteins=len(ix)) for c, v, d, ix in rows])
 
-# %% ../nbs/17_deeploc.ipynb #72821bcc
+# %% ../nbs/17_deeploc.ipynb #0067b9e2
 def seed_numbers(
     run, # The run (virtual yeast or other data)
 )->pd.DataFrame: # split, repeat, what, accuracy, low, high
@@ -277,7 +278,7 @@ def seed_numbers(
     same = dict(model=DEEPLOC_SIZES[run.profile.name], channels=default_channels(crop_store(run)), batch=None, rate=None, start=None)
     return cached(run.path/'deeploc_numbers.csv', dict(model=same, of=deeploc_settings(run)), build, pd.read_csv, '17_deeploc')
 
-# %% ../nbs/17_deeploc.ipynb #3a3a53e4
+# %% ../nbs/17_deeploc.ipynb #61b62d4f
 def saved_bytes(
     step, # Function without arguments that returns a loss
 )->int: # Bytes that autograd keeps, each storage counted once

@@ -106,6 +106,7 @@ def best_threshold(
     k = int(f.argmax())
     return float(r[order][k]), float(f[k])
 
+# %% ../nbs/18_function.ipynb #1ec8afa8
 def f_half(
     r:np.ndarray,       # (n, n) similarity
     same:np.ndarray,    # (n, n) do two proteins share a set?
@@ -126,7 +127,7 @@ def f_half(
             out.append(f_beta(pairs((called & theirs).astype(float)), pairs(called.astype(float)), pairs(theirs.astype(float))))
     return np.mean(out, 0) if out else np.full(len(weights), np.nan)
 
-# %% ../nbs/18_function.ipynb #7b90e43b
+# %% ../nbs/18_function.ipynb #28d4908d
 def one_label(
     standard:pd.DataFrame, # Columns set, protein
     labels:str='single',   # `single`: only proteins of one set; `smallest`: every protein, its smallest set
@@ -152,7 +153,7 @@ def ami_of(
     parts = [fcluster(tree, k, 'maxclust') for k in numbers]
     return np.array([ami(labels, p) for p in parts]), np.array([ami(labels[s], parts[0][s]) for s in subsets])
 
-# %% ../nbs/18_function.ipynb #f58a02c7
+# %% ../nbs/18_function.ipynb #1574886f
 METRICS = ('AMI', 'AP', 'F0.5', 'mAP')
 
 def score(
@@ -179,7 +180,7 @@ def score(
     value, halves = ami_of(cluster_tree(similarity(x.loc[y.index], scale)), y, y.nunique(), [rng.permutation(len(y))[:len(y)//2] for _ in range(times)])
     return out | {'AMI': (value[0], value[0] + halves - halves.mean())}
 
-# %% ../nbs/18_function.ipynb #1574886f
+# %% ../nbs/18_function.ipynb #e58d1300
 def evaluate(
     representations:dict, # Name -> genes x features
     standards:dict,       # Name -> table of sets and proteins
@@ -209,7 +210,7 @@ def shuffled_scores(
         rows += [dict(standard=s, metric=m, value=(v := np.array([r[m][0] for r in runs])).mean(), low=np.quantile(v, .025), high=np.quantile(v, .975)) for m in METRICS]
     return pd.DataFrame(rows)
 
-# %% ../nbs/18_function.ipynb #e58d1300
+# %% ../nbs/18_function.ipynb #294b8065
 def evaluation_cost(
     proteins:int=4049, # Proteins
     features:int=512,  # Features
@@ -229,7 +230,7 @@ print(json.dumps(dict(wall_s=time.perf_counter() - wall, cpu_s=time.process_time
     if done.returncode: raise RuntimeError(f'the evaluation failed: {done.stderr[-500:]}')
     return dict(proteins=proteins, features=features) | json.loads(done.stdout.splitlines()[-1])
 
-# %% ../nbs/18_function.ipynb #8c9f3dc9
+# %% ../nbs/18_function.ipynb #812e0334
 SHARES_TRAINED = dict(cytoself=.17, inpainting=.17)   # of the profile's training budget
 
 def test_images(
@@ -265,12 +266,12 @@ def _cellprofiler(run):
     x, _ = test_images(run)
     return cellprofiler_features(x, crop_store(run).channels, scales=(3, 5, 10), progress=False)   # about as many features as the paper's 433
 
-# %% ../nbs/18_function.ipynb #c676aa1a
+# %% ../nbs/18_function.ipynb #ddb00c41
 BUILDERS = {'cytoself': _cytoself, 'cell inpainting': _inpainting, 'CellProfiler': _cellprofiler, 'raw pixels': _pixels}
 
 def representation(
     run:Run,  # The run
-    name:str, # `DeepLoc, run k`, `DeepLoc, untrained`, `DeepLoc, split by proteins`, a key of `BUILDERS`, `CellProfiler, PCA`, `drawn truth`, `random numbers`
+    name:str, # `DeepLoc, run k`, `DeepLoc, untrained`, `DeepLoc, split by proteins`, a key of `BUILDERS`, `CellProfiler, PCA`, `class alone`, `drawn truth`, `random numbers`
 )->pd.DataFrame: # genes x features
     "One representation of the proteins of a run, built once"
     labels = crop_store(run).labels
@@ -287,13 +288,14 @@ def representation(
         x = pd.DataFrame(made['x'], made['proteins'])
     elif name == 'CellProfiler, PCA': return _ninety_nine(representation(run, 'CellProfiler'))
     elif name == 'drawn truth': x = _drawn(run)
+    elif name == 'class alone': x = pd.get_dummies(labels.drop_duplicates('protein').set_index('protein').localization, dtype=float)
     elif name == 'random numbers': x = pd.DataFrame(np.random.default_rng(run.seed).standard_normal((len(gene), 512)), gene.index)
     elif name.startswith('DeepLoc, run '): x = _deeploc(run, int(name.split()[-1]) - 1)
     else: x = _deeploc(run, 0, *{'DeepLoc, untrained': ('cells', 0), 'DeepLoc, split by proteins': ('proteins', None)}[name])
     x = x[x.index.isin(gene.index)]
     return x.set_axis(gene[x.index], axis=0)
 
-# %% ../nbs/18_function.ipynb #ddb00c41
+# %% ../nbs/18_function.ipynb #9270ff35
 def _ninety_nine(x):
     "Principal components that explain 99 % of the variance of standardized features"
     from sklearn.decomposition import PCA
@@ -306,9 +308,9 @@ def _drawn(run):
     place = (t.localization.to_numpy()[:, None] == np.array(CLASSES))*1.
     return pd.DataFrame(np.hstack([place/place.std(0).clip(1e-9)*.5, t[list(SIGNATURE)].to_numpy()]), t.index)
 
-def representation_names(run): "All representations of a run"; return [f'DeepLoc, run {k + 1}' for k in range(DEEPLOC_SIZES[run.profile.name]['runs'])] + ['cytoself', 'cell inpainting', 'CellProfiler', 'CellProfiler, PCA', 'raw pixels', 'DeepLoc, untrained', 'random numbers'] + ['drawn truth']*(run.data == 'virtual_yeast')
+def representation_names(run): "All representations of a run"; return [f'DeepLoc, run {k + 1}' for k in range(DEEPLOC_SIZES[run.profile.name]['runs'])] + ['cytoself', 'cell inpainting', 'CellProfiler', 'CellProfiler, PCA', 'raw pixels', 'DeepLoc, untrained', 'random numbers', 'class alone'] + ['drawn truth']*(run.data == 'virtual_yeast')
 
-# %% ../nbs/18_function.ipynb #002da4e0
+# %% ../nbs/18_function.ipynb #13afa4cc
 def merge_runs(
     table:pd.DataFrame, # From `evaluate`
     draws:np.ndarray,   # From `evaluate`
@@ -340,7 +342,7 @@ def difference(
         rows.append(dict(standard=s, metric=m, a=va, b=vb, fold=va/vb if vb > .01 else np.nan, difference=va - vb, low=np.quantile(d, .025), high=np.quantile(d, .975)))
     return pd.DataFrame(rows)
 
-# %% ../nbs/18_function.ipynb #13afa4cc
+# %% ../nbs/18_function.ipynb #c29a0fd9
 def function_scores(
     run:Run,       # The run
     times:int=100, # Resamples
@@ -353,7 +355,7 @@ def function_scores(
     settings = deeploc_settings(run, names=names, times=times, choices=CHOICES, shares=SHARES_TRAINED)
     return cached(run.path/'function', settings, build, lambda p: (pd.read_csv(p/'scores.csv'), np.load(p/'draws.npy')), '18_function')
 
-# %% ../nbs/18_function.ipynb #b1eaf341
+# %% ../nbs/18_function.ipynb #f683a4c9
 def proteome_map(
     x:pd.DataFrame,  # Representation
     seed:int=0,      # Seed of the layout
@@ -377,7 +379,7 @@ def mass_below(
     out[order] = np.cumsum(density[order])/density.sum()
     return out
 
-# %% ../nbs/18_function.ipynb #43e7c932
+# %% ../nbs/18_function.ipynb #b9515217
 WITHIN = {'cytoplasm': ('translation elongation', 'translation initiation', 'P-body assembly', 'ion homeostasis'), 'nuclei': ('transcription', 'splicing', 'DNA replication'),
           'mitochondria': ('mitochondrial translation', 'cytochrome c oxidase assembly'), 'nucleolus': ('large subunit biogenesis', 'small subunit biogenesis'), 'transport': ('Golgi to vacuole', 'late endosome to vacuole')}
 
@@ -401,7 +403,7 @@ def process_separation(
         rows.append(dict(compartment=where, processes=t.set.nunique(), proteins=len(t), difference=seen, p=(1 + (null >= seen).sum())/(1 + times)))
     return pd.DataFrame(rows).reindex(columns=['compartment', 'processes', 'proteins', 'difference', 'p'])
 
-# %% ../nbs/18_function.ipynb #5c5acf2d
+# %% ../nbs/18_function.ipynb #e462908f
 def content_over_training(
     run:Run, # The run
 )->pd.DataFrame: # repeat, epoch, standard, f
@@ -415,7 +417,7 @@ def content_over_training(
             rows += [dict(repeat=k, epoch=epoch, standard=s, f=score(x, t, 1)['F0.5'][0]) for s, t in standards.items()]
     return pd.DataFrame(rows)
 
-# %% ../nbs/18_function.ipynb #e4263212
+# %% ../nbs/18_function.ipynb #199609ab
 def seed_numbers(
     run:Run,       # The run
     times:int=100, # Resamples

@@ -185,7 +185,7 @@ def signatures(
     return z + own[:, None]**.5 * rng.standard_normal(z.shape)
 
 # %% ../nbs/16b_yeast.ipynb #cb6acd99
-YEAST_SIZES = {'smoke':(36, 15), 'demo':(320, 20), 'paper':(2600, 2470)}   # Virtual proteins, cells of each (paper: 4,049 proteins, mixed ones too, 10 million cells)
+YEAST_SIZES = {'smoke':(30, 15), 'demo':(320, 20), 'paper':(2600, 2470)}   # Virtual proteins, cells of each (paper: 4,049 proteins, mixed ones too, 10 million cells)
 
 def virtual_proteome(
     run:Run, # The run

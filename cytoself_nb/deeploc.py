@@ -22,7 +22,7 @@ with warnings.catch_warnings():
     from fastai.callback.channelslast import ChannelsLast
 from safetensors.torch import load_file, save_file
 
-from .core import cached, data_label, need_labels, set_seed
+from .core import NotForTheseData, cached, data_label, need_labels, set_seed
 from .data import CropLoader, crop_store, default_channels, pose
 from .training import AutoPrecision, tables_of_seeds
 from .yeast import yeast_run
@@ -270,6 +270,7 @@ def seed_numbers(
     run, # The run (virtual yeast or other data)
 )->pd.DataFrame: # split, repeat, what, accuracy, low, high
     "Accuracy of all trained networks of one seed, kept in the run folder"
+    if run.data == 'embedded': raise NotForTheseData("seeds of the second paper's networks belong to the virtual yeast cells; make seeds DATA=virtual_yeast")
     def build(tmp):
         jobs = [('cells', k) for k in range(DEEPLOC_SIZES[run.profile.name]['runs'])] + [('proteins', 0)]
         parts = [class_accuracy(class_guesses(run, train_deeploc(run, k, rule), rule)).assign(split=rule, repeat=k) for rule, k in jobs]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['STANDARDS', 'CHOICES', 'METRICS', 'SHARES_TRAINED', 'BUILDERS', 'WITHIN', 'restrict', 'standards_of', 'similarity',
            'pair_ap', 'protein_ap', 'f_beta', 'best_threshold', 'f_half', 'one_label', 'cluster_tree', 'ami_of',
-           'score', 'evaluate', 'shuffled_scores', 'evaluation_cost', 'test_images', 'representation',
+           'score', 'evaluate', 'shuffled_scores', 'evaluation_cost', 'shown_images', 'representation',
            'representation_names', 'merge_runs', 'difference', 'function_scores', 'proteome_map', 'mass_below',
            'process_separation', 'content_over_training', 'seed_numbers']
 
@@ -233,7 +233,7 @@ print(json.dumps(dict(wall_s=time.perf_counter() - wall, cpu_s=time.process_time
 # %% ../nbs/18_function.ipynb #812e0334
 SHARES_TRAINED = dict(cytoself=.17, inpainting=.17)   # of the profile's training budget
 
-def test_images(
+def shown_images(
     run:Run, # The run
 )->tuple: # Crops (n, C, S, S) float32 and their labels
     "The test crops of a run"
@@ -253,17 +253,17 @@ def _cytoself(run):
 
 def _inpainting(run):
     from cytoself_nb.inpainting import inpainting_features, train_inpainting
-    model, (x, _), store = train_inpainting(run, share=SHARES_TRAINED['inpainting']), test_images(run), crop_store(run)
+    model, (x, _), store = train_inpainting(run, share=SHARES_TRAINED['inpainting']), shown_images(run), crop_store(run)
     return inpainting_features(model, x[:, [store.channels.index(c) for c in model.extra['channels'].split('+')]])
 
 def _pixels(run, n=50, most=2000):
-    store, (x, _) = crop_store(run), test_images(run)
+    store, (x, _) = crop_store(run), shown_images(run)
     fit = np.asarray(store.images[:min(most, int((store.labels.split == 'train').sum()))], np.float32)
     return pixel_components({'train': (fit, None), 'test': (x, None)}, n)['test'][0]
 
 def _cellprofiler(run):
     from cytoself_nb.cellprofiler import cellprofiler_features
-    x, _ = test_images(run)
+    x, _ = shown_images(run)
     return cellprofiler_features(x, crop_store(run).channels, scales=(3, 5, 10), progress=False)   # about as many features as the paper's 433
 
 # %% ../nbs/18_function.ipynb #ddb00c41
@@ -279,7 +279,7 @@ def representation(
     def build(tmp):
         start = time.process_time()
         x = BUILDERS[name](run)
-        x = protein_means(x, test_images(run)[1].protein)
+        x = protein_means(x, shown_images(run)[1].protein)
         np.savez(tmp.with_suffix('.npz'), x=x.to_numpy(np.float32), proteins=x.index.to_numpy(str), seconds=time.process_time() - start)
         tmp.with_suffix('.npz').rename(tmp)
     if name in BUILDERS:
@@ -423,5 +423,6 @@ def seed_numbers(
     times:int=100, # Resamples
 )->pd.DataFrame: # representation, standard, metric, value, low, high
     "The scores of one seed, kept in the run folder"
+    if run.data == 'embedded': raise NotForTheseData("seeds of the second paper's scores belong to the virtual yeast cells; make seeds DATA=virtual_yeast")
     same = dict(model=DEEPLOC_SIZES[run.profile.name], channels=default_channels(crop_store(run)), batch=None, rate=None, start=None)
     return cached(run.path/'function_numbers.csv', dict(model=same, of=deeploc_settings(run), names=representation_names(run), choices=CHOICES, times=times), lambda tmp: function_scores(run, times)[0].to_csv(tmp, index=False), pd.read_csv, '18_function')

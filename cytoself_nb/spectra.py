@@ -446,9 +446,9 @@ def rank_table(
     "The answer for each row, and how far down the truth stands"
     v, own = r.values, families.reindex(r.index)
     if not len(r): return pd.DataFrame(columns=['protein', 'family', 'answer', 'rank', 'r', 'margin'])
-    true = v[np.arange(len(v)), r.columns.get_indexer(own)] if len(own) and own.notna().all() else np.full(len(v), np.nan)
-    top = -np.sort(-v, 1)
-    rank = np.where(own.notna(), 1 + (v > true[:, None]).sum(1), np.nan)
+    at, top = r.columns.get_indexer(own), -np.sort(-v, 1)
+    true = np.where(at >= 0, v[np.arange(len(v)), at], np.nan)[:, None]
+    rank = np.where(at >= 0, 1 + (v > true).sum(1) + ((v == true).sum(1) - 1)/2, np.nan)   # equal values share their places
     return pd.DataFrame(dict(protein=r.index, family=own.values, answer=r.columns[v.argmax(1)], rank=rank, r=top[:, 0], margin=top[:, 0] - (top[:, 1] if v.shape[1] > 1 else 0)))
 
 def left_out(

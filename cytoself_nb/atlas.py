@@ -588,9 +588,10 @@ def path_order(
     rows = []
     for u, own in where.items():
         start, stop = (means.loc[means.index.intersection(end).difference([u])].to_numpy().mean(0) for end in ends)
-        axis = (stop - start)/((stop - start)**2).sum()
+        length = max(np.linalg.norm(stop - start), 1e-6)   # ends that coincide, as an untrained network may leave them, give order 0
+        axis = (stop - start)/length**2
         t, mean = (np.asarray(X[own], np.float32) - start)@axis, means.loc[u].to_numpy() - start
-        off = np.linalg.norm(mean - (mean@axis)*(stop - start))/np.linalg.norm(stop - start)
+        off = np.linalg.norm(mean - (mean@axis)*(stop - start))/length
         rows.append((u, mean@axis, *np.quantile(t, (.25, .75)), off, len(own), own[np.abs(t - np.median(t)).argmin()]))
     return pd.DataFrame(rows, columns=['unit', 'order', 'low', 'high', 'off', 'crops', 'typical'])
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.atlas import atlas_pictures, complex_table, nuclear_light, path_sets, path_table, tight_groups
+from cytoself_nb.atlas import atlas_pictures, complex_table, nuclear_light, path_order, path_sets, path_table, tight_groups
 from cytoself_nb.core import NotForTheseData
 
 
@@ -56,3 +56,7 @@ def test_large_maps_show_a_typical_crop():
     frame = pd.DataFrame(dict(protein=list('aaabbb'), row=range(6), umap_1=[0, 1, 2, 9, 9, 9.], umap_2=0.))
     pictures, picture = atlas_pictures(frame, store(), most=2)
     assert picture.tolist() == [0, 0, 0, 1, 1, 1] and len(pictures) == 2
+
+def test_ends_that_coincide_give_no_order():
+    t = path_order(np.ones((8, 3)), list('aabbccdd'), (['a', 'b'], ['c', 'd']))
+    assert (t.order == 0).all() and (t.off == 0).all()

@@ -195,7 +195,7 @@ def probe_kinds(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     few = min(n, len(X) - labels.protein.value_counts().max() - 1, X.shape[1])
-    model = make_pipeline(PCA(few, svd_solver='randomized', random_state=0), StandardScaler(), LogisticRegression(class_weight='balanced', max_iter=1000))
+    model = make_pipeline(PCA(few, svd_solver='full'), StandardScaler(), LogisticRegression(class_weight='balanced', max_iter=1000))
     return cross_val_predict(model, X, labels.kind == 'lysosome', groups=labels.protein, cv=LeaveOneGroupOut(), method='predict_proba')[:, 1]
 
 def probe_summary(

@@ -158,6 +158,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'cytoself_nb/cross_dataset.py'),
                                            'cytoself_nb.cross_dataset.name_families': ( 'cross_dataset.html#name_families',
                                                                                         'cytoself_nb/cross_dataset.py'),
+                                           'cytoself_nb.cross_dataset.need_second_line': ( 'cross_dataset.html#need_second_line',
+                                                                                           'cytoself_nb/cross_dataset.py'),
                                            'cytoself_nb.cross_dataset.own_mean': ( 'cross_dataset.html#own_mean',
                                                                                    'cytoself_nb/cross_dataset.py'),
                                            'cytoself_nb.cross_dataset.plot_classes': ( 'cross_dataset.html#plot_classes',

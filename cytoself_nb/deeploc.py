@@ -86,7 +86,10 @@ def class_rows(
     if rule == 'proteins':
         part = t.protein.map(protein_parts(t[known].drop_duplicates('protein').set_index('protein').localization, seed))
         if not (part == 'val').any(): part = part.where(~((part == 'train') & (t.split == 'val')), 'val')   # too few proteins: validate on their other cells
-    return {s: np.flatnonzero(known & (part == s)) for s in ('train', 'val', 'test')}
+    rows = {s: np.flatnonzero(known & (part == s)) for s in ('train', 'val', 'test')}
+    if empty := [s for s, r in rows.items() if not len(r)]:
+        raise NotForTheseData(f"no crop is left for {' and '.join(empty)} in the split by {rule}; expected a localization with two proteins or more, one to learn from and one to test; add proteins to have this analysis")
+    return rows
 
 # %% ../nbs/17_deeploc.ipynb #86b7208d
 class ClassLoader(CropLoader):

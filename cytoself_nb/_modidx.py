@@ -909,6 +909,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'cytoself_nb.training.precision': ('training.html#precision', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.probe_table': ('training.html#probe_table', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.probes_of_seeds': ('training.html#probes_of_seeds', 'cytoself_nb/training.py'),
+                                      'cytoself_nb.training.resumable': ('training.html#resumable', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.seed_numbers': ('training.html#seed_numbers', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.seed_table': ('training.html#seed_table', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.start_codebooks': ('training.html#start_codebooks', 'cytoself_nb/training.py'),

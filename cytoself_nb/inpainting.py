@@ -8,7 +8,7 @@ __all__ = ['LAYERS', 'RATES', 'inpainting_channels', 'pair_targets', 'ConvReluNo
            'train_inpainting', 'paint_errors', 'field_test', 'inpainting_embedding', 'seed_numbers', 'aligned_maps']
 
 # %% ../nbs/11_inpainting.ipynb #87af56c2
-import hashlib, itertools, json, os, warnings
+import itertools, json, warnings
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from .atlas import umap_xy
 from .core import NotForTheseData, cached, n_epochs, set_seed
 from .data import CropLoader, class_names, crop_loader, crop_store, pose, split_rows
 from .model import _open_weights, save_weights
-from .training import (AutoPrecision, Checkpoint, KeepBest, LossParts, Meter, PaperSchedule, neighbour_vote, precision, probe_table, seed_table, tables_of_seeds)
+from .training import (AutoPrecision, Checkpoint, KeepBest, LossParts, Meter, PaperSchedule, neighbour_vote, precision, probe_table, resumable, seed_table, tables_of_seeds)
 
 # %% ../nbs/11_inpainting.ipynb #fe99dab0
 def inpainting_channels(
@@ -208,21 +208,13 @@ def train_inpainting(
     channels, n_train = channels or inpainting_channels(store), int((store.labels.split == 'train').sum())
     made_with = dict(channels=channels, epochs=max(1, round(n_epochs(run.profile, n_train)*share)), batch=run.profile.batch, rate=RATES[run.profile.name], beta1=.5, seed=run.seed,
                      data=json.loads(Path(f'{store.path}.settings.json').read_text())['settings'])
-    csv, path = run.path/f'{name}-history.csv', run.path/f'{name}.safetensors'
-    if not csv.exists(): path.unlink(missing_ok=True)   # one is nothing without the other
-    digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:12]
-    checkpoint, live = run.path/f'{name}-{digest}.checkpoint.pt', run.path/f'{name}-{digest}.history.csv'
-
-    def build(tmp):
-        for old in (*run.path.glob(f'{name}-*.checkpoint.pt'), *run.path.glob(f'{name}-*.history.csv')):
-            if digest not in old.name: old.unlink()   # of other settings
+    def train(tmp, live, checkpoint):
         set_seed(run.seed)
         model = PairedCellInpainting(channels.count('+') + 1, channels.count('+'))
         learn = inpainting_learner(store, model, channels, run.profile.batch, made_with['rate'], run.seed, live, checkpoint)
         with learn.no_bar(), learn.no_logging(): learn.fit(made_with['epochs'])
         save_weights(learn.model.to('cpu'), tmp, extra=dict(channels=channels, best_epoch=learn.keep_best.epoch_of_best))
-        os.replace(live, csv); checkpoint.unlink(missing_ok=True)
-    return cached(path, made_with, build, load_inpainting, '11_inpainting').eval()
+    return resumable(run.path/f'{name}.safetensors', run.path/f'{name}-history.csv', made_with, train, load_inpainting, '11_inpainting')
 
 # %% ../nbs/11_inpainting.ipynb #958264ce
 def paint_errors(

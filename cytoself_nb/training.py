@@ -6,8 +6,8 @@
 __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'LossParts', 'Logged', 'PaperSchedule', 'KeepBest', 'FiniteGuard',
            'best_dtype', 'precision', 'AutoPrecision', 'peak_memory', 'Meter', 'Checkpoint', 'cytoself_learner',
            'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'start_codebooks', 'model_settings',
-           'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy', 'untrained',
-           'which_model', 'probe_table', 'seed_numbers', 'of_all_seeds', 'seed_table', 'tables_of_seeds',
+           'resumable', 'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy',
+           'untrained', 'which_model', 'probe_table', 'seed_numbers', 'of_all_seeds', 'seed_table', 'tables_of_seeds',
            'probes_of_seeds', 'paired_difference']
 
 # %% ../nbs/07_training.ipynb #8605c092
@@ -413,6 +413,26 @@ def model_settings(
     return dict(channels=len(select_channels(store, channels or default_channels(store))), n_classes=len(class_names(store)), size=p.size,
                 n_codes=p.codes, hidden=p.hidden, decoder_width=p.decoder_width)
 
+# %% ../nbs/07_training.ipynb #9e5ab1c2
+def resumable(
+    path,          # File of the trained network
+    csv,           # File for its history
+    made_with:dict,# Everything the network depends on, JSON values
+    train,         # `train(tmp, history, checkpoint)` trains, going on from `checkpoint` if it exists, and writes the network to `tmp`
+    load,          # `load(path)` reads the network
+    made_by:str,   # Notebook
+): # The network, in evaluation mode
+    "A trained network with its history: loaded if it was trained with these settings; a killed training goes on"
+    if not csv.exists(): path.unlink(missing_ok=True)   # one is nothing without the other
+    digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:12]
+    checkpoint, live = (path.with_name(f'{path.stem}-{digest}.{end}') for end in ('checkpoint.pt', 'history.csv'))
+    def build(tmp):
+        for old in (*path.parent.glob(f'{path.stem}-*.checkpoint.pt'), *path.parent.glob(f'{path.stem}-*.history.csv')):
+            if digest not in old.name: old.unlink()   # of other settings
+        train(tmp, live, checkpoint)
+        os.replace(live, csv); checkpoint.unlink(missing_ok=True)
+    return cached(path, made_with, build, load, made_by).eval()
+
 # %% ../nbs/07_training.ipynb #3e68b39c
 def train_model(
     run,                    # The run
@@ -430,13 +450,7 @@ def train_model(
     data = json.loads(Path(f'{store.path}.settings.json').read_text())
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=run.profile.batch, rate=run.profile.rate, seed=run.seed, start=start, data=data['settings'])
     csv, path = run.path/('history.csv' if name == 'model' else f'{name}-history.csv'), run.path/f'{name}.safetensors'
-    if not csv.exists(): path.unlink(missing_ok=True)   # one is nothing without the other
-    digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:12]
-    checkpoint, live = run.path/f'{name}-{digest}.checkpoint.pt', run.path/f'{name}-{digest}.history.csv'
-
-    def build(tmp):
-        for old in (*run.path.glob(f'{name}-*.checkpoint.pt'), *run.path.glob(f'{name}-*.history.csv')):
-            if digest not in old.name: old.unlink()   # of other settings
+    def train(tmp, live, checkpoint):
         set_seed(run.seed)
         model = CytoselfFull(**settings)
         if start: start_codebooks(model, store, channels, run.seed)
@@ -445,8 +459,7 @@ def train_model(
         with learn.no_bar(), learn.no_logging(): learn.fit(epochs)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
         save_weights(learn.model.to('cpu'), tmp, extra=dict(classes=class_names(store), channels=channels, best_epoch=learn.keep_best.epoch_of_best))
-        os.replace(live, csv); checkpoint.unlink(missing_ok=True)
-    return cached(path, made_with, build, load_weights, '07_training').eval()
+    return resumable(path, csv, made_with, train, load_weights, '07_training')
 
 def trained_model(
     run, # The run

@@ -189,8 +189,7 @@ def best_dtype(
 ): # `torch.bfloat16`, `torch.float16`, or None for full precision
     "The shortest float in which this device is fast"
     if device == 'cuda': return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    fast = any(getattr(torch.cpu, f, lambda: False)() for f in ('_is_amx_tile_supported', '_is_avx512_bf16_supported'))
-    return torch.bfloat16 if device == 'cpu' and fast else None
+    return torch.bfloat16 if device == 'cpu' and getattr(torch.cpu, '_is_amx_tile_supported', lambda: False)() else None
 
 def precision(
     device:str,   # `cpu` or `cuda`

@@ -847,12 +847,13 @@ def virtual_cells(
     seed:int=0,    # Seed
     line='a',      # Cell line: a key of `LINES` or a `Line`
     scope:Microscope=Microscope(), # Nuisance and optics
+    workers:int=1, # Processes; -1 takes one a core
 )->tuple: # Iterator over (cells, 3, size, size) float32, one per field in the order of the labels; labels; channel names
     "Crops of virtual cells, one field of view at a time, with their labels"
     _check_screen(proteins, line, fields=(fields, 1), cells=(cells, 1), size=(size, 16))
-    rows = list(proteins.itertuples())
-    labels = pd.concat([_field_labels(p, k, cells, size, seed, line) for p in rows for k in range(fields)], ignore_index=True)
+    jobs = [(SimpleNamespace(**p), k) for p in proteins.to_dict('records') for k in range(fields)]
+    labels = pd.concat([_field_labels(p, k, cells, size, seed, line) for p, k in jobs], ignore_index=True)
     labels = labels.merge(proteins, on='protein', how='left', validate='many_to_one')
     first = ['protein', 'gene', 'fov', 'localization', 'complex', 'y', 'x']
-    source = (_field_crops(p, k, cells, size, seed, line, scope) for p in rows for k in range(fields))
+    source = Parallel(n_jobs=workers, return_as='generator')(delayed(_field_crops)(p, k, cells, size, seed, line, scope) for p, k in jobs)
     return source, labels[first + [c for c in labels if c not in first]], ['protein', 'nucleus', 'distance']

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UMAPS', 'labelled', 'centres_and_sizes', 'clustering_score', 'clustering_score_code', 'average_precision',
-           'representation_parts', 'half_samples', 'single_localizations', 'complete_complexes', 'opencell_lists',
-           'floors', 'representations', 'plot_maps', 'score_levels', 'score_table', 'seed_numbers', 'judge_above']
+           'representation_parts', 'half_samples', 'single_localizations', 'opencell_lists', 'floors',
+           'representations', 'plot_maps', 'score_levels', 'score_table', 'seed_numbers', 'judge_above']
 
 # %% ../nbs/09_scores.ipynb #f12ba689
 import json
@@ -14,7 +14,8 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 from .atlas import GREY, colour_by, draw_points, group_colours, neighbours, test_embedding, umap_xy
-from .core import NotForTheseData, cached
+from .complexes import complete_complexes, read_corum, separate_complexes
+from .core import NotForTheseData, cached, fetch
 from .data import crop_loader, crop_store, n_proteins, split_rows
 from .training import embed, library_hash, pixel_components, seed_table, tables_of_seeds, trained_model, untrained, which_model
 
@@ -132,29 +133,16 @@ def single_localizations(
     kept = annotations[annotations.annotation_grade >= grade]
     return kept[~kept.target_name.duplicated(keep=False)].set_index('target_name').annotation_name.sort_index()
 
-def complete_complexes(
-    subunits:dict, # Complex -> its subunits
-    available,     # Proteins in the data
-)->dict: # Complex -> sorted subunits
-    "Complexes that are complete, have two subunits or more, and share none; of those that overlap the largest is taken"
-    available, taken, out = set(available), set(), {}
-    whole = {k: frozenset(v) for k, v in subunits.items() if len(set(v)) > 1 and set(v) <= available}
-    for k in sorted(whole, key=lambda k: (-len(whole[k]), k)):
-        if not whole[k] & taken: out[k] = sorted(whole[k]); taken |= whole[k]
-    return out
 
 # %% ../nbs/09_scores.ipynb #e1c0c861
 def opencell_lists(
     grade:int=3, # See `single_localizations`
 )->tuple: # Series protein -> localization, dict complex -> proteins
     "Ground truth for OpenCell from its annotations and CORUM (June 2018), downloaded; proteins by the names of OpenCell, subunits joined by UniProt"
-    from cytoself_nb.core import fetch
     one = lambda name: fetch(name, progress=False)[0]
-    targets, corum = pd.read_csv(one('all-public-targets.csv')), pd.read_csv(one('allComplexes.txt'), sep='\t')
-    human = corum[corum.Organism == 'Human'].dropna(subset=['subunits(UniProt IDs)'])
-    found = complete_complexes(dict(zip(human.ComplexID, human['subunits(UniProt IDs)'].str.split(';'))), targets.uniprot_id)
-    name = targets.set_index('uniprot_id').target_name
-    return single_localizations(pd.read_csv(one('2021-09-29-public-annotations-flat.csv')), grade), {k: sorted(name[v]) for k, v in found.items()}
+    targets = pd.read_csv(one('all-public-targets.csv'))
+    found, name = separate_complexes(complete_complexes(read_corum(), targets.uniprot_id)), targets.set_index('uniprot_id').target_name
+    return single_localizations(pd.read_csv(one('2021-09-29-public-annotations-flat.csv')), grade), {i: sorted(name[list(v)]) for i, v in zip(found.complex_id, found.proteins)}
 
 # %% ../nbs/09_scores.ipynb #5badae98
 def floors(

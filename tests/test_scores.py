@@ -3,8 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.scores import (average_precision, centres_and_sizes, clustering_score, clustering_score_code, complete_complexes, judge_above, labelled,
-                                opencell_lists, half_samples, plot_maps, representation_parts, score_levels, score_table)
+from cytoself_nb.scores import (average_precision, centres_and_sizes, clustering_score, clustering_score_code, half_samples, judge_above, labelled,
+                                opencell_lists, plot_maps, representation_parts, score_levels, score_table)
 
 
 @pytest.fixture(scope='module')

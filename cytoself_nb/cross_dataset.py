@@ -7,10 +7,10 @@ __all__ = ['SIZES', 'MOST', 'METRICS', 'BAR_UM', 'REAL', 'OPENCELL_NAMES', 'HPA_
            'line_b', 'some_rows', 'take', 'fit_crops', 'Applied', 'unexplained_share', 'apply_model', 'encode',
            'protein_profiles', 'store_profiles', 'match_ranks', 'shuffled_medians', 'variance_shares', 'centred',
            'line_profiles', 'match_table', 'plot_joint', 'plot_matches', 'own_mean', 'shuffled_top', 'prediction_table',
-           'plot_prediction', 'scale_bar', 'remove_bar', 'Rendering', 'split_colours', 'read_rendering', 'real_files',
-           'field_crops', 'match_intensity', 'name_families', 'ask_families', 'rank_rates', 'plot_real', 'hpa_cells',
-           'class_rates', 'plot_classes', 'at_home', 'plot_home', 'alterations', 'tolerance_table', 'plot_tolerance',
-           'real_tables', 'seed_numbers']
+           'plot_prediction', 'find_scale_bar', 'remove_bar', 'Rendering', 'split_colours', 'read_rendering',
+           'real_files', 'field_crops', 'match_intensity', 'name_families', 'ask_families', 'rank_rates', 'plot_real',
+           'hpa_cells', 'class_rates', 'plot_classes', 'at_home', 'plot_home', 'alterations', 'tolerance_table',
+           'plot_tolerance', 'real_tables', 'seed_numbers']
 
 # %% ../nbs/16_cross_dataset.ipynb #cd2b45ea
 import shutil, sys
@@ -389,7 +389,7 @@ def plot_prediction(
 # %% ../nbs/16_cross_dataset.ipynb #cf32ba78
 BAR_UM = 10.
 
-def scale_bar(
+def find_scale_bar(
     rgb:np.ndarray,  # Picture (H, W, 3), 0 to 255
     least:int=250,   # White begins here
 )->tuple: # Its box: first and last row + 1, first and last column + 1
@@ -405,7 +405,7 @@ def scale_bar(
 
 def remove_bar(
     rgb:np.ndarray, # (H, W, 3)
-    box:tuple,      # From `scale_bar`
+    box:tuple,      # From `find_scale_bar`
     margin:int=2,   # Blurred edge of the bar, pixels
 )->np.ndarray: # float32
     "The picture with the bar replaced by what is above and below it"
@@ -443,7 +443,7 @@ def read_rendering(
     from skimage.transform import resize
     rgb = read_image(path)
     if rgb.ndim != 3 or rgb.shape[2] < 3: raise ValueError(f"{Path(path).name} has the shape {rgb.shape}; expected a coloured picture (H, W, 3)")
-    box = scale_bar(rgb[..., :3])
+    box = find_scale_bar(rgb[..., :3])
     pixel_um = BAR_UM/(box[3] - box[2])
     rgb = remove_bar(rgb[..., :3], box)
     both = split_colours(rgb, spread=1./pixel_um)

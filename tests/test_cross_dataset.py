@@ -68,7 +68,7 @@ def test_scale_bars_of_the_real_pictures(mirror, monkeypatch):
     for f in files:
         r = cd.read_rendering(f)
         assert 55 < r.protein.shape[0]*.4 < 75 and .11 < r.pixel_um < .41, f.stem
-        left, below = np.asarray(cd.read_image(f)).shape[1], cd.scale_bar(cd.read_image(f)[..., :3])
+        left, below = np.asarray(cd.read_image(f)).shape[1], cd.find_scale_bar(cd.read_image(f)[..., :3])
         assert below[3] - below[2] > 10*(below[1] - below[0])/2 and below[3] < left
 
 
@@ -76,7 +76,7 @@ def test_a_picture_without_bar_or_colour_is_refused(tmp_path):
     from skimage.io import imsave
     imsave(tmp_path/'grey.png', np.tile(np.arange(128, dtype=np.uint8), (128, 1)), check_contrast=False)
     with pytest.raises(ValueError, match='coloured picture'): cd.read_rendering(tmp_path/'grey.png')
-    with pytest.raises(ValueError, match='no scale bar'): cd.scale_bar(np.zeros((100, 100, 3)))
+    with pytest.raises(ValueError, match='no scale bar'): cd.find_scale_bar(np.zeros((100, 100, 3)))
 
 
 def test_shared_proteins_were_trained_on_and_have_one_localization():

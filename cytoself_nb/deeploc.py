@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from .core import NotForTheseData, cached, data_label, need_labels, set_seed
 from .data import CropLoader, crop_store, default_channels, pose
-from .training import AutoPrecision, tables_of_seeds
+from .training import AutoPrecision, keep_freed_memory, tables_of_seeds
 from .yeast import yeast_run
 
 # %% ../nbs/17_deeploc.ipynb #d0d49f65
@@ -173,6 +173,7 @@ def deeploc_learner(
 )->Learner:
     "A fastai learner: cross-entropy, Adam, mixed precision where the device has it"
     classes, device = sorted(store.labels.localization.dropna().unique()), default_device()
+    keep_freed_memory()
     loaders = [ClassLoader(store, rows[s], classes, default_channels(store), batch, s == 'train', seed, device, model.settings['size'], scale) for s in ('train', 'val')]
     opt = partial(OptimWrapper, opt=torch.optim.Adam, fused=True)
     return Learner(DataLoaders(*loaders, device=device), model.to(device), CrossEntropyLossFlat(), opt, lr=lr, metrics=accuracy, cbs=[BestEpoch(), ChannelsLast(), AutoPrecision()])

@@ -24,7 +24,7 @@ from .atlas import umap_xy
 from .core import NotForTheseData, cached, n_epochs, set_seed
 from .data import CropLoader, class_names, crop_loader, crop_store, pose, split_rows
 from .model import _open_weights, save_weights
-from .training import (AutoPrecision, Checkpoint, KeepBest, LossParts, Meter, PaperSchedule, neighbour_vote, precision, probe_table, resumable, seed_table, tables_of_seeds)
+from .training import (AutoPrecision, Checkpoint, KeepBest, LossParts, Meter, PaperSchedule, keep_freed_memory, neighbour_vote, precision, probe_table, resumable, seed_table, tables_of_seeds)
 
 # %% ../nbs/11_inpainting.ipynb #fe99dab0
 def inpainting_channels(
@@ -177,6 +177,7 @@ def inpainting_learner(
     "A fastai learner for cell inpainting: the authors' Adam, the schedule of the cytoself paper"
     device, channels = default_device(), channels or inpainting_channels(store)
     loaders = [PairLoader(store, s, channels, batch, s == 'train', s == 'train', seed, device) for s in ('train', 'val')]
+    keep_freed_memory()
     cbs = [PairLosses(csv), PaperSchedule(), KeepBest(), Meter(), ChannelsLast(), AutoPrecision(dtype)]
     if checkpoint is not None: cbs.append(Checkpoint(checkpoint))
     opt = partial(OptimWrapper, opt=torch.optim.Adam, betas=(.5, .999), fused=True)

@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'LossParts', 'Logged', 'PaperSchedule', 'KeepBest', 'FiniteGuard',
-           'best_dtype', 'precision', 'AutoPrecision', 'peak_memory', 'Meter', 'Checkpoint', 'cytoself_learner',
-           'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'start_codebooks', 'model_settings',
-           'resumable', 'train_model', 'trained_model', 'neighbour_vote', 'pixel_components', 'identity_accuracy',
-           'untrained', 'which_model', 'probe_table', 'seed_numbers', 'of_all_seeds', 'seed_table', 'tables_of_seeds',
-           'probes_of_seeds', 'paired_difference']
+           'best_dtype', 'precision', 'AutoPrecision', 'keep_freed_memory', 'peak_memory', 'Meter', 'Checkpoint',
+           'cytoself_learner', 'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'start_codebooks',
+           'model_settings', 'resumable', 'train_model', 'trained_model', 'neighbour_vote', 'pixel_components',
+           'identity_accuracy', 'untrained', 'which_model', 'probe_table', 'seed_numbers', 'of_all_seeds', 'seed_table',
+           'tables_of_seeds', 'probes_of_seeds', 'paired_difference']
 
 # %% ../nbs/07_training.ipynb #8605c092
-import contextlib, hashlib, itertools, json, os, random, resource, sys, time, warnings
+import contextlib, ctypes, hashlib, itertools, json, os, random, resource, sys, time, warnings
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -220,6 +220,14 @@ class AutoPrecision(MixedPrecision):
     def after_loss(self): pass
     def after_fit(self): self.wrapped.__dict__.pop('forward', None); self.learn.scaler = None
 
+# %% ../nbs/07_training.ipynb #191a0fef
+def keep_freed_memory()->bool: # Was there something to set? (glibc, that is Linux)
+    "Let this process keep freed memory for the next training step, up to 2 GiB"
+    try: libc = ctypes.CDLL('libc.so.6')
+    except OSError: return False
+    keep_up_to, own_mappings = (-1, 2**31 - 1), (-4, 0)   # M_TRIM_THRESHOLD, M_MMAP_MAX
+    return bool(libc.mallopt(*keep_up_to) and libc.mallopt(*own_mappings))
+
 # %% ../nbs/07_training.ipynb #87f1f80e
 def peak_memory(
     device:str='cpu', # Where the network is
@@ -295,6 +303,7 @@ def cytoself_learner(
     "A fastai learner with the loss, the schedule and the callbacks of this notebook"
     channels = channels or default_channels(store)
     device = default_device()
+    keep_freed_memory()
     loaders = [crop_loader(store, split, channels, batch, shuffle=split=='train', augment=split=='train', seed=seed, device=device) for split in ('train', 'val')]
     if len(select_channels(store, channels)) != model.settings['channels']:
         raise ValueError(f"the network takes {model.settings['channels']} channels, {channels!r} has {len(select_channels(store, channels))}; build it with channels={len(select_channels(store, channels))}")
@@ -364,6 +373,7 @@ def embed_batches(
 ): # Yields (global (B,D) float32, local codes (B,625), global codes (B,144)) as arrays
     "Representations of one batch after the other, in evaluation mode: memory does not grow with the data"
     training, device = model.training, next(model.parameters()).device
+    keep_freed_memory()
     model.eval()
     try:
         with torch.no_grad(), precision(device.type, dtype):
@@ -439,6 +449,7 @@ def train_model(
     channels:str=None,      # Channels shown to the network; None: the default of the store
     share:float=1.,         # Part of the training budget of the profile to spend
     start:bool=True,        # Start codes from vectors of training crops? False: drawn as the authors do
+    keep:tuple=(0, 1/8, 1/3, 1), # Parts of training after which representations of validation crops are kept; 0: the first epoch
     **changes,              # Settings of `CytoselfFull` that differ: `n_splits=1`, `pretext=False`
 )->CytoselfFull: # On the CPU, in evaluation mode
     "Train a network for this run, or load it if it was trained with these settings"
@@ -454,7 +465,7 @@ def train_model(
         model = CytoselfFull(**settings)
         if start: start_codebooks(model, store, channels, run.seed)
         learn = cytoself_learner(store, model, channels, run.profile.batch, run.profile.rate, run.seed, live, checkpoint)
-        learn.add_cb(Snapshots({1, max(1, epochs//8), max(1, epochs//3), epochs}))
+        learn.add_cb(Snapshots({max(1, int(epochs*part)) for part in keep}))
         with learn.no_bar(), learn.no_logging(): learn.fit(epochs)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
         save_weights(learn.model.to('cpu'), tmp, extra=dict(classes=class_names(store), channels=channels, best_epoch=learn.keep_best.epoch_of_best))

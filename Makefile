@@ -15,7 +15,7 @@ BIN   := .venv/bin
 READY := .venv/ready
 RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PROFILE)' $(if $(filter-out 0,$(FORCE)),--force)
 
-.PHONY: figures test lab seeds readme notebooks clean help
+.PHONY: figures test lab seeds ablations readme notebooks clean help
 
 figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=embedded SEED=0 ONLY=06,08 FORCE=1
 	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)')
@@ -29,6 +29,10 @@ lab: $(READY)           ## open JupyterLab on the notebooks
 seeds: $(READY)         ## train further seeds, then show them beside seed 0; DATA=yeast5 SEEDS=1,2
 	$(RUN) --further-seeds '$(SEEDS)'
 	$(RUN) --seed 0
+
+ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, about an hour for the virtual cells, then show them
+	$(RUN) --ablations '0,$(SEEDS)'
+	$(RUN) --seed 0 --only 12
 
 readme: $(READY)        ## write README.md from nbs/index.ipynb
 	$(BIN)/jupyter nbconvert --log-level WARN --to markdown --stdout nbs/index.ipynb \

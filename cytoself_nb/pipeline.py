@@ -306,6 +306,13 @@ def further_seeds(
             rows.append(dict(seed=seed, module=name, numbers=n, seconds=round(time.perf_counter() - start)))
     return pd.DataFrame(rows)
 
+# %% ../nbs/90_pipeline.ipynb #55347a58
+def _ablations(data, profile, seeds):
+    "`train_ablations` with the folders of this project"
+    from cytoself_nb.ablations import train_ablations
+    data = data if data in DATASETS else str(Path(data).expanduser().resolve())
+    with _environment(**_folders(NOTEBOOKS.parent)): return train_ablations(data, profile, seeds)
+
 # %% ../nbs/90_pipeline.ipynb #ef30b7b6
 def main(
     argv=None, # Arguments; None for those of the process
@@ -318,11 +325,13 @@ def main(
     p.add_argument('--only', default='', help='numbers of notebooks, such as 06,08 (default: all)')
     p.add_argument('--force', action='store_true', help='run also what has not changed')
     p.add_argument('--further-seeds', default='', help='train these seeds, such as 1,2, and keep their numbers for the tables over seeds; draws nothing')
+    p.add_argument('--ablations', default='', help='train the seven variants of 12_ablations for these seeds, such as 0,1,2; draws nothing')
     a = p.parse_args(argv)
     start = time.perf_counter()
     try:
-        if a.further_seeds:
-            print(further_seeds(a.data, a.profile, [int(s) for s in a.further_seeds.split(',')]).to_string(index=False))
+        if a.further_seeds or a.ablations:
+            train = _ablations if a.ablations else further_seeds
+            print(train(a.data, a.profile, [int(s) for s in (a.ablations or a.further_seeds).split(',')]).to_string(index=False))
             return 0
         done = run_notebooks(a.data, a.profile, a.seed, [n for n in a.only.split(',') if n.strip()], a.force)
     except (NotebookError, ValueError, OSError) as e:

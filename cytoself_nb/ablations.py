@@ -7,7 +7,7 @@ __all__ = ['VARIANTS', 'BUDGETS', 'CURVE', 'variants_of', 'variant_name', 'train
            'network_measures', 'retrieval', 'variant_numbers', 'train_ablations', 'ablation_numbers', 'convergence',
            'by_seed', 't_interval', 'table_of_ablations', 'aligned_maps', 'judge_drop']
 
-# %% ../nbs/12_ablations.ipynb #40a6372a
+# %% ../nbs/12_ablations.ipynb #f347257f
 import json, os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -22,7 +22,7 @@ from .quantizer import perplexity
 from .scores import UMAPS, average_precision, score_levels, score_table
 from .training import embed, library_hash, of_all_seeds, train_model
 
-# %% ../nbs/12_ablations.ipynb #b496bae0
+# %% ../nbs/12_ablations.ipynb #6c447e95
 VARIANTS = {
     'full':               dict(),
     'no nuclear channel': dict(channels='protein'),
@@ -39,7 +39,7 @@ def variants_of(
     raw = default_channels(store) == 'protein+distance' and 'nucleus' in store.channels
     return [v for v in VARIANTS if (v != 'raw nucleus' or raw) and (v != 'no nuclear channel' or default_channels(store) != 'protein')]
 
-# %% ../nbs/12_ablations.ipynb #f169bbd1
+# %% ../nbs/12_ablations.ipynb #5b2be9f5
 BUDGETS = dict(smoke=dict(share=.3), demo=dict(share=.75, decoder_width=16), paper=dict())   # What differs from `07_training`, for every variant
 CURVE = tuple(k/8 for k in range(9))   # Parts of training after which retrieval of validation crops is measured
 
@@ -57,7 +57,7 @@ def train_variant(
     "Train one variant for the seed of this run, or load it"
     return train_model(run, variant_name(variant), keep=CURVE, **BUDGETS[run.profile.name] | VARIANTS[variant])
 
-# %% ../nbs/12_ablations.ipynb #b33606fe
+# %% ../nbs/12_ablations.ipynb #bff2a3e2
 @torch.no_grad()
 def reconstruction_error(
     model,          # Network
@@ -89,7 +89,7 @@ def retrieval(
     "Mean average precision of retrieving crops of other proteins with the same label, for each level"
     return {level: average_precision(X[rows], classes, apart).ap.mean() for level, (rows, classes, apart) in score_levels(labels).items()}
 
-# %% ../nbs/12_ablations.ipynb #8478aa13
+# %% ../nbs/12_ablations.ipynb #c53ed21b
 def variant_numbers(
     run,         # The run
     variant:str, # Name of the variant
@@ -111,7 +111,7 @@ def variant_numbers(
     settings = dict(model=made['settings'], trained=made['built'], umaps=umaps, code=library_hash('scores'))
     return cached(run.path/f'{name}-numbers', settings, build, lambda p: pd.read_csv(p/'numbers.csv'), '12_ablations')
 
-# %% ../nbs/12_ablations.ipynb #7b58ecda
+# %% ../nbs/12_ablations.ipynb #c2b67f48
 def _one(data, profile, seed, variant):
     "One variant in a process of its own"
     return seed, variant, len(variant_numbers(open_run(data, profile, seed, '12_ablations'), variant))
@@ -133,7 +133,7 @@ def train_ablations(
         except BaseException: pool.shutdown(cancel_futures=True); raise
     return pd.DataFrame(done, columns=['seed', 'variant', 'numbers']).sort_values(['seed', 'variant'])
 
-# %% ../nbs/12_ablations.ipynb #5b657045
+# %% ../nbs/12_ablations.ipynb #aa2101be
 def ablation_numbers(
     run, # The run
 )->pd.DataFrame: # As `variant_numbers`, with seed, epochs and built
@@ -149,7 +149,7 @@ def ablation_numbers(
         raise NotForTheseData(f'no ablations have been trained for {run.path.name}; expected at least the full network of this seed; run make ablations, which takes about an hour for the virtual cells on two cores')
     return pd.concat(tables, ignore_index=True)
 
-# %% ../nbs/12_ablations.ipynb #e86073a4
+# %% ../nbs/12_ablations.ipynb #d509dcf5
 def convergence(
     numbers:pd.DataFrame,   # From `ablation_numbers`
     level:str='organelle',  # Level of the curve
@@ -162,7 +162,7 @@ def convergence(
     out = per.groupby('variant', sort=False)[['first', 'three_quarters', 'last']].mean()
     return out.assign(rise=out['last'] - out.three_quarters, converged=out['last'] - out.three_quarters < most)
 
-# %% ../nbs/12_ablations.ipynb #ae91dcd3
+# %% ../nbs/12_ablations.ipynb #017bbcf6
 def by_seed(
     numbers:pd.DataFrame, # From `ablation_numbers`
     level:str,            # `organelle`, `complex` or `network`
@@ -180,7 +180,7 @@ def t_interval(
     n = x.notna().sum(1)
     return x.mean(1), x.std(1) / n**.5 * student.ppf(.975, (n - 1).where(n > 1))
 
-# %% ../nbs/12_ablations.ipynb #77c3a11f
+# %% ../nbs/12_ablations.ipynb #d949a8ec
 def table_of_ablations(
     numbers:pd.DataFrame, # From `ablation_numbers`
     levels:list,          # `organelle`, `complex`, those that there are
@@ -195,7 +195,7 @@ def table_of_ablations(
         out.append(pd.DataFrame(dict(level=level, place=place, metric=metric, models=x.notna().sum(1), mean=x.mean(1), sem=x.sem(1), drop=drop, low=drop - half, high=drop + half)).rename_axis('variant').reset_index())
     return pd.concat(out, ignore_index=True)
 
-# %% ../nbs/12_ablations.ipynb #2a6c4e3d
+# %% ../nbs/12_ablations.ipynb #a2bb6864
 def aligned_maps(
     run,        # The run
     names:list, # Variants, trained for the seed of this run
@@ -216,7 +216,7 @@ def aligned_maps(
     built = [json.loads((f.with_name(f'{f.name}.settings.json')).read_text())['built'] for f in folders]
     return cached(run.path/'ablations/aligned.npz', dict(names=names, built=built), build, load, '12_ablations')
 
-# %% ../nbs/12_ablations.ipynb #d80f890d
+# %% ../nbs/12_ablations.ipynb #9597435a
 def judge_drop(
     x:pd.DataFrame,  # (variants, seeds) of one measure, from `by_seed`
     variant:str,     # The part in question

@@ -30,7 +30,7 @@ seeds: $(READY)         ## train further seeds, then show them beside seed 0; DA
 	$(RUN) --further-seeds '$(SEEDS)'
 	$(RUN) --seed 0
 
-ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, about an hour for the virtual cells, then show them
+ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to two hours for the virtual cells, then show them
 	$(RUN) --ablations '0,$(SEEDS)'
 	$(RUN) --seed 0 --only 12
 

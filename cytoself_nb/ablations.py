@@ -7,7 +7,7 @@ __all__ = ['VARIANTS', 'BUDGETS', 'CURVE', 'variants_of', 'variant_name', 'train
            'network_measures', 'retrieval', 'variant_numbers', 'train_ablations', 'ablation_numbers', 'convergence',
            'by_seed', 't_interval', 'table_of_ablations', 'aligned_maps', 'judge_drop']
 
-# %% ../nbs/12_ablations.ipynb #f347257f
+# %% ../nbs/12_ablations.ipynb #c58dd780
 import json, os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -22,7 +22,7 @@ from .quantizer import perplexity
 from .scores import UMAPS, average_precision, score_levels, score_table
 from .training import embed, library_hash, of_all_seeds, train_model
 
-# %% ../nbs/12_ablations.ipynb #6c447e95
+# %% ../nbs/12_ablations.ipynb #18790c39
 VARIANTS = {
     'full':               dict(),
     'no nuclear channel': dict(channels='protein'),
@@ -39,7 +39,7 @@ def variants_of(
     raw = default_channels(store) == 'protein+distance' and 'nucleus' in store.channels
     return [v for v in VARIANTS if (v != 'raw nucleus' or raw) and (v != 'no nuclear channel' or default_channels(store) != 'protein')]
 
-# %% ../nbs/12_ablations.ipynb #5b2be9f5
+# %% ../nbs/12_ablations.ipynb #0191dd0b
 BUDGETS = dict(smoke=dict(share=.3), demo=dict(share=.75, decoder_width=16), paper=dict())   # What differs from `07_training`, for every variant
 CURVE = tuple(k/8 for k in range(9))   # Parts of training after which retrieval of validation crops is measured
 
@@ -57,7 +57,7 @@ def train_variant(
     "Train one variant for the seed of this run, or load it"
     return train_model(run, variant_name(variant), keep=CURVE, **BUDGETS[run.profile.name] | VARIANTS[variant])
 
-# %% ../nbs/12_ablations.ipynb #bff2a3e2
+# %% ../nbs/12_ablations.ipynb #395b97aa
 @torch.no_grad()
 def reconstruction_error(
     model,          # Network
@@ -89,7 +89,7 @@ def retrieval(
     "Mean average precision of retrieving crops of other proteins with the same label, for each level"
     return {level: average_precision(X[rows], classes, apart).ap.mean() for level, (rows, classes, apart) in score_levels(labels).items()}
 
-# %% ../nbs/12_ablations.ipynb #c53ed21b
+# %% ../nbs/12_ablations.ipynb #a71c1348
 def variant_numbers(
     run,         # The run
     variant:str, # Name of the variant
@@ -111,9 +111,10 @@ def variant_numbers(
     settings = dict(model=made['settings'], trained=made['built'], umaps=umaps, code=library_hash('scores'))
     return cached(run.path/f'{name}-numbers', settings, build, lambda p: pd.read_csv(p/'numbers.csv'), '12_ablations')
 
-# %% ../nbs/12_ablations.ipynb #c2b67f48
-def _one(data, profile, seed, variant):
-    "One variant in a process of its own"
+# %% ../nbs/12_ablations.ipynb #27f30a83
+def _one(data, profile, seed, variant, threads):
+    "One variant in a process of its own; the measures of the one before may have set more threads than the core has"
+    torch.set_num_threads(threads)
     return seed, variant, len(variant_numbers(open_run(data, profile, seed, '12_ablations'), variant))
 
 def train_ablations(
@@ -127,13 +128,13 @@ def train_ablations(
     jobs = [(data, profile, s, v) for s in seeds for v in variants_of(crop_store(open_run(data, profile, s, '12_ablations')))]
     workers = workers or (1 if torch.cuda.is_available() else os.cpu_count())
     threads = max(1, os.cpu_count()//workers)
-    with ProcessPoolExecutor(workers, get_context('spawn'), torch.set_num_threads, (threads,)) as pool:
-        waiting = [pool.submit(_one, *job) for job in jobs]
+    with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
+        waiting = [pool.submit(_one, *job, threads) for job in jobs]
         try: done = [w.result() for w in tqdm(as_completed(waiting), 'networks', len(jobs), disable=None)]
         except BaseException: pool.shutdown(cancel_futures=True); raise
     return pd.DataFrame(done, columns=['seed', 'variant', 'numbers']).sort_values(['seed', 'variant'])
 
-# %% ../nbs/12_ablations.ipynb #aa2101be
+# %% ../nbs/12_ablations.ipynb #399f6277
 def ablation_numbers(
     run, # The run
 )->pd.DataFrame: # As `variant_numbers`, with seed, epochs and built
@@ -146,10 +147,10 @@ def ablation_numbers(
             epochs = json.loads(path.with_name(f'{path.name}.settings.json').read_text())['settings']['model']['epochs']
             tables.append(pd.read_csv(path/'numbers.csv').assign(seed=seed, epochs=epochs, built=built))
     if not tables or tables[0].variant.iloc[0] != 'full':
-        raise NotForTheseData(f'no ablations have been trained for {run.path.name}; expected at least the full network of this seed; run make ablations, which takes about an hour for the virtual cells on two cores')
+        raise NotForTheseData(f'no ablations have been trained for {run.path.name}; expected at least the full network of this seed; run make ablations, which takes one to two hours for the virtual cells on two cores')
     return pd.concat(tables, ignore_index=True)
 
-# %% ../nbs/12_ablations.ipynb #d509dcf5
+# %% ../nbs/12_ablations.ipynb #5e1ea7b3
 def convergence(
     numbers:pd.DataFrame,   # From `ablation_numbers`
     level:str='organelle',  # Level of the curve
@@ -162,7 +163,7 @@ def convergence(
     out = per.groupby('variant', sort=False)[['first', 'three_quarters', 'last']].mean()
     return out.assign(rise=out['last'] - out.three_quarters, converged=out['last'] - out.three_quarters < most)
 
-# %% ../nbs/12_ablations.ipynb #017bbcf6
+# %% ../nbs/12_ablations.ipynb #7242c421
 def by_seed(
     numbers:pd.DataFrame, # From `ablation_numbers`
     level:str,            # `organelle`, `complex` or `network`
@@ -180,7 +181,7 @@ def t_interval(
     n = x.notna().sum(1)
     return x.mean(1), x.std(1) / n**.5 * student.ppf(.975, (n - 1).where(n > 1))
 
-# %% ../nbs/12_ablations.ipynb #d949a8ec
+# %% ../nbs/12_ablations.ipynb #7b507b11
 def table_of_ablations(
     numbers:pd.DataFrame, # From `ablation_numbers`
     levels:list,          # `organelle`, `complex`, those that there are
@@ -195,7 +196,7 @@ def table_of_ablations(
         out.append(pd.DataFrame(dict(level=level, place=place, metric=metric, models=x.notna().sum(1), mean=x.mean(1), sem=x.sem(1), drop=drop, low=drop - half, high=drop + half)).rename_axis('variant').reset_index())
     return pd.concat(out, ignore_index=True)
 
-# %% ../nbs/12_ablations.ipynb #a2bb6864
+# %% ../nbs/12_ablations.ipynb #742acb94
 def aligned_maps(
     run,        # The run
     names:list, # Variants, trained for the seed of this run
@@ -216,7 +217,7 @@ def aligned_maps(
     built = [json.loads((f.with_name(f'{f.name}.settings.json')).read_text())['built'] for f in folders]
     return cached(run.path/'ablations/aligned.npz', dict(names=names, built=built), build, load, '12_ablations')
 
-# %% ../nbs/12_ablations.ipynb #9597435a
+# %% ../nbs/12_ablations.ipynb #8b5409bb
 def judge_drop(
     x:pd.DataFrame,  # (variants, seeds) of one measure, from `by_seed`
     variant:str,     # The part in question

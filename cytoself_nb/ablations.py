@@ -113,7 +113,7 @@ def variant_numbers(
 
 # %% ../nbs/12_ablations.ipynb #27f30a83
 def _one(data, profile, seed, variant, threads):
-    "One variant in a process of its own; the measures of the one before may have set more threads than the core has"
+    "One variant in a process of its own; UMAP, which drew the maps of the one before, sets more threads than its share"
     torch.set_num_threads(threads)
     return seed, variant, len(variant_numbers(open_run(data, profile, seed, '12_ablations'), variant))
 

@@ -144,9 +144,9 @@ class PaperSchedule(Callback):
         self.plateau = ReduceLROnPlateau(self.opt.opt, factor=0.1, patience=self.drop_after-1, threshold=0)
     def before_epoch(self):
         if self.bad > self.stop_after: raise CancelFitException
+        self.loss_parts.row['rate'] = self.opt.opt.param_groups[0]['lr']
     def after_epoch(self):
         loss = self.loss_parts.row['valid_typical_loss']
-        self.loss_parts.row['rate'] = self.opt.opt.param_groups[0]['lr']
         self.bad = 0 if loss < self.best else self.bad + 1
         self.best = min(self.best, loss)
         self.plateau.step(loss)

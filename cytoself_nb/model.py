@@ -345,6 +345,7 @@ class CytoselfFull(nn.Module):
         self.settings = {k: v for k, v in locals().items() if k not in ('self', '__class__')}
         check_settings(self.settings)
         self.extra, self.layout = {}, torch.channels_last
+        self.quantizing = True   # False for the first epochs of `LateQuantization` (07)
         self.sides = sides = halved(size, 5), halved(size, 2), size
         fine, coarse = code_dim, code_dim * n_splits
         self.encoder1, self.encoder2 = local_encoder(channels, fine, size), global_encoder(fine, coarse, sides[1])
@@ -383,7 +384,7 @@ def _encode(self:CytoselfFull, x):
 @patch
 def _quantize(self:CytoselfFull, e, vq):
     "Quantized map, codes and loss; the map itself where quantization is switched off"
-    return vq(e) if vq is not None else (e, None, e.new_zeros(len(e), dtype=torch.float32))
+    return vq(e) if vq is not None and self.quantizing else (e, None, e.new_zeros(len(e), dtype=torch.float32))
 
 @patch
 def _identify(self:CytoselfFull, q, head):

@@ -6,9 +6,9 @@
 __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'LossParts', 'Logged', 'PaperSchedule', 'KeepBest', 'FiniteGuard',
            'best_dtype', 'precision', 'AutoPrecision', 'keep_freed_memory', 'peak_memory', 'Meter', 'Checkpoint',
            'cytoself_learner', 'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'start_codebooks',
-           'model_settings', 'resumable', 'train_model', 'trained_model', 'neighbour_vote', 'pixel_components',
-           'identity_accuracy', 'untrained', 'which_model', 'probe_table', 'seed_numbers', 'of_all_seeds', 'seed_table',
-           'tables_of_seeds', 'probes_of_seeds', 'paired_difference']
+           'LateQuantization', 'model_settings', 'resumable', 'train_model', 'trained_model', 'neighbour_vote',
+           'pixel_components', 'identity_accuracy', 'untrained', 'which_model', 'probe_table', 'seed_numbers',
+           'of_all_seeds', 'seed_table', 'tables_of_seeds', 'probes_of_seeds', 'paired_difference']
 
 # %% ../nbs/07_training.ipynb #8605c092
 import contextlib, ctypes, hashlib, itertools, json, os, random, resource, sys, time, warnings
@@ -24,6 +24,7 @@ with warnings.catch_warnings():
     from fastai.basics import *
     from fastai.callback.fp16 import MixedPrecision, GradScaler
     from fastai.callback.channelslast import ChannelsLast
+    import fastai.callback.schedule   # Learner.fit_flat_cos
     from fastai.distributed import DistributedDL
 
 from .core import cached, n_epochs, set_seed, _replace_text
@@ -144,11 +145,12 @@ class PaperSchedule(Callback):
         self.plateau = ReduceLROnPlateau(self.opt.opt, factor=0.1, patience=self.drop_after-1, threshold=0)
     def before_epoch(self):
         if self.bad > self.stop_after: raise CancelFitException
-        self.loss_parts.row['rate'] = self.opt.opt.param_groups[0]['lr']
+        self.loss_parts.row['rate'] = float(self.opt.opt.param_groups[0]['lr'])
     def after_epoch(self):
         loss = self.loss_parts.row['valid_typical_loss']
         self.bad = 0 if loss < self.best else self.bad + 1
         self.best = min(self.best, loss)
+        for g in self.opt.opt.param_groups: g['lr'] = float(g['lr'])   # schedules of fastai leave NumPy numbers, which a checkpoint can't hold
         self.plateau.step(loss)
     def state_dict(self): return dict(best=self.best, bad=self.bad, plateau=self.plateau.state_dict())
     def load_state_dict(self, state): self.best, self.bad = state['best'], state['bad']; self.plateau.load_state_dict(state['plateau'])
@@ -280,6 +282,7 @@ class Checkpoint(Callback):
         _set_random_state(state['random'])
     def before_epoch(self):
         if len(self.loss_parts.rows) >= self.n_epoch: raise CancelFitException
+    def before_train(self): self.learn.pct_train = len(self.loss_parts.rows) / self.n_epoch   # where a schedule of fastai is
     def after_epoch(self):
         if rank_distrib(): return
         state = dict(model=_bare(self.model).state_dict(), opt=self.opt.opt.state_dict(), random=_random_state(), scaler=self.learn.scaler.state_dict() if hasattr(self.learn, 'scaler') else {},
@@ -411,6 +414,20 @@ def start_codebooks(
             vq.codebook.copy_(vectors[torch.randperm(len(vectors), generator=rng)[torch.arange(vq.n_codes) % len(vectors)]])
     return model.train(training)
 
+# %% ../nbs/07_training.ipynb #1a7e0c02
+class LateQuantization(Callback):
+    "Leave the quantizers out for the first epochs, then start the codes from vectors of the encoders as they are by then"
+    order = 46   # after `LossParts`
+    def __init__(self, epochs, store, channels, seed=0): store_attr()
+    def before_epoch(self):
+        model, epoch = _bare(self.model), len(self.loss_parts.rows)
+        model.quantizing = epoch >= self.epochs
+        if epoch != self.epochs or not epoch: return
+        start_codebooks(model, self.store, self.channels, self.seed)
+        for cb in (self.paper_schedule, self.keep_best, self.paper_schedule.plateau): cb.best = float('inf')   # losses without quantizers are no measure
+        self.keep_best.weights = None
+    def after_fit(self): _bare(self.model).quantizing = True
+
 # %% ../nbs/07_training.ipynb #48a74ab4
 def model_settings(
     run, # The run
@@ -449,6 +466,9 @@ def train_model(
     channels:str=None,      # Channels shown to the network; None: the default of the store
     share:float=1.,         # Part of the training budget of the profile to spend
     start:bool=True,        # Start codes from vectors of training crops? False: drawn as the authors do
+    late:int=0,             # Epochs before the quantizers start, see `LateQuantization`; one less than all at most
+    rate:float=None,        # First learning rate; None: of the profile
+    anneal:float=0.,        # Last part of training over which the rate falls to zero along a cosine; 0: the paper's schedule alone
     keep:tuple=(0, 1/8, 1/3, 1), # Parts of training after which representations of validation crops are kept; 0: the first epoch
     **changes,              # Settings of `CytoselfFull` that differ: `n_splits=1`, `pretext=False`
 )->CytoselfFull: # On the CPU, in evaluation mode
@@ -458,15 +478,17 @@ def train_model(
     settings, n_train = model_settings(run, store, channels) | changes, int((store.labels.split == 'train').sum())
     epochs = max(1, round(n_epochs(run.profile, n_train) * share))
     data = json.loads(Path(f'{store.path}.settings.json').read_text())
-    made_with = dict(model=settings, channels=channels, epochs=epochs, batch=run.profile.batch, rate=run.profile.rate, seed=run.seed, start=start, data=data['settings'])
+    made_with = dict(model=settings, channels=channels, epochs=epochs, batch=run.profile.batch, rate=rate or run.profile.rate, seed=run.seed, start=start, data=data['settings'])
+    made_with |= dict(late=late, anneal=anneal)
     csv, path = run.path/('history.csv' if name == 'model' else f'{name}-history.csv'), run.path/f'{name}.safetensors'
     def train(tmp, live, checkpoint):
         set_seed(run.seed)
         model = CytoselfFull(**settings)
         if start: start_codebooks(model, store, channels, run.seed)
-        learn = cytoself_learner(store, model, channels, run.profile.batch, run.profile.rate, run.seed, live, checkpoint)
+        learn = cytoself_learner(store, model, channels, run.profile.batch, made_with['rate'], run.seed, live, checkpoint)
         learn.add_cb(Snapshots({max(1, int(epochs*part)) for part in keep}))
-        with learn.no_bar(), learn.no_logging(): learn.fit(epochs)
+        if late and settings.get('quantize', True): learn.add_cb(LateQuantization(min(late, epochs - 1), store, channels, run.seed))
+        with learn.no_bar(), learn.no_logging(): learn.fit_flat_cos(epochs, made_with['rate'], pct_start=1 - anneal) if anneal else learn.fit(epochs)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
         save_weights(learn.model.to('cpu'), tmp, extra=dict(classes=class_names(store), channels=channels, best_epoch=learn.keep_best.epoch_of_best))
     return resumable(path, csv, made_with, train, load_weights, '07_training')

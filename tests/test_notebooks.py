@@ -15,7 +15,6 @@ from cytoself_nb.pipeline import RUNNER, run_notebook, runnable
 NUMBERED = sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))
 RUN = [p for p in NUMBERED if p.stem != RUNNER]
 ALL = [*NUMBERED, ROOT/'nbs/index.ipynb']
-OWN_TARGET = {'12_ablations'}   # its figures of the demo profile come from `make ablations`, and are committed once that has run
 PARAMETERS = dict(profile='smoke', data='embedded', seed=0)
 name = lambda path: path.stem
 
@@ -55,12 +54,19 @@ def test_figures_of_the_smoke_run(path, smoke_run):
     committed = ROOT/'figures/embedded/manifest.json'
     if committed.exists():
         known = {f for f, e in json.loads(committed.read_text()).items() if e['notebook'] == path.stem}
-        assert known == set(figures) or not known and path.stem in OWN_TARGET, 'the committed figures of this notebook are not the ones that it draws'
+        assert known == set(figures), 'the committed figures of this notebook are not the ones that it draws'
 
 
 @pytest.mark.parametrize('path', [ROOT/f'nbs/{RUNNER}.ipynb', ROOT/'nbs/index.ipynb'], ids=name)
 def test_notebooks_outside_the_pipeline_run(path, smoke_run, tmp_path):
     run_notebook(path, tmp_path/path.name, {} if path.stem == 'index' else PARAMETERS)
+
+
+@pytest.mark.parametrize('path', ALL, ids=name)
+def test_saved_outputs_need_no_kernel(path):
+    shown = [o for c in code_cells(path) for o in c.outputs]
+    assert not any('application/vnd.jupyter.widget-view+json' in o.get('data', {}) for o in shown), 'a progress bar is among the outputs'
+    assert not any(o.get('name') == 'stderr' for o in shown), 'warnings are among the outputs'
 
 
 @pytest.mark.parametrize('path', NUMBERED, ids=name)

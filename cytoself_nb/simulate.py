@@ -705,10 +705,11 @@ def _check_screen(proteins, line, **numbers):
     "Refuse what cannot be drawn, in a sentence"
     for name, (v, low) in numbers.items():
         if v < low: raise ValueError(f"{name}={v}; expected at least {low}")
-    missing = {'protein', 'truth_main', 'truth_second', 'truth_share', 'haze', 'level', 'sig_size'} - set(proteins)
+    missing = ({'protein', 'truth_main', 'truth_second', 'truth_share', 'haze', 'level'} | {f'sig_{k}' for k in Signature._fields}) - set(proteins)
     if missing: raise ValueError(f"the proteome has no column {', '.join(sorted(missing))}; make it with virtual_proteome(n, seed)")
     twice = proteins.protein[proteins.protein.duplicated()]
     if len(twice): raise ValueError(f"{twice.iloc[0]} is twice in the proteome; give each protein one row")
+    if proteins.truth_main.isna().any(): raise ValueError(f"{proteins.protein[proteins.truth_main.isna()].iloc[0]} has no truth_main; expected one of {', '.join(COMPARTMENTS)}")
     unknown = set(proteins.truth_main) | set(proteins.truth_second.dropna()) - {None}
     if unknown - set(COMPARTMENTS): raise ValueError(f"unknown compartment {sorted(unknown - set(COMPARTMENTS))[0]!r}; expected one of {', '.join(COMPARTMENTS)}")
     if not isinstance(line, Line) and line not in LINES: raise ValueError(f"unknown cell line {line!r}; expected one of {', '.join(LINES)} or a Line")
@@ -814,26 +815,26 @@ def project(
     return np.stack([_unit(protein), _unit(nucleus), np.clip(_half(c.rim)/CROP_UM, -1, 1)])
 
 # %% ../nbs/01_simulate.ipynb #04dab6cc
-def _field_side(p, fov, cells, size, seed, line):
+def _field_side(p, fov, cells, size, seed, line, crowd=True):
     "Side in raw pixels of a field with `cells` nuclei at least half a crop from its border, and the centres of these, µm"
     side = CROP_UM + np.sqrt(330*cells)
     for _ in range(200):
         n = 2*fft.next_fast_len(int(np.ceil(side*size/CROP_UM)), real=True)
         width = n*CROP_UM/(2*size)
-        centre = _positions(_rng(seed, p.protein, fov, 0), width, LINES[line] if isinstance(line, str) else line)
+        centre = _positions(_rng(seed, p.protein, fov, 0), width, LINES[line] if isinstance(line, str) else line, crowd)
         inside = centre[(np.abs(centre - width/2) <= width/2 - CROP_UM/2 - .5).all(1)]
         if len(inside) >= cells: return n, inside[:cells]
         side *= 1.08
     raise ValueError(f"no field with {cells} cells found for {p.protein}; ask for fewer cells")
 
-def _field_labels(p, fov, cells, size, seed, line):
+def _field_labels(p, fov, cells, size, seed, line, crowd=True):
     "Label rows of one field of view; `y`, `x` are the pixel in the middle of the crop"
-    yx = np.rint(_field_side(p, fov, cells, size, seed, line)[1]*size/CROP_UM).astype(int)
+    yx = np.rint(_field_side(p, fov, cells, size, seed, line, crowd)[1]*size/CROP_UM).astype(int)
     return pd.DataFrame(dict(protein=p.protein, fov=f'{p.protein}_{fov:03d}', y=yx[:, 0], x=yx[:, 1]))
 
 def _field_crops(p, fov, cells, size, seed, line, scope):
     "Crops (cells, 3, size, size) of one field of view"
-    n, centre = _field_side(p, fov, cells, size, seed, line)
+    n, centre = _field_side(p, fov, cells, size, seed, line, scope.crowd)
     img = project(*draw_stack(p, fov, seed, n, CROP_UM/(2*size), line, scope))
     yx = np.rint(centre*size/CROP_UM).astype(int) - size//2
     return np.stack([img[:, y:y+size, x:x+size] for y, x in np.clip(yx, 0, np.array(img.shape[1:]) - size)])
@@ -852,7 +853,7 @@ def virtual_cells(
     "Crops of virtual cells, one field of view at a time, with their labels"
     _check_screen(proteins, line, fields=(fields, 1), cells=(cells, 1), size=(size, 16))
     jobs = [(SimpleNamespace(**p), k) for p in proteins.to_dict('records') for k in range(fields)]
-    labels = pd.concat([_field_labels(p, k, cells, size, seed, line) for p, k in jobs], ignore_index=True)
+    labels = pd.concat([_field_labels(p, k, cells, size, seed, line, scope.crowd) for p, k in jobs], ignore_index=True)
     labels = labels.merge(proteins, on='protein', how='left', validate='many_to_one')
     first = ['protein', 'gene', 'fov', 'localization', 'complex', 'y', 'x']
     source = Parallel(n_jobs=workers, return_as='generator')(delayed(_field_crops)(p, k, cells, size, seed, line, scope) for p, k in jobs)

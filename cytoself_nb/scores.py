@@ -284,7 +284,8 @@ def judge_above(
     "Is the first representation above CellProfiler and cell inpainting?"
     t = whole[(whole.level == level) & (whole.place == place) & (whole.metric == metric)]
     rivals = t[t.representation.str.contains('CellProfiler|inpainting')]
-    if not len(rivals) or t.value.isna().any(): return 'no such labels or no rival', 'not judged'
+    if not len(rivals) or pd.isna(t.value.iloc[0]) or rivals.value.isna().any(): return 'no such labels, no rival, or a score that is not defined', 'not judged'
+    both = all(rivals.representation.str.contains(k).any() for k in ('CellProfiler', 'inpainting'))
     here = f'{t.value.iloc[0]:.2f} against ' + ', '.join(f'{r.representation} {r.value:.2f} ({r.less_low:+.2f} to {r.less_high:+.2f})' for r in rivals.itertuples())
     if (rivals.less <= 0).any(): return here, 'no'
-    return here, 'yes' if (rivals.less_low > 0).all() else 'not judged'
+    return here, 'yes' if both and (rivals.less_low > 0).all() else 'not judged'

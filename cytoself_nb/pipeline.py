@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['PACKAGE', 'NOTEBOOKS', 'RUNNER', 'numbered_notebooks', 'about_stacks', 'is_left_out', 'runnable', 'check_parameters',
-           'imported_modules', 'library_files', 'artefact_settings', 'notebook_inputs', 'manifest_entries',
+           'imported_modules', 'library_files', 'artefact_settings', 'runs_of', 'notebook_inputs', 'manifest_entries',
            'reason_to_run', 'NotebookError', 'failure_message', 'run_notebook', 'note_time', 'run_if_needed',
            'run_notebooks', 'further_seeds', 'main']
 
 # %% ../nbs/90_pipeline.ipynb #52a599fb
-import argparse, ast, hashlib, json, os, re, sys, time
+import argparse, ast, dataclasses, hashlib, json, os, re, sys, time
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import product, takewhile
@@ -103,6 +103,7 @@ def library_files(
             if path.is_file() and path not in found:
                 found.add(path)
                 todo.append(path.read_text())
+                found |= {page for page in [path.with_suffix('.html')] if page.exists()}   # the template of the interactive atlas
     return sorted(found)
 
 # %% ../nbs/90_pipeline.ipynb #e5f3b0e3
@@ -121,6 +122,14 @@ def artefact_settings(
 # %% ../nbs/90_pipeline.ipynb #24035553
 def _sha(text): return hashlib.sha256(text.encode()).hexdigest()
 
+def runs_of(
+    sources:list, # Sources of the cells of a notebook
+    run:Run,      # The run
+)->list: # Runs
+    "The run of a notebook, and that of the virtual yeast where the notebook looks at those cells"
+    yeast = run.data == 'embedded' and any('yeast_run(' in s for s in sources)
+    return [run] + [dataclasses.replace(run, path=run.path.with_name(f'virtual_yeast-{run.profile.name}-{run.seed}'))]*yeast
+
 def notebook_inputs(
     path,            # Notebook
     parameters:dict, # Its parameters
@@ -130,7 +139,7 @@ def notebook_inputs(
     sources = [c.source for c in runnable(path).cells if c.cell_type == 'code']
     inputs = {'its cells': _sha(json.dumps(sources)), 'its parameters': _sha(json.dumps(parameters, sort_keys=True))}
     inputs |= {f'{PACKAGE.name}/{p.name}': _sha(p.read_text()) for p in library_files(sources, PACKAGE)}
-    inputs |= {str(p.relative_to(run.path.parent)).removesuffix('.settings.json'): _sha(p.read_text()) for p in artefact_settings(run, Path(path).stem)}
+    inputs |= {str(p.relative_to(run.path.parent)).removesuffix('.settings.json'): _sha(p.read_text()) for r in runs_of(sources, run) for p in artefact_settings(r, Path(path).stem)}
     if parameters.get('data', 'embedded') not in DATASETS:
         files = sorted(p for p in Path(parameters['data']).rglob('*') if p.is_file() and not p.name.startswith('.'))
         inputs['the files in the data folder'] = _sha(json.dumps([(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]))
@@ -246,7 +255,8 @@ def run_if_needed(
     if not reason: return dict(notebook=name, seconds=0., figures=0, reason='', left_out='')
     note.unlink(missing_ok=True)
     drawn = lambda: {n: (run.figures/f'{n}.png').stat().st_mtime_ns for n in manifest_entries(run, name)}
-    fresh = reason == 'first run' and not any(json.loads(s.read_text())['made_by'] == name for s in run.path.glob('*.settings.json'))
+    runs = runs_of([c.source for c in nbformat.read(path, 4).cells], run)
+    fresh = reason == 'first run' and not any(json.loads(s.read_text())['made_by'] == name for r in runs for s in r.path.glob('*.settings.json'))
     before = drawn()
     try: seconds = run_notebook(path, folder/f'{name}.ipynb', parameters)
     except NotForTheseData as e: return dict(notebook=name, seconds=0., figures=0, reason='', left_out=str(e))

@@ -2,6 +2,7 @@
 
 d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_url': '', 'lib_path': 'cytoself_nb'},
   'syms': { 'cytoself_nb.ablations': { 'cytoself_nb.ablations._one': ('ablations.html#_one', 'cytoself_nb/ablations.py'),
+                                       'cytoself_nb.ablations._rows': ('ablations.html#_rows', 'cytoself_nb/ablations.py'),
                                        'cytoself_nb.ablations.ablation_numbers': ( 'ablations.html#ablation_numbers',
                                                                                    'cytoself_nb/ablations.py'),
                                        'cytoself_nb.ablations.aligned_maps': ('ablations.html#aligned_maps', 'cytoself_nb/ablations.py'),
@@ -584,6 +585,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing.stack_info': ( 'preprocessing.html#stack_info',
                                                                                      'cytoself_nb/preprocessing.py'),
+                                           'cytoself_nb.preprocessing.stack_options': ( 'preprocessing.html#stack_options',
+                                                                                        'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing.stacks_table': ( 'preprocessing.html#stacks_table',
                                                                                        'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing.typical_diameter': ( 'preprocessing.html#typical_diameter',

@@ -164,6 +164,10 @@ def convergence(
     return out.assign(rise=out['last'] - out.three_quarters, converged=out['last'] - out.three_quarters < most)
 
 # %% ../nbs/12_ablations.ipynb #7242c421
+def _rows(numbers, level, place, metric):
+    "Rows of one measure; of those on maps the single maps"
+    return numbers[(numbers.level == level) & (numbers.place == place) & (numbers.metric == metric) & (numbers.umap.notna() if place == 'map' else True)]
+
 def by_seed(
     numbers:pd.DataFrame, # From `ablation_numbers`
     level:str,            # `organelle`, `complex` or `network`
@@ -171,8 +175,7 @@ def by_seed(
     metric:str,           # Such as `score (paper)`
 )->pd.DataFrame: # (variants, seeds), the mean over maps where there are several
     "One measure of all variants and seeds"
-    d = numbers[(numbers.level == level) & (numbers.place == place) & (numbers.metric == metric) & (numbers.umap.notna() if place == 'map' else True)]
-    return d.pivot_table(index='variant', columns='seed', values='value', sort=False, dropna=False).reindex(list(dict.fromkeys(numbers.variant)))
+    return _rows(numbers, level, place, metric).pivot_table(index='variant', columns='seed', values='value', sort=False, dropna=False).reindex(list(dict.fromkeys(numbers.variant)))
 
 def t_interval(
     x:pd.DataFrame, # (rows, seeds)

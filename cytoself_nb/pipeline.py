@@ -103,7 +103,7 @@ def library_files(
             if path.is_file() and path not in found:
                 found.add(path)
                 todo.append(path.read_text())
-                found |= {page for page in [path.with_suffix('.html')] if page.exists()}   # the template of the interactive atlas
+                found |= set(package.glob(f'{name}.html'))   # the template of the interactive atlas
     return sorted(found)
 
 # %% ../nbs/90_pipeline.ipynb #e5f3b0e3

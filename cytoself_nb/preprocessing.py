@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['CHANNELS', 'PIXEL_UM', 'SIZE', 'DIAMETER_UM', 'AREAS', 'QUANTILES', 'StackInfo', 'stack_info', 'channel_numbers',
            'max_projection', 'reduce_image', 'reduce_labels', 'find_nuclei', 'signed_distance', 'judge_nuclei',
-           'cut_crops', 'unit_range', 'Field', 'sharpness', 'prepare_stack', 'stacks_table', 'stack_channels',
-           'stack_folder', 'prepare_stacks', 'read_stacks', 'read_run_stacks', 'typical_diameter',
+           'cut_crops', 'unit_range', 'Field', 'sharpness', 'prepare_stack', 'stacks_table', 'stack_options',
+           'stack_channels', 'stack_folder', 'prepare_stacks', 'read_stacks', 'read_run_stacks', 'typical_diameter',
            'distance_from_nucleus', 'bright_nuclei']
 
 # %% ../nbs/03_preprocessing.ipynb #a3055bda
@@ -307,6 +307,13 @@ def stacks_table(
     fov = field.where(named, t.protein + '_' + field)
     return t.assign(fov=fov, axes=t['axes'].astype(object).where(t['axes'].notna(), None))
 
+def stack_options(
+    r,              # Row of `stacks_table`, from `itertuples`
+    diameter_um:float=DIAMETER_UM, # Diameter of a nucleus where the table has none
+)->dict: # axes, pixel_um and diameter_um
+    "What the table says of a stack, as options of `prepare_stack`"
+    return dict(axes=r.axes, pixel_um=None if np.isnan(r.pixel_um) else r.pixel_um, diameter_um=diameter_um if np.isnan(r.diameter_um) else r.diameter_um)
+
 # %% ../nbs/03_preprocessing.ipynb #90fd35d0
 def stack_channels(
     folder, # Folder with `stacks.csv`, perhaps with `channels.txt`
@@ -358,7 +365,7 @@ def _jobs(folder, work, table, segment, scale, diameter_um):
     "What has to be known to prepare each stack"
     channels, source = stack_channels(folder), _source_of(segment)
     for r in table.itertuples():
-        path, options = folder/r.file, dict(axes=r.axes, channels=channels, pixel_um=None if np.isnan(r.pixel_um) else r.pixel_um, scale=scale, diameter_um=diameter_um if np.isnan(r.diameter_um) else r.diameter_um)
+        path, options = folder/r.file, dict(stack_options(r, diameter_um), channels=channels, scale=scale)
         key = dict(options, file=r.file, stat=_stat(path), segment=source, constants=[SIZE, PIXEL_UM, *AREAS, *QUANTILES], version=__version__)
         if not callable(segment):
             try: key['labels'] = _stat(_label_file(segment, path))

@@ -178,11 +178,13 @@ def plot_maps(
     maps:dict, # Title -> (n, 2)
     groups,    # Group of each crop, missing drawn grey; or a dict title -> groups, where they differ between maps
 ): # Matplotlib figure
-    "Maps side by side, the most frequent groups in colour"
+    "Maps side by side, more than four in two rows, the most frequent groups in colour"
     import matplotlib.pyplot as plt
     several = isinstance(groups, dict)
-    fig, axes = plt.subplots(1, len(maps), figsize=(min(2.4*len(maps) + (0 if several else 1.2), 7.1) if len(maps) > 1 else 4.6, 2.5 if not several else 3.1), squeeze=False)
-    for ax, (title, xy) in zip(axes[0], maps.items()):
+    rows = 1 + (len(maps) > 4)
+    fig, axes = plt.subplots(rows, -(-len(maps)//rows), figsize=(min(2.4*len(maps) + (0 if several else 1.2), 7.1) if len(maps) > 1 else 4.6, rows*(2.5 if not several else 3.1)), squeeze=False)
+    for ax in axes.flat[len(maps):]: ax.axis('off')
+    for ax, (title, xy) in zip(axes.flat, maps.items()):
         g = pd.Series(groups[title] if several else groups).astype(object)
         colours = group_colours(g)
         draw_points(ax, np.asarray(xy), [colours.get(str(v), GREY) if isinstance(v, str) else GREY for v in g], most=10)

@@ -815,7 +815,7 @@ def project(
     return np.stack([_unit(protein), _unit(nucleus), np.clip(_half(c.rim)/CROP_UM, -1, 1)])
 
 # %% ../nbs/01_simulate.ipynb #04dab6cc
-def _field_side(p, fov, cells, size, seed, line, crowd=True):
+def _field_side(p, fov, cells, size, seed, line, crowd):
     "Side in raw pixels of a field with `cells` nuclei at least half a crop from its border, and the centres of these, µm"
     side = CROP_UM + np.sqrt(330*cells)
     for _ in range(200):
@@ -827,7 +827,7 @@ def _field_side(p, fov, cells, size, seed, line, crowd=True):
         side *= 1.08
     raise ValueError(f"no field with {cells} cells found for {p.protein}; ask for fewer cells")
 
-def _field_labels(p, fov, cells, size, seed, line, crowd=True):
+def _field_labels(p, fov, cells, size, seed, line, crowd):
     "Label rows of one field of view; `y`, `x` are the pixel in the middle of the crop"
     yx = np.rint(_field_side(p, fov, cells, size, seed, line, crowd)[1]*size/CROP_UM).astype(int)
     return pd.DataFrame(dict(protein=p.protein, fov=f'{p.protein}_{fov:03d}', y=yx[:, 0], x=yx[:, 1]))

@@ -420,12 +420,11 @@ class LateQuantization(Callback):
     order = 46   # after `LossParts`
     def __init__(self, epochs, store, channels, seed=0): store_attr()
     def before_epoch(self):
-        model, epoch = _bare(self.model), len(self.loss_parts.rows)
+        model, epoch = _bare(self.model), self.loss_parts.row['epoch']
         model.quantizing = epoch >= self.epochs
-        if epoch != self.epochs or not epoch: return
-        start_codebooks(model, self.store, self.channels, self.seed)
-        for cb in (self.paper_schedule, self.keep_best, self.paper_schedule.plateau): cb.best = float('inf')   # losses without quantizers are no measure
-        self.keep_best.weights = None
+        if epoch == self.epochs:
+            start_codebooks(model, self.store, self.channels, self.seed)
+            for cb in (self.paper_schedule, self.keep_best, self.paper_schedule.plateau): cb.best = float('inf')   # losses without quantizers are no measure
     def after_fit(self): _bare(self.model).quantizing = True
 
 # %% ../nbs/07_training.ipynb #48a74ab4
@@ -477,18 +476,19 @@ def train_model(
     channels = channels or default_channels(store)
     settings, n_train = model_settings(run, store, channels) | changes, int((store.labels.split == 'train').sum())
     epochs = max(1, round(n_epochs(run.profile, n_train) * share))
+    late, rate = min(late, epochs - 1), rate or run.profile.rate
     data = json.loads(Path(f'{store.path}.settings.json').read_text())
-    made_with = dict(model=settings, channels=channels, epochs=epochs, batch=run.profile.batch, rate=rate or run.profile.rate, seed=run.seed, start=start, data=data['settings'])
-    made_with |= dict(late=late, anneal=anneal)
+    made_with = dict(model=settings, channels=channels, epochs=epochs, batch=run.profile.batch, rate=rate, seed=run.seed,
+                     start=start, late=late, anneal=anneal, data=data['settings'])
     csv, path = run.path/('history.csv' if name == 'model' else f'{name}-history.csv'), run.path/f'{name}.safetensors'
     def train(tmp, live, checkpoint):
         set_seed(run.seed)
         model = CytoselfFull(**settings)
         if start: start_codebooks(model, store, channels, run.seed)
-        learn = cytoself_learner(store, model, channels, run.profile.batch, made_with['rate'], run.seed, live, checkpoint)
+        learn = cytoself_learner(store, model, channels, run.profile.batch, rate, run.seed, live, checkpoint)
         learn.add_cb(Snapshots({max(1, int(epochs*part)) for part in keep}))
-        if late and settings.get('quantize', True): learn.add_cb(LateQuantization(min(late, epochs - 1), store, channels, run.seed))
-        with learn.no_bar(), learn.no_logging(): learn.fit_flat_cos(epochs, made_with['rate'], pct_start=1 - anneal) if anneal else learn.fit(epochs)
+        if late and settings.get('quantize', True): learn.add_cb(LateQuantization(late, store, channels, run.seed))
+        with learn.no_bar(), learn.no_logging(): learn.fit_flat_cos(epochs, rate, pct_start=1 - anneal) if anneal else learn.fit(epochs)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
         save_weights(learn.model.to('cpu'), tmp, extra=dict(classes=class_names(store), channels=channels, best_epoch=learn.keep_best.epoch_of_best))
     return resumable(path, csv, made_with, train, load_weights, '07_training')

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['LABEL_COLUMNS', 'SPLITS', 'YEAST5', 'HPA5', 'OPENCELL_COLUMNS', 'resize_crops', 'check_crops', 'tidy_labels',
-           'split_by_crop', 'cut_fields', 'split_by_field', 'Source', 'array_source', 'spool', 'store_order',
-           'write_store', 'CropStore', 'open_store', 'default_channels', 'select_channels', 'class_names', 'n_proteins',
-           'split_rows', 'data_variance', 'pose', 'CropLoader', 'crop_loader', 'read_image', 'prepare', 'read_yeast5',
-           'read_hpa3', 'nucleus_centre', 'composite_cells', 'same_cell', 'read_hpa5', 'read_opencell',
-           'read_opencell_proteins', 'read_folder', 'with_distance', 'crop_store']
+           'names_in', 'split_by_crop', 'cut_fields', 'split_by_field', 'Source', 'array_source', 'spool',
+           'store_order', 'write_store', 'CropStore', 'open_store', 'default_channels', 'select_channels',
+           'class_names', 'n_proteins', 'split_rows', 'split_labels', 'data_variance', 'pose', 'CropLoader',
+           'crop_loader', 'read_image', 'prepare', 'read_yeast5', 'read_hpa3', 'nucleus_centre', 'composite_cells',
+           'same_cell', 'read_hpa5', 'read_opencell', 'read_opencell_proteins', 'read_folder', 'with_distance',
+           'crop_store']
 
 # %% ../nbs/04_data.ipynb #a7d44fa2
-import errno, hashlib, json, mmap, os, tempfile, warnings
+import errno, hashlib, json, mmap, os, re, tempfile, warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,6 +70,13 @@ def tidy_labels(
     labels = labels.assign(**{c: None for c in LABEL_COLUMNS if c not in labels})
     for c in LABEL_COLUMNS[:6]: labels[c] = labels[c].map(str, na_action='ignore').astype(object)
     return labels[[*LABEL_COLUMNS, *(c for c in labels if c not in LABEL_COLUMNS)]]
+
+def names_in(
+    cell,                 # A cell of the label table; missing allowed
+    separators:str=';|,', # Characters between names
+)->frozenset: # Without spaces around them
+    "The names in a cell that may hold several, such as `er; golgi`"
+    return frozenset(n.strip() for n in re.split(f'[{re.escape(separators)}]', cell) if n.strip()) if isinstance(cell, str) else frozenset()
 
 # %% ../nbs/04_data.ipynb #b99230cb
 def split_by_crop(
@@ -330,6 +338,13 @@ def split_rows(
         raise ValueError(f"the split {split!r} is empty ({len(store.labels)} crops, {len(class_names(store))} proteins); expected at least one protein with three fields of view, "
                          "or two proteins with two; add fields, or leave the field out of the labels to split crop by crop")
     return range(rows[0], rows[-1] + 1)
+
+def split_labels(
+    store:CropStore, # The store
+    split:str,       # `train`, `val` or `test`
+)->pd.DataFrame: # One row per crop, in the order of a loader that does not shuffle
+    "Labels of the crops of one split"
+    return store.labels.iloc[list(split_rows(store, split))].reset_index(drop=True)
 
 # %% ../nbs/04_data.ipynb #0686a69c
 def data_variance(

@@ -8,7 +8,7 @@ __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'LossParts', 'Logged', 'Paper
            'cytoself_learner', 'time_steps', 'library_hash', 'Snapshots', 'embed_batches', 'embed', 'start_codebooks',
            'LateQuantization', 'model_settings', 'resumable', 'train_model', 'trained_model', 'neighbour_vote',
            'pixel_components', 'identity_accuracy', 'untrained', 'which_model', 'probe_table', 'seed_numbers',
-           'of_all_seeds', 'seed_table', 'tables_of_seeds', 'probes_of_seeds', 'paired_difference']
+           'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds', 'probes_of_seeds', 'paired_difference']
 
 # %% ../nbs/07_training.ipynb #8605c092
 import contextlib, ctypes, hashlib, itertools, json, os, random, resource, sys, time, warnings
@@ -334,8 +334,8 @@ def time_steps(
     train:bool,      # Time training steps, or `embed`?
     dtype=None,      # Precision, see `precision`
     fused:bool=True, # Fused Adam?
-    steps:int=4,     # Steps that are timed, after one that is not
-)->float: # Crops per second, median
+    steps:int=5,     # Steps that are timed, after one that is not
+)->np.ndarray: # Crops per second of each of these steps
     "How fast `model` trains or embeds"
     model.train(train)
     opt, times = torch.optim.Adam(model.parameters(), 4e-4, fused=fused), []
@@ -347,7 +347,7 @@ def time_steps(
             opt.step(); opt.zero_grad()
         if x.device.type == 'cuda': torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    return len(x) / float(np.median(times[1:]))
+    return len(x) / np.array(times[1:])
 
 # %% ../nbs/07_training.ipynb #03bfd01a
 def library_hash(
@@ -465,7 +465,7 @@ def train_model(
     channels:str=None,      # Channels shown to the network; None: the default of the store
     share:float=1.,         # Part of the training budget of the profile to spend
     start:bool=True,        # Start codes from vectors of training crops? False: drawn as the authors do
-    late:int=0,             # Epochs before the quantizers start, see `LateQuantization`; one less than all at most
+    late:int=None,          # Epochs before the quantizers start, see `LateQuantization`; one less than all at most; None: of the profile
     rate:float=None,        # First learning rate; None: of the profile
     anneal:float=0.,        # Last part of training over which the rate falls to zero along a cosine; 0: the paper's schedule alone
     keep:tuple=(0, 1/8, 1/3, 1), # Parts of training after which representations of validation crops are kept; 0: the first epoch
@@ -476,7 +476,7 @@ def train_model(
     channels = channels or default_channels(store)
     settings, n_train = model_settings(run, store, channels) | changes, int((store.labels.split == 'train').sum())
     epochs = max(1, round(n_epochs(run.profile, n_train) * share))
-    late, rate = min(late, epochs - 1), rate or run.profile.rate
+    late, rate = min(run.profile.late if late is None else late, epochs - 1), rate or run.profile.rate
     data = json.loads(Path(f'{store.path}.settings.json').read_text())
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=run.profile.batch, rate=rate, seed=run.seed,
                      start=start, late=late, anneal=anneal, data=data['settings'])
@@ -607,7 +607,7 @@ def of_all_seeds(
     def read(folder):
         made = json.loads((folder/f'{name}.settings.json').read_text())
         model = made['settings']['model']
-        return {k: model[k] for k in ('model', 'channels', 'batch', 'rate', 'start')}, made['built']
+        return {k: model.get(k) for k in ('model', 'channels', 'batch', 'rate', 'start', 'late')}, made['built']
     mine, stem = read(run.path)[0], run.path.name.rsplit('-', 1)[0]
     folders = [f for f in sorted(run.path.parent.glob(f'{stem}-*')) if f.name[len(stem)+1:].isdigit() and (f/f'{name}.settings.json').exists()]
     return [(f/name, int(f.name.rsplit('-', 1)[1]), read(f)[1]) for f in folders if read(f)[0] == mine]
@@ -629,6 +629,13 @@ def tables_of_seeds(
     "The numbers of all seeds found, one below the other"
     return pd.concat([pd.read_csv(path).assign(seed=seed, built=built) for path, seed, built in of_all_seeds(run, f'{name}.csv')], ignore_index=True)
 
+def over_seeds(
+    values, # A number per seed
+)->str: # `3 seeds: 0.40 (0.20 to 0.60)`
+    "What the seeds found say, in words: their number, mean and range"
+    v = pd.Series(values, dtype=float).dropna()
+    return f'{len(v)} seeds: {v.mean():.2f} ({v.min():.2f} to {v.max():.2f})' if len(v) > 1 else 'one seed'
+
 # %% ../nbs/07_training.ipynb #8c0df626
 def probes_of_seeds(
     run,                # The run
@@ -644,8 +651,9 @@ def paired_difference(
     b:str,              # Column of the other
     times:int=2000,     # Resamples
 )->tuple: # Mean of a - b, lower and upper end of its 95 % interval
-    "How much more often `a` is right than `b` on the same crops; whole fields of view are resampled"
-    unit = right.seed.astype(str) + ' ' + right.fov.fillna(pd.Series(right.index.astype(str), right.index)).astype(str)
+    "How much more often `a` is right than `b` on the same crops; whole fields of view are resampled, with the crops of all seeds in them"
+    alone = 'crop ' + right.groupby('seed').cumcount().astype(str)   # a crop without a field is a unit of its own
+    unit = right.fov.where(right.fov.notna(), alone).astype(str)     # seeds look at the same fields
     sums = (right[a].astype(float) - right[b]).groupby(unit).agg(['sum', 'size']).to_numpy()
     pick = np.random.default_rng(0).integers(0, len(sums), (times, len(sums)))
     again = sums[pick].sum(1)

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from scipy.stats import t as student
 from .core import NotForTheseData, cached, open_run
-from .data import crop_loader, crop_store, data_variance, default_channels, split_rows
+from .data import crop_loader, crop_store, data_variance, default_channels, split_labels
 from .quantizer import perplexity
 from .scores import UMAPS, average_precision, score_levels, score_table
 from .training import embed, library_hash, of_all_seeds, train_model
@@ -40,7 +40,7 @@ def variants_of(
     return [v for v in VARIANTS if (v != 'raw nucleus' or raw) and (v != 'no nuclear channel' or default_channels(store) != 'protein')]
 
 # %% ../nbs/12_ablations.ipynb #0191dd0b
-BUDGETS = dict(smoke=dict(share=.3), demo=dict(share=.75, decoder_width=16, rate=4e-3, late=1, anneal=1.), paper=dict())   # What differs from `07_training`, for every variant
+BUDGETS = dict(smoke=dict(share=.3), demo=dict(share=.53, rate=4e-3, late=1, anneal=1.), paper=dict())   # What differs from `07_training`, for every variant
 CURVE = tuple(k/8 for k in range(9))   # Parts of training after which retrieval of validation crops is measured
 
 def variant_name(
@@ -99,7 +99,7 @@ def variant_numbers(
     made = json.loads((run.path/f'{name}.safetensors.settings.json').read_text())
     def build(tmp):
         store = crop_store(run)
-        split = {s: store.labels.iloc[list(split_rows(store, s))].reset_index(drop=True) for s in ('val', 'test')}
+        split = {s: split_labels(store, s) for s in ('val', 'test')}
         X, network = network_measures(model, store, model.extra['channels'])
         scores = score_table({variant: X}, split['test'], umaps, run.seed, times=2)
         with np.load(run.path/f'{name}-snapshots.npz') as kept: curve = [(int(e), retrieval(kept[e], split['val'].iloc[:len(kept[e])])) for e in kept.files]

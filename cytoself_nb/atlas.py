@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 import pandas as pd
 from .core import PALETTE, NotForTheseData, cached, data_label, figure_style, save_claims, save_fig, _replace_text
-from .data import crop_loader, crop_store, n_proteins, split_rows
+from .data import crop_loader, crop_store, n_proteins, names_in, split_rows
 from .simulate import CROP_UM, composite
 from .training import embed_batches, seed_table, trained_model, untrained
 
@@ -224,46 +224,56 @@ def name_groups(
     groups,         # Group of each point
     colours:dict,   # Groups to name, with their colours
     size:float=7,   # Font size
+    spots:dict=None,# Further texts, such as the numbers of outlines, and the points (x, y) they belong to
 ):
-    "Write the name of each group at its place"
+    "Write the name of each group at its place, and no text over another"
     from matplotlib.patheffects import withStroke
     groups = np.asarray(pd.Series(groups).astype(str))
-    names = [g for g in colours if (groups == g).any()]
-    if not names: return
+    names, spots = [g for g in colours if (groups == g).any()], spots or {}
+    if not names and not spots: return
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     box = ax.get_window_extent()
     px = size*ax.figure.dpi/72
-    at, high = (np.array([medoid(xy[groups == g]) for g in names]) - [x0, y0])/[x1 - x0, y1 - y0], 1.25*px/box.height
-    to = spread_labels(at + [0, 1.5*high], np.array([len(g)*.6*px for g in names])/box.width, high)
-    for g, a, b in zip(names, at, to):
-        ax.plot(*np.stack([a, b]).T, transform=ax.transAxes, lw=.6, color='0.25')
-        ax.plot(*a, 'o', transform=ax.transAxes, ms=size/2, mfc=colours[g], mec='0.1', mew=.6)
-        ax.text(*b, g, transform=ax.transAxes, fontsize=size, ha='center', va='center', color='0.05', clip_on=False,
-                path_effects=[withStroke(linewidth=2.2, foreground='white')])
+    texts, high = [*names, *spots], 1.25*px/box.height
+    at = (np.array([*(medoid(xy[groups == g]) for g in names), *spots.values()]) - [x0, y0])/[x1 - x0, y1 - y0]
+    aside = [[0, 1.5*high]]*len(names) + [[1.1*px/box.width, 0]]*len(spots)       # names above their group, other texts beside their point
+    wide = np.array([len(t)*.6*px for t in texts])/box.width
+    to = spread_labels(at + aside, wide, high)
+    for k, (text, a, b) in enumerate(zip(texts, at, to)):
+        half = np.array([wide[k], high])/2
+        ax.plot(*np.stack([a, b + np.clip(a - b, -half, half)]).T, transform=ax.transAxes, lw=.6, color='0.25', zorder=5)
+        if k < len(names): ax.plot(*a, 'o', transform=ax.transAxes, ms=size/2, mfc=colours[text], mec='0.1', mew=.6, zorder=5)
+        ax.text(*b, text, transform=ax.transAxes, fontsize=size, ha='center', va='center', color='0.05', clip_on=False, zorder=6,
+                weight='normal' if k < len(names) else 'bold', path_effects=[withStroke(linewidth=2.2, foreground='white')])
 
 # %% ../nbs/08_atlas.ipynb #7a10c002
 def core_hull(
     xy:np.ndarray,  # (n, 2) points of one group
     share:float=.8, # Share of the points, those nearest to the medoid
-)->tuple: # Corners of the hull (m, 2), None if the points lie on a line; how many points it holds
+    gap:float=np.inf, # Longest step within the core; one that needs a longer step is in pieces
+)->tuple: # Corners of the hull (m, 2), None if the points lie on a line or in pieces; how many points it holds
     "The convex hull of the core of a group"
+    from scipy.cluster.hierarchy import linkage
     from scipy.spatial import ConvexHull, QhullError
     far = np.linalg.norm(xy - medoid(xy), axis=1)
     core = xy[np.argsort(far, kind='stable')[:max(3, int(np.ceil(share*len(xy))))]]
-    try: return core[ConvexHull(core).vertices], len(core)
+    try: hull = core[ConvexHull(core).vertices]
     except (QhullError, ValueError): return None, len(core)
+    some = core[np.unique(np.linspace(0, len(core) - 1, min(2000, len(core))).astype(int))]   # all distances of more would fill the memory
+    return hull if linkage(some, 'single')[-1, 2] <= gap else None, len(core)
 
 def tight_groups(
     frame:pd.DataFrame, # Map with labels
     most:int=8,         # Groups at most
     few:int=5,          # Crops that a group must have
 )->pd.DataFrame: # kind, group, crops, purity: own share of the crops inside the core; complexes first, then the purest
-    "Complexes and proteins whose core is at least half their own"
+    "Complexes and proteins whose core is in one piece and at least half their own"
     from matplotlib.path import Path as Polygon
     xy, out, taken = frame[['umap_1', 'umap_2']].to_numpy(float), [], set()
+    gap = np.ptp(xy, axis=0).max()/10
     for kind in ('complex', 'protein'):
         for group, own in (frame.groupby(kind).indices.items() if kind in frame else ()):
-            hull, core = core_hull(xy[own]) if len(own) >= few and group not in taken else (None, 0)
+            hull, core = core_hull(xy[own], gap=gap) if len(own) >= few and group not in taken else (None, 0)
             if hull is None: continue
             others = np.delete(np.arange(len(xy)), own)
             purity = core/(core + Polygon(hull).contains_points(xy[others]).sum())
@@ -278,19 +288,21 @@ def outline_groups(
     ax,                 # Axes with their final limits
     frame:pd.DataFrame, # Map with labels
     groups:pd.DataFrame,# From `tight_groups`
-)->str: # What the numbers mean
-    "Dashed outlines with a number"
-    from matplotlib.patheffects import withStroke
+)->dict: # Number of each outline -> its rightmost corner (x, y), where possible outside all other outlines; for `name_groups`
+    "Dashed outlines"
+    from matplotlib.path import Path as Polygon
     pad = .014*np.ptp(ax.get_xlim())
     around = pad*np.array([(np.cos(a), np.sin(a)) for a in np.linspace(0, 2*np.pi, 24, endpoint=False)])
-    for k, g in groups.iterrows():
+    hulls, spots = [], {}
+    for g in groups.itertuples():
         hull, _ = core_hull(frame.loc[frame[g.kind] == g.group, ['umap_1', 'umap_2']].to_numpy(float))
-        hull, _ = core_hull((hull[:, None] + around).reshape(-1, 2), share=1)   # round corners, a little outside the points
-        ax.fill(*hull.T, fill=False, ec='0.1', lw=.9, ls=(0, (3, 1.5)), zorder=2.5)
-        right = hull[hull[:, 0].argmax()]
-        ax.annotate(str(k + 1), right, (3, 0), textcoords='offset points', fontsize=6.5, weight='bold', va='center', color='0.05', zorder=6,
-                    path_effects=[withStroke(linewidth=2, foreground='white')])
-    return '; '.join(f'{k + 1} {g.group}'.replace(' ', ' ') for k, g in groups.iterrows())
+        hulls.append(core_hull((hull[:, None] + around).reshape(-1, 2), share=1)[0])   # round corners, a little outside the points
+        ax.fill(*hulls[-1].T, fill=False, ec='0.1', lw=.9, ls=(0, (3, 1.5)), zorder=2.5)
+    for k, hull in enumerate(hulls):
+        inside = sum((Polygon(h).contains_points(hull) for j, h in enumerate(hulls) if j != k), np.zeros(len(hull), int)) > 0
+        free = hull if inside.all() else hull[~inside]
+        spots[str(k + 1)] = free[free[:, 0].argmax()]
+    return spots
 
 # %% ../nbs/08_atlas.ipynb #e4964947
 def inset_groups(
@@ -320,8 +332,11 @@ def draw_inset(
     draw_points(ax, xy[near], [colours.get(str(p), GREY) if m else GREY for p, m in zip(frame.protein[near], mine[near])], most=14)
     ax.set(xlabel='', ylabel='', aspect='auto', xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
     ax.spines[:].set(visible=True, color=colour, linewidth=1.6)
-    ax.set_title(group, fontsize=7, pad=2)
-    if len(colours) <= 6: name_groups(ax, xy[near & mine], frame.protein[near & mine], colours, 5)
+    inside = frame.protein[near & mine].astype(str)
+    named = [p for p in inside.value_counts().sort_index().sort_values(ascending=False, kind='stable').index if p in colours][:6]
+    more = frame.protein[mine].nunique() - len(named)
+    ax.set_title(group + (f', + {more} more' if more else ''), fontsize=6.5, pad=2)
+    name_groups(ax, xy[near & mine], inside, {p: colours[p] for p in named}, 5)
 
 # %% ../nbs/08_atlas.ipynb #499b60e1
 def plot_atlas(
@@ -338,15 +353,16 @@ def plot_atlas(
     ax = fig.add_subplot(grid[:3, :3])
     draw_points(ax, xy, [colours.get(str(v), GREY) if isinstance(v, str) else GREY for v in frame[by]])
     ax.margins(.04)
-    spots = [(r, c) for r in range(3) for c in (3, 4)] + [(r, c) for r in range(3, rows) for c in range(5)]
-    for g, (r, c) in zip(groups, spots): draw_inset(fig.add_subplot(grid[r, c]), frame, by, g, colours.get(g, GREY))
-    fig.canvas.draw()
-    key = outline_groups(ax, frame, tight)
-    name_groups(ax, xy, frame[by], colours, 7)
+    places = [(r, c) for r in range(3) for c in (3, 4)] + [(r, c) for r in range(3, rows) for c in range(5)]
+    insets = [fig.add_subplot(grid[r, c], xticks=[], yticks=[]) for _, (r, c) in zip(groups, places)]
+    key = '; '.join(f'{k + 1} {g}'.replace(' ', '\u00a0') for k, g in enumerate(tight.group))
     if key: ax.set_xlabel('UMAP 1\n' + textwrap.fill(f'outlined: {key}', 76), fontsize=6.5)
     grey = int((~frame[by].isin(list(colours))).sum())
     why = 'mixed or other localization' if by == 'localization' else 'further proteins'
     ax.set_title(f'{title}, coloured by {by}' + (f'\ngrey: {grey:,} of {len(frame):,} crops, {why}' if grey else ''), fontsize=7)
+    fig.canvas.draw()   # names need the final size of the panels
+    name_groups(ax, xy, frame[by], colours, 7, outline_groups(ax, frame, tight))
+    for spot, g in zip(insets, groups): draw_inset(spot, frame, by, g, colours.get(g, GREY))
     return fig
 
 # %% ../nbs/08_atlas.ipynb #fb57de7e
@@ -642,8 +658,8 @@ def rank_correlation(
 # %% ../nbs/08_atlas.ipynb #7a30c013
 def _places(label):
     "All places of one protein: those of a mixed annotation, or the truth of a virtual protein without one"
-    named = re.split('[;,/]', str(label.localization)) if isinstance(label.localization, str) else [label.get('truth_main'), label.get('truth_second')]
-    return {v.strip().lower() for v in named if isinstance(v, str)}
+    named = names_in(label.localization, ';|,/') if isinstance(label.localization, str) else [label.get('truth_main'), label.get('truth_second')]
+    return {v.lower() for v in named if isinstance(v, str)}
 
 def _between(places):
     "Is it in the cytoplasm and in the nucleoplasm, and nowhere else?"
@@ -811,21 +827,24 @@ def complex_table(
     k:int=10,           # Neighbours
     most:int=12,        # Complexes at most, those with most proteins
     seed:int=0,         # Which crop of each protein
-)->pd.DataFrame: # complex, protein, localization, crop (drawn at random), same: share of neighbours of other proteins in the same complex
+)->pd.DataFrame: # complex, protein, localization, crop (drawn at random), same: share of neighbours of other proteins in the same complex, by_place: the same if neighbours were random within localizations
     "Proteins of the complexes that have two or more"
     have = frame[frame.complex.notna()] if 'complex' in frame else frame.assign(complex=None)[:0]
     sizes = have.groupby('complex').protein.nunique()
     names = sizes[sizes > 1].sort_index().sort_values(ascending=False, kind='stable').index[:most]
     if not len(names): raise NotForTheseData("no complex has two proteins among these crops; expected a column complex in the label table with the same name for the members of a complex; add it to have their figure")
-    rng, rows = np.random.default_rng(seed), []
+    rng, rows, protein = np.random.default_rng(seed), [], frame.protein.astype(str).to_numpy()
+    place = (frame.localization.astype(object).fillna('') if 'localization' in frame else pd.Series('', frame.index)).to_numpy()
     for name in sorted(names):
-        own = np.flatnonzero((frame.complex == name).to_numpy())
-        index = neighbours(X, min(k, len(frame) - 1), frame.protein.astype(str), own)
-        same = np.where(index >= 0, (frame.complex == name).to_numpy()[np.maximum(index, 0)], np.nan)
-        for protein in sorted(frame.protein.iloc[own].unique()):
-            mine = own[(frame.protein.iloc[own] == protein).to_numpy()]
-            rows.append((name, protein, frame.localization.iloc[mine[0]] if 'localization' in frame else None, rng.choice(mine), np.nanmean(same)))
-    return pd.DataFrame(rows, columns=['complex', 'protein', 'localization', 'crop', 'same'])
+        member = (frame.complex == name).to_numpy()
+        own = np.flatnonzero(member)
+        index = neighbours(X, min(k, len(frame) - 1), protein, own)
+        there = place[index] == place[own][:, None]
+        others = {p: (protein != p) & (place == place[own[protein[own] == p][0]]) for p in sorted(set(protein[own]))}
+        chance = np.array([member[others[p]].mean() if others[p].any() else 0. for p in protein[own]])
+        same, by_place = (np.nanmean(np.where(index >= 0, v, np.nan)) for v in (member[index], there*chance[:, None]))
+        rows += [(name, p, place[own[protein[own] == p][0]] or None, rng.choice(own[protein[own] == p]), same, by_place) for p in others]
+    return pd.DataFrame(rows, columns=['complex', 'protein', 'localization', 'crop', 'same', 'by_place'])
 
 # %% ../nbs/08_atlas.ipynb #7a31c004
 def plot_complexes(
@@ -840,12 +859,12 @@ def plot_complexes(
     groups = [(name, t.head(across)) for name, t in table.groupby('complex')]
     wide, rows = max(len(t) for _, t in groups), -(-len(groups)//2)
     side = min(7.0/(2*wide + .3), 1.15)
-    fig = plt.figure(figsize=(7.1, rows*(side + .42)), layout='constrained')
+    fig = plt.figure(figsize=(7.1, rows*(side + .54)), layout='constrained')
     fig.get_layout_engine().set(w_pad=.01, h_pad=.02, hspace=0, wspace=0)
     panels = fig.subfigures(rows, 2, squeeze=False, wspace=.04).ravel()
     for panel, (name, t) in zip(panels, groups):
         place = sorted(t.localization.dropna().unique())
-        panel.suptitle(f'{name}' + (f' ({", ".join(place)})' if place else '') + f': {t.same.iloc[0]:.0%} of neighbours', fontsize=7)
+        panel.suptitle(f'{name}' + (f' ({", ".join(place)})' if place else '') + f'\n{t.same.iloc[0]:.0%} of neighbours; by localization alone {t.by_place.iloc[0]:.0%}', fontsize=7)
         pictures = crop_pictures(store, frame.row.iloc[t.crop], (0, 1))
         for k, (ax, img, protein) in enumerate(zip(panel.subplots(1, wide, squeeze=False)[0], pictures, t.protein)):
             ax.imshow(img); ax.set_title(protein, fontsize=6, pad=1.5)
@@ -876,6 +895,7 @@ def judge_path(
     "What the order along the path says, in words"
     if numbers is None: return 'no path in these data', 'not judged'
     first = numbers[numbers.among == numbers.among.iloc[0]]
-    here = '; '.join(f'{r.ordered_by} {r.rho:.2f} [{r.low:.2f}, {r.high:.2f}]' for r in first.itertuples()) + f'; {first.among.iloc[0]}, n = {first.n.iloc[0]:.0f}, p = {first.p.iloc[0]:.2g}'
+    interval = lambda r: f'[{r.low:.2f}, {r.high:.2f}]' if abs(r.rho) < 1 - 1e-9 else '(every rank agrees, so no interval)' if r.rho > 0 else '(exactly reversed, so no interval)'
+    here = '; '.join(f'{r.ordered_by} {r.rho:.2f} ' + interval(r) for r in first.itertuples()) + f'; {first.among.iloc[0]}, n = {first.n.iloc[0]:.0f}, {"exact " if first.n.iloc[0] < 8 else ""}p = {first.p.iloc[0]:.2g}'
     if not enough or not truth or mixed < 8 or np.isnan(first.low.iloc[0]): return here, 'not judged'
     return here, 'yes' if first.low.iloc[0] > 0 else 'no'

@@ -11,6 +11,7 @@ __all__ = ['read_corum', 'complex_sets', 'protein_complexes', 'complete_complexe
 import numpy as np
 import pandas as pd
 from .core import PALETTE, NotForTheseData, data_label, fetch, figure_style, save_claims, save_fig
+from .data import names_in
 from .spectra import READINGS, pearson, protein_spectra, single_localization, test_codes
 from .training import seed_table, tables_of_seeds, trained_model
 
@@ -43,7 +44,7 @@ def protein_complexes(
 )->tuple: # Protein -> frozenset of complexes; which list that is, in words
     "Complexes from the label table, else from CORUM by gene name"
     one = labels.drop_duplicates('protein').set_index('protein')
-    if one.complex.notna().any(): sets, source = one.complex.dropna().map(lambda s: frozenset(p.strip() for p in str(s).split(';'))), 'column complex of the labels'
+    if one.complex.notna().any(): sets, source = one.complex.dropna().map(lambda s: names_in(s, ';')).loc[lambda v: v.map(len) > 0], 'column complex of the labels'
     elif one.gene.notna().any() and one.localization.notna().any() and one.gene.str.fullmatch('[A-Z][A-Za-z0-9-]{1,14}').mean() > .95 and len(one) >= 30:
         sets, source = complex_sets(read_corum(), one.gene), 'CORUM, 2018-06 download'
         sets.index = sets.index.map(pd.Series(one.index, one.gene).groupby(level=0).first())
@@ -230,7 +231,8 @@ def seed_numbers(
         a, w = pair_test(r, same), pair_test(r, same, near)
         rows = [dict(what='AUC, all pairs', value=a['AUC'], n=a['n_same']), dict(what='P, all pairs', value=permutation_p(a['AUC'], permuted_auc(r, same, free)), n=a['n_same']),
                 dict(what='AUC, within localization', value=w['AUC'], n=w['n_same']), dict(what='P, within localization', value=permutation_p(w['AUC'], permuted_auc(r, same, local, near)), n=w['n_same'])]
-        for t in share_by_threshold(r, same, [-1, .8, .95], local).itertuples():
-            rows += [dict(what=f'nearest in the same complex, r > {t.threshold:g}', value=t.share, n=t.proteins), dict(what=f'the same, shuffled within localization, r > {t.threshold:g}', value=t.level, n=t.proteins)]
+        for t, e in zip(*(share_by_threshold(r, same, [-1, .8, .95], o).itertuples() for o in (local, free))):
+            rows += [dict(what=f'{k}, r > {t.threshold:g}', value=v, n=t.proteins) for k, v in (('nearest in the same complex', t.share), ('the same, shuffled within localization', t.level),
+                                                                                               ('upper end, shuffled within localization', t.high), ('upper end, shuffled', e.high))]
         return pd.DataFrame(rows)
-    return seed_table(run, 'complexes_numbers', build, '14_complexes', pairs=1)
+    return seed_table(run, 'complexes_numbers', build, '14_complexes', pairs=2)

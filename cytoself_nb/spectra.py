@@ -9,8 +9,8 @@ __all__ = ['BLOCK', 'ROMAN', 'READINGS', 'split_codes', 'test_codes', 'histogram
            'richest_crops', 'plot_clusters', 'held_out_store', 'store_codes', 'plot_spectra', 'spectrum_width',
            'rank_families', 'code_use', 'plot_code_use', 'relative', 'leave_one_out', 'rank_table', 'left_out', 'top_k',
            'confusion', 'plot_left_out', 'rates_by_crops', 'plot_growth', 'resampled_ranks', 'plot_families',
-           'plot_beside', 'some_crops', 'coverage_curve', 'answer_threshold', 'plot_coverage', 'predict_localization',
-           'nearest_proteins', 'protein_profile', 'seed_numbers']
+           'plot_beside', 'some_crops', 'group_ranks', 'group_calibration', 'coverage_curve', 'answer_threshold',
+           'plot_coverage', 'predict_localization', 'nearest_proteins', 'protein_profile', 'seed_numbers']
 
 # %% ../nbs/13_spectra.ipynb #2b3b9bd1
 import warnings
@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from .atlas import GREY, crop_pictures, group_colours, test_embedding
 from .core import NotForTheseData, PALETTE, cached, data_label, figure_style, need_labels, save_claims, save_fig
-from .data import crop_loader, crop_store, default_channels, n_proteins, open_store, select_channels, split_rows, write_store
+from .data import crop_loader, crop_store, default_channels, n_proteins, names_in, open_store, select_channels, split_rows, write_store
 from .preprocessing import read_stacks
 from .simulate import ANNOTATED, virtual_proteome, write_screen
 from .training import embed_batches, seed_table, tables_of_seeds, trained_model, which_model
@@ -228,7 +228,7 @@ def single_localization(
 )->pd.Series: # Protein -> localization, NaN for mixed or none
     "The family of each protein: its only localization"
     text = labels.localization.where(labels.localization.notna(), None)
-    per = text.groupby(labels.protein).agg(lambda v: v.iloc[0] if v.notna().all() and v.nunique() == 1 and not any(s in v.iloc[0] for s in ';|,') else None)
+    per = text.groupby(labels.protein).agg(lambda v: v.iloc[0] if v.notna().all() and v.nunique() == 1 and len(names_in(v.iloc[0])) == 1 else None)
     return per.astype(object).where(per.notna(), np.nan).rename('family')
 
 def family_spectra(
@@ -457,18 +457,12 @@ def left_out(
     n_codes:int,          # Codes in the codebook
     by:str='proteins',    # What is asked: `proteins` (mean over crops) or `crops`
     reading:str='counts', # Key of `READINGS`
-    mixed:bool=False,     # Ask also proteins without a family, so that one can see what is answered?
 )->pd.DataFrame: # As `rank_table`
     "Leave-one-out localization of the proteins or the crops of one split"
-    spectra, families, tables = protein_spectra(codes, labels.protein, n_codes), single_localization(labels), []
-    def rows(asked):
-        tables.append(rank_table(leave_one_out(spectra, families, asked, reading), families))
-        if not mixed: return
-        read, other = lambda x: READINGS[reading](x, spectra.values), asked.loc[families.reindex(asked.index).isna().values]
-        tables.append(rank_table(rank_families(read(other), read(family_spectra(spectra, families))), families))
-    if by == 'proteins': rows(spectra)
-    else:
-        for a in range(0, len(codes), BLOCK): rows(pd.DataFrame(histograms(np.asarray(codes[a:a + BLOCK]), n_codes), index=labels.protein[a:a + BLOCK].to_numpy()))
+    spectra, families = protein_spectra(codes, labels.protein, n_codes), single_localization(labels)
+    def ranked(asked): return rank_table(leave_one_out(spectra, families, asked, reading), families)
+    if by == 'proteins': return ranked(spectra)
+    tables = [ranked(pd.DataFrame(histograms(np.asarray(codes[a:a + BLOCK]), n_codes), index=labels.protein[a:a + BLOCK].to_numpy())) for a in range(0, len(codes), BLOCK)]
     return pd.concat([t for t in tables if len(t)] or tables, ignore_index=True)
 
 # %% ../nbs/13_spectra.ipynb #77061829
@@ -608,6 +602,40 @@ def some_crops(
     t = labels[np.asarray(mask)]
     return t.assign(turn=t.groupby('protein').cumcount()).sort_values(['turn', 'protein'], kind='stable').row.tolist()[:n]
 
+# %% ../nbs/13_spectra.ipynb #a13c0de1
+def group_ranks(
+    codes,                # Code maps that are asked (n, positions)
+    proteins,             # Protein of each crop (n,)
+    spectra:pd.DataFrame, # Proteins x codes, whose families can be the answer
+    families:pd.Series,   # Protein -> family, NaN: none
+    size:int=None,        # Crops in a group; None: all crops of a protein
+    seed:int=0,           # Seed of the draw
+)->pd.DataFrame: # As `rank_table`, and crops; proteins without a family are asked too and have no rank
+    "Ask about groups of crops of one protein, no crop in two of them, 4,096 groups at most (relative reading)"
+    rng, t = np.random.default_rng(seed), pd.DataFrame(dict(protein=np.asarray(proteins, dtype=object)))
+    total = t.groupby('protein').protein.transform('size')
+    turn, each = t.assign(at=rng.random(len(t))).groupby('protein')['at'].rank(method='first') - 1, total if size is None else size
+    group = t.assign(part=turn//each).groupby(['protein', 'part']).ngroup()
+    some = rng.permutation(group[turn < total//each*each].unique())[:BLOCK]
+    rows = np.flatnonzero((turn < total//each*each) & group.isin(some))
+    asked = protein_spectra(codes[rows], group[rows], spectra.shape[1])
+    asked.index = t.protein[rows].groupby(group[rows]).first().to_numpy(dtype=object)
+    known = families.reindex(spectra.index).dropna().index      # in a family; the others have nothing to be left out of
+    read, other = lambda x: relative(x, spectra.values), asked[~asked.index.isin(known)]
+    tables = [rank_table(leave_one_out(spectra, families, asked, 'relative'), families), rank_table(rank_families(read(other), read(family_spectra(spectra, families))), families)]
+    out = pd.concat([v for v in tables if len(v)] or tables[:1], ignore_index=True)
+    return out.assign(crops=out.protein.map(t.groupby('protein').size()) if size is None else size)
+
+def group_calibration(
+    run, # The run
+    sizes:tuple=(1, 2, 3, 5, 10, 20, 40, 80), # Crops in a group; not more than half of the proteins have
+)->dict: # Crops in a group -> table of `group_ranks`, proteins with a family
+    "Validation crops in groups, asked for the families of the test crops"
+    (codes, labels), (val_codes, val) = test_codes(run), split_codes(run, 'val')
+    spectra = protein_spectra(codes, labels.protein, trained_model(run).settings['n_codes'])
+    families, most = single_localization(pd.concat([labels, val], ignore_index=True)), val.groupby('protein').size().median()
+    return {n: group_ranks(val_codes, val.protein, spectra, families, n).dropna(subset='family') for n in sizes if n == 1 or n <= most}
+
 # %% ../nbs/13_spectra.ipynb #36880f98
 def coverage_curve(
     table:pd.DataFrame, # From `rank_table`
@@ -628,24 +656,43 @@ def answer_threshold(
     good = t[(t.accuracy >= wanted) & (t.answered >= least)]
     return float(good.threshold.min()) if len(good) else float('inf')
 
+def _limits(thresholds, crops):
+    "Least margin for groups of so many crops: the threshold of the largest calibrated size that is not above"
+    sizes = sorted(thresholds)
+    return np.array([thresholds[n] for n in sizes])[np.searchsorted(sizes, crops, 'right') - 1]
+
 # %% ../nbs/13_spectra.ipynb #86067efc
 def plot_coverage(
     curves:dict,     # Name -> `coverage_curve` of test rows
-    thresholds:dict, # Name -> threshold, from validation
+    dots:dict,       # Name -> share answered with the calibrated thresholds, share of these that is right
     wanted:float=.8, # Share that was asked for
 ): # Matplotlib figure
-    "Accuracy of the answers against the share that is answered; the mark is the calibrated threshold"
+    "Accuracy of the answers against the share that is answered; dots: the calibrated thresholds"
     import matplotlib.pyplot as plt
     fig, ax = plt.subplots(figsize=(3.4, 2.6))
     for colour, (name, t) in zip(PALETTE, curves.items()):
         t = t[t.answered >= min(5, len(t))]
         ax.plot(t.coverage, t.accuracy, color=colour, label=f'{name}, n = {len(curves[name]):,}')
-        at = t[t.threshold >= thresholds[name]]
-        if len(at): ax.plot(at.coverage.iloc[-1], at.accuracy.iloc[-1], 'o', color=colour, mec='k', zorder=3)
+        if dots[name][0] > 0: ax.plot(*dots[name], 'o', color=colour, mec='k', zorder=3)
     ax.axhline(wanted, color='0.4', lw=.8, ls=':'); ax.text(1, wanted, 'wanted', ha='right', va='bottom', fontsize=6)
-    ax.set(xlim=(0, 1.02), ylim=(0, 1.03), xlabel='share of test rows answered', ylabel='share of answers that are right')
-    ax.legend(loc='lower left')
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.03), xlabel='share of questions answered', ylabel='share of answers that are right')
+    ax.legend(loc='best')
     return fig
+
+# %% ../nbs/13_spectra.ipynb #a13c0de4
+def _judged(t, times=2000):
+    "How often the answers of a table with `limit` are right, with a 95 % interval: exact where each protein is asked once, else whole proteins are drawn again"
+    from scipy.stats import binomtest
+    given, none = t.margin >= t.limit, t.family.isna()
+    mine = t[given & ~none]
+    per = (mine['rank'] == 1).groupby(mine.protein).agg(['sum', 'size']).to_numpy(int)
+    (right, n), low, high = per.sum(0), np.nan, np.nan
+    if n and t.protein.is_unique: low, high = binomtest(int(right), int(n)).proportion_ci()
+    elif n:
+        again = per[np.random.default_rng(0).integers(0, len(per), (times, len(per)))].sum(1)
+        low, high = np.quantile(again[:, 0]/again[:, 1], (.025, .975))
+    return {'asked': int((~none).sum()), 'answered': int(n), 'proteins of these': len(per), 'right of these': right/n if n else np.nan, '95 % interval, low': low, 'high': high,
+            'right without threshold': (t['rank'][~none] == 1).mean(), 'mixed, asked': int(none.sum()), 'mixed, answered': int(given[none].sum())}
 
 # %% ../nbs/13_spectra.ipynb #41a7bac2
 def _new_codes(model, crops, size):
@@ -668,15 +715,14 @@ def predict_localization(
     wanted:float=.8,  # Share of answers that shall be right on validation crops
 )->pd.DataFrame: # One row per group: crops, answer (`none` below the threshold), margin, threshold, then family and r for each rank
     "Rank the localization families for new images, or say `none`"
-    model, (codes, labels), val = trained_model(run), test_codes(run), split_codes(run, 'val')
+    model, (codes, labels) = trained_model(run), test_codes(run)
     groups = np.arange(len(crops)) if groups is None else np.asarray(groups)
     if len(groups) != len(crops): raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
     n = model.settings['n_codes']
     spectra, mine = protein_spectra(codes, labels.protein, n), protein_spectra(_new_codes(model, crops, crop_store(run).images.shape[-1]), groups, n)
     r = rank_families(relative(mine, spectra.values), relative(family_spectra(spectra, single_localization(labels)), spectra.values))
     each = pd.Series(groups).value_counts().reindex(mine.index).to_numpy()
-    limits = {by: answer_threshold(left_out(*val, n, by, 'relative'), wanted) for by in ('crops', 'proteins')}
-    limit, place = np.where(each == 1, limits['crops'], limits['proteins']), np.argsort(-r.values, 1, kind='stable')
+    limit, place = _limits({k: answer_threshold(t, wanted) for k, t in group_calibration(run).items()}, each), np.argsort(-r.values, 1, kind='stable')
     best = np.take_along_axis(r.values, place, 1)
     margin = best[:, 0] - (best[:, 1] if r.shape[1] > 1 else 0)
     t = pd.DataFrame(dict(crops=each, answer=np.where(margin >= limit, r.columns[place[:, 0]], 'none'), margin=margin, threshold=limit), index=mine.index.rename('group'))
@@ -739,11 +785,33 @@ def protein_profile(
     fig = _page(frame, labels, crop_store(run), spectra.loc[protein].values, order, code_clusters(tree, used), near, protein, words)
     return fig, near.rename('r').rename_axis('protein').reset_index().assign(of=protein, localization=lambda t: t.protein.map(family))
 
+# %% ../nbs/13_spectra.ipynb #a13c0de6
+def _cluster_rows(codes, labels, store, n_codes):
+    "How many clusters are dark or nuclear, and how narrow the spectra of two families are"
+    spectra = protein_spectra(codes, labels.protein, n_codes)
+    typical, used = family_spectra(spectra, single_localization(labels)), spectra.values.sum(0) > 0
+    clusters = code_clusters(code_tree(code_correlation(code_profiles(codes, spectra)), used)[0], used)
+    measures = code_measures(codes, store, labels.row, n_codes)
+    d, usual = describe_clusters(clusters, measures, typical), measures[['brightness', 'inside']].mul(measures['count'], axis=0).sum()/measures['count'].sum()
+    width = spectrum_width(typical).sort_values()
+    return [dict(what='clusters, dark', value=(d.brightness < usual.brightness/2).sum(), n=len(d)), dict(what='clusters, nuclear', value=(d.inside > 2*usual.inside).sum(), n=len(d)),
+            *(dict(what=f'width, {f}, place', value=width.index.get_loc(f) + 1, n=len(width)) for f in ('chromatin', 'mitochondria') if f in width)]
+
+def _answer_rows(run, codes, labels, n_codes):
+    "How often the answers above the thresholds are right"
+    spectra, families = protein_spectra(codes, labels.protein, n_codes), single_localization(labels)
+    thresholds, rows = {k: answer_threshold(t) for k, t in group_calibration(run).items()}, []
+    for by, size in (('single crops', 1), ('whole proteins', None)):
+        t = group_ranks(codes, labels.protein, spectra, families, size)
+        found = _judged(t.assign(limit=_limits(thresholds, t.crops.to_numpy(int))))
+        rows += [dict(what=f'answers, {by}, {k}', value=found[v], n=found['answered']) for k, v in (('right', 'right of these'), ('upper end', 'high'), ('proteins', 'proteins of these'))]
+    return rows
+
 # %% ../nbs/13_spectra.ipynb #2b5d07df
 def seed_numbers(
     run, # The run
 )->pd.DataFrame: # what, value, n
-    "Leave-one-out rates and the rank of the held-out protein for the network of this run"
+    "Leave-one-out rates, the held-out protein, the honest answer and the clusters for the network of this run"
     def build():
         (codes, labels), model = test_codes(run), trained_model(run)
         families, rows, n = single_localization(labels), [], model.settings['n_codes']
@@ -751,6 +819,7 @@ def seed_numbers(
             for reading in READINGS:
                 t = left_out(codes, labels, n, by, reading)
                 for r in top_k(t, families).itertuples():
+                    if reading == 'counts': rows.append(dict(what=f'{by}, level, top {r.k}', value=max(r.chance, r.majority), n=r.n))
                     rows += [dict(what=f'{by}, {reading}, top {r.k}', value=r.top, n=r.n), dict(what=f'{by}, {reading}, top {r.k}, balanced', value=r.balanced, n=r.n)]
         held = held_out_store(run)
         if held is not None:
@@ -761,5 +830,5 @@ def seed_numbers(
                 truth = held.labels.truth_main[0]
                 if truth in t.index: rows += [dict(what=f'held-out protein, {reading}, rank of its family', value=t.index.get_loc(truth) + 1, n=len(held.labels)),
                                               dict(what=f'held-out protein, {reading}, r with its family', value=t.r[truth], n=len(held.labels)), dict(what=f'held-out protein, {reading}, highest r of another family', value=t.r.drop(truth).max(), n=len(held.labels))]
-        return pd.DataFrame(rows)
-    return seed_table(run, 'spectra_numbers', build, '13_spectra', readings=list(READINGS))
+        return pd.DataFrame(rows + _answer_rows(run, codes, labels, n) + _cluster_rows(codes, labels, crop_store(run), n))
+    return seed_table(run, 'spectra_numbers', build, '13_spectra', readings=list(READINGS), claims='F1a F1b F1c F2 O1 O2')

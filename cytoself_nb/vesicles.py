@@ -245,6 +245,7 @@ def seed_numbers(
     run, # The run
 )->pd.DataFrame: # what, value, n
     "Separation and probe for the network of this run"
+    times = 200 if run.profile.name != 'smoke' else 20
     def build():
         crops, labels = vesicle_crops(run)
         rows, judged = [], judged_crops(labels)
@@ -252,7 +253,9 @@ def seed_numbers(
         for k, X in every.items():
             X = X[judged]
             proteins, probe = separation(X, labels).loc['proteins: score'], probe_summary(probe_kinds(X, labels), labels)
-            rows += [dict(what=f'{k}, AUC of proteins', value=proteins.AUC, n=labels.protein.nunique()), dict(what=f'{k}, adjusted Rand index', value=two_clusters(X, labels.kind, run.seed)['rand'], n=len(labels)),
+            chance = permuted_separation(X, labels, times, run.seed)
+            rows += [dict(what=f'{k}, AUC of proteins', value=proteins.AUC, n=labels.protein.nunique()), dict(what=f'{k}, permutation P', value=(1 + (chance >= proteins.AUC - 1e-9).sum())/(1 + times), n=labels.protein.nunique()),
+                     dict(what=f'{k}, adjusted Rand index', value=two_clusters(X, labels.kind, run.seed)['rand'], n=len(labels)),
                      dict(what=f'{k}, probe, crops', value=probe['crops_balanced'], n=len(labels)), dict(what=f'{k}, probe, proteins', value=probe['proteins_right']/probe['proteins'], n=probe['proteins'])]
         return pd.DataFrame(rows)
-    return seed_table(run, 'vesicles_numbers', build, '15_vesicles', new=NEW[run.profile.name])
+    return seed_table(run, 'vesicles_numbers', build, '15_vesicles', new=NEW[run.profile.name], shuffles=times)

@@ -13,10 +13,10 @@ from itertools import islice
 
 import numpy as np
 import pandas as pd
-from .atlas import GREY, colour_by, draw_points, group_colours, neighbours, test_embedding, umap_xy
+from .atlas import GREY, colour_by, draw_points, group_colours, name_groups, neighbours, test_embedding, umap_xy
 from .complexes import complete_complexes, read_corum, separate_complexes
 from .core import NotForTheseData, cached, fetch
-from .data import crop_loader, crop_store, n_proteins, split_rows
+from .data import crop_loader, crop_store, n_proteins, split_labels
 from .training import embed, library_hash, pixel_components, seed_table, tables_of_seeds, trained_model, untrained, which_model
 
 # %% ../nbs/09_scores.ipynb #04e8d516
@@ -178,20 +178,24 @@ def plot_maps(
     maps:dict, # Title -> (n, 2)
     groups,    # Group of each crop, missing drawn grey; or a dict title -> groups, where they differ between maps
 ): # Matplotlib figure
-    "Maps side by side, more than four in two rows, the most frequent groups in colour"
+    "Maps side by side, more than four in two rows, the most frequent groups in colour and with a number"
     import matplotlib.pyplot as plt
-    several = isinstance(groups, dict)
-    rows = 1 + (len(maps) > 4)
-    fig, axes = plt.subplots(rows, -(-len(maps)//rows), figsize=(min(2.4*len(maps) + (0 if several else 1.2), 7.1) if len(maps) > 1 else 4.6, rows*(2.5 if not several else 3.1)), squeeze=False)
+    several, rows, numbered = isinstance(groups, dict), 1 + (len(maps) > 4), []
+    fig, axes = plt.subplots(rows, -(-len(maps)//rows), figsize=(min(2.4*len(maps) + (0 if several else 1.2), 7.1) if len(maps) > 1 else 4.6, rows*(2.5 if not several else 3.2)), squeeze=False)
     for ax in axes.flat[len(maps):]: ax.axis('off')
     for ax, (title, xy) in zip(axes.flat, maps.items()):
-        g = pd.Series(groups[title] if several else groups).astype(object)
+        g = pd.Series(groups[title] if several else groups).astype(object).map(str, na_action='ignore')
         colours = group_colours(g)
-        draw_points(ax, np.asarray(xy), [colours.get(str(v), GREY) if isinstance(v, str) else GREY for v in g], most=10)
+        number, colour = {name: str(k) for k, name in enumerate(colours, 1)}, [colours.get(v, GREY) for v in g]
+        draw_points(ax, np.asarray(xy), colour, most=10)
         ax.set_title(title)
-        handles = [plt.Line2D([], [], marker='o', ls='', ms=4, color=c, label=n) for n, c in colours.items()]
+        key = {f'{number[n]}  {n}': c for n, c in colours.items()} | ({'other or none': GREY} if GREY in colour else {})
+        handles = [plt.Line2D([], [], marker='o', ls='', ms=4, color=c, label=n) for n, c in key.items()]
         if several: ax.legend(handles=handles, loc='upper center', bbox_to_anchor=(.5, -.1), ncols=2, fontsize=6, handletextpad=.1)
+        numbered.append((ax, np.asarray(xy), g.map(number), {number[n]: c for n, c in colours.items()}))
     if not several: fig.legend(handles=handles, loc='outside right center', fontsize=6, handletextpad=.1)
+    fig.canvas.draw()   # numbers need the final size of the panels
+    for panel in numbered: name_groups(*panel, size=6)
     return fig
 
 # %% ../nbs/09_scores.ipynb #bfb5a34f
@@ -270,7 +274,7 @@ def seed_numbers(
 )->pd.DataFrame: # See `score_table`
     "The table of scores of this run: built once, then loaded"
     reps, store = representations(run), crop_store(run)
-    labels = store.labels.iloc[list(split_rows(store, 'test'))].reset_index(drop=True)
+    labels = split_labels(store, 'test')
     made = {f.name.split('.')[0]: json.loads(f.read_text()) for f in run.path.glob('*.settings.json')}
     of = {k: made[k]['built'] for k in ('cellprofiler', 'inpainting-features') if k in made}
     umaps = UMAPS[run.profile.name]

@@ -255,7 +255,7 @@ def line_profiles(
 def match_table(
     profiles:dict, # From `line_profiles`
     seed:int=0,    # Seed of the shuffles
-)->pd.DataFrame: # A row per asked set, profile and correction: median rank, its share within 1, 3, 10, shuffled median, p
+)->pd.DataFrame: # A row per asked set, profile and correction: median rank, its share within 1, 3, 10, shuffled median, p, shares of variance
     "How near the match is, in every way that is compared"
     rows = []
     for asked in [k for k in profiles if k != 'a']:
@@ -266,7 +266,8 @@ def match_table(
                 if how != 'as it is': a, b = centred(a, b.index), centred(b, b.index)
                 r, level = match_ranks(b, a, metric), shuffled_medians(b, a, metric, seed=seed)
                 rows.append(dict(asked=asked, profile=kind, how=how, median=r.median(), **{f'top{k}': (r <= k).mean() for k in (1, 3, 10)},
-                                 shuffled=level.mean(), p=(1 + (level <= r.median()).sum())/(1 + len(level)), n=len(r), among=len(a)))
+                                 shuffled=level.mean(), p=(1 + (level <= r.median()).sum())/(1 + len(level)), n=len(r), among=len(a),
+                                 **{f'{k}_share': v for k, v in variance_shares(a, b).items()}))
     return pd.DataFrame(rows)
 
 # %% ../nbs/16_cross_dataset.ipynb #f91f1fef
@@ -667,9 +668,10 @@ def alterations(
     "Virtual crops, changed in one way each"
     from scipy.ndimage import gaussian_filter
     p, px = x[:, protein], CROP_UM/x.shape[-1]
+    dark = np.quantile(p, .05, axis=(1, 2), keepdims=True).astype(p.dtype)   # background of each crop
     far = np.hypot(*(np.mgrid[:x.shape[-1], :x.shape[-1]] - x.shape[-1]/2 + .5))*px > 14
     def put(v): out = x.copy(); out[:, protein] = v; return out
-    return {'unchanged':x, 'contrast x 2, clipped':put(np.clip(2*p, 0, 1)), 'background black':put(np.clip((p - .15)/.85, 0, 1)), 'gamma 0.5':put(p**.5), 'gamma 2':put(p**2),
+    return {'unchanged':x, 'contrast x 2, clipped':put(np.clip(2*p, 0, 1)), 'background removed':put(np.clip((p - dark)/(1 - dark).clip(1e-6), 0, 1)), 'gamma 0.5':put(p**.5), 'gamma 2':put(p**2),
             'blurred by 0.5 µm':put(gaussian_filter(p, (0, .5/px, .5/px))), 'moved by 8 µm':np.roll(x, round(8/px), -1), 'cut out, rest black':put(np.where(far, 0, p))}
 
 def tolerance_table(
@@ -677,16 +679,16 @@ def tolerance_table(
     proteins,            # Protein of each crop
     a:dict,              # Profiles of line a
     families:pd.Series,  # Protein -> localization
-)->pd.DataFrame: # A row per alteration: top1, top3, misfit (times that of unchanged crops), n
+    usual:float,         # Median misfit of line a
+)->pd.DataFrame: # A row per alteration: top1, top3, misfit (median, times `usual`), n
     "What each alteration costs"
     rows, protein = [], model.extra['channels'].split('+').index('protein')
     for name, v in alterations(x, protein).items():
         r = leave_one_out(a['spectrum'], families, protein_profiles(model, lambda i, j, v=v: v[i:j], proteins)['spectrum'])
         rates = top_k(rank_table(r, families), families.dropna()).set_index('k').top if len(r) else pd.Series(dtype=float)
         sample = v[np.unique(np.linspace(0, len(v) - 1, min(32, len(v))).astype(int))]
-        rows.append(dict(change=name, top1=rates.get(1, np.nan), top3=rates.get(3, np.nan), misfit=np.median(apply_model(model, sample).misfit), n=len(r)))
-    t = pd.DataFrame(rows)
-    return t.assign(misfit=t.misfit/t.misfit.iloc[0])
+        rows.append(dict(change=name, top1=rates.get(1, np.nan), top3=rates.get(3, np.nan), misfit=np.median(apply_model(model, sample).misfit)/usual, n=len(r)))
+    return pd.DataFrame(rows)
 
 # %% ../nbs/16_cross_dataset.ipynb #dcd60ee9
 def plot_tolerance(
@@ -695,15 +697,15 @@ def plot_tolerance(
 ): # Matplotlib figure
     "What each alteration does to the rates and to the misfit"
     import matplotlib.pyplot as plt
-    fig, (a, b) = plt.subplots(1, 2, figsize=(7.1, 2.5), sharey=True)
+    fig, (a, b) = plt.subplots(1, 2, figsize=(7.1, 2.7), sharey=True)
     at = np.arange(len(tolerance))[::-1]
     a.barh(at + .19, tolerance.top1, .36, color=PALETTE[0], label='top 1'); a.barh(at - .19, tolerance.top3, .36, color=PALETTE[5], label='top 3')
-    a.set_yticks(at, tolerance.change, fontsize=7); a.set(xlabel='truth among them', xlim=(0, 1), title='a  naming the localization'); a.legend(loc='lower right')
-    b.plot(tolerance.misfit, at, 'o', color='0.2'); b.axvline(1, color='0.6', lw=.8)
+    a.set_yticks(at, tolerance.change, fontsize=7); a.set(xlabel='truth among them', xlim=(0, 1), title='a  naming the localization')
+    b.plot(tolerance.misfit, at, 'o', color='0.2', label='virtual, changed'); b.axvline(1, color='0.6', lw=.8)
     for r, colour in zip(home[~home.set.str.contains('virtual|matched')].itertuples(), PALETTE[3:]):
-        b.axvline(r.misfit, color=colour, ls='--', lw=1, label=r.set)
-    b.set(xlabel='misfit / that of unchanged crops', title='b  distance to codes'); b.locator_params(axis='x', nbins=5)
-    if len(b.get_legend_handles_labels()[1]): b.legend(title='real', title_fontsize=7)
+        b.axvline(r.misfit, color=colour, ls='--', lw=1, label=f'real: {r.set}')
+    b.set(xlabel='misfit / median of line a', title='b  distance to codes'); b.locator_params(axis='x', nbins=5)
+    fig.legend(loc='outside upper center', ncols=5)
     return fig
 
 # %% ../nbs/16_cross_dataset.ipynb #fb835db9
@@ -730,16 +732,16 @@ def real_tables(
 def seed_numbers(
     run,         # The run
     tables=None, # Matches, rates, rates for OpenCell, rates for HPA, if they are computed already
-)->pd.DataFrame: # question, asked, way, top1, top3, median, of_these, best, p, n
+)->pd.DataFrame: # question, asked, way, top1, top3, median, of_these, best, p, n, line_share, protein_share
     "Ranks of matches and rates of predictions for the network of this run"
     def build():
         nonlocal tables
         if tables is None:
             profiles, families = line_profiles(run), single_localization(crop_store(run).labels)
             tables = (match_table(profiles, run.seed), prediction_table(profiles, families, run.seed)[0], *real_tables(run, profiles['a'], families))
-        columns = ['question', 'asked', 'way', 'top1', 'top3', 'median', 'of_these', 'best', 'p', 'n']
+        columns = ['question', 'asked', 'way', 'top1', 'top3', 'median', 'of_these', 'best', 'p', 'n', 'line_share', 'protein_share']
         match, rates, real, hpa = tables
         named = [match.assign(question='same protein', way=match.profile + ', ' + match.how), rates.assign(question='localization', way=rates.reading)]
         named += [t.assign(question='localization', asked=name, way=t.reading + ', ' + t.crops) for name, t in (('OpenCell', real), ('HPA', hpa)) if len(t)]
         return pd.concat(named, ignore_index=True).reindex(columns=columns)
-    return seed_table(run, 'cross_numbers', build, '16_cross_dataset', sizes=SIZES[run.profile.name], real=bool(real_files('opencell9')))
+    return seed_table(run, 'cross_numbers', build, '16_cross_dataset', sizes=SIZES[run.profile.name], real=bool(real_files('opencell9')), shares='of variance')

@@ -40,7 +40,7 @@ def variants_of(
     return [v for v in VARIANTS if (v != 'raw nucleus' or raw) and (v != 'no nuclear channel' or default_channels(store) != 'protein')]
 
 # %% ../nbs/12_ablations.ipynb #0191dd0b
-BUDGETS = dict(smoke=dict(share=.3), demo=dict(share=.53, rate=4e-3, late=1, anneal=1.), paper=dict())   # What differs from `07_training`, for every variant
+BUDGETS = dict(smoke=dict(share=.3), demo=dict(share=.53, rate=4e-3, anneal=1.), paper=dict())   # What differs from `07_training`, for every variant
 CURVE = tuple(k/8 for k in range(9))   # Parts of training after which retrieval of validation crops is measured
 
 def variant_name(

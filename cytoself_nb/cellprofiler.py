@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from .core import cached
-from .data import crop_store, split_labels, split_rows
+from .data import crop_store, split_rows
 
 # %% ../nbs/10_cellprofiler.ipynb #b6577fea
 def texture_features(

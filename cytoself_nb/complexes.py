@@ -25,7 +25,7 @@ def read_corum(
     missing = [c for c in need if c not in t]
     if missing: raise ValueError(f"the table of CORUM has no column {', '.join(missing)}; expected a release in the format of allComplexes.txt; download that file")
     t = t[t.Organism == 'Human']
-    parts = lambda c: t[c].map(lambda s: frozenset(p.strip() for p in s.split(';') if p.strip() not in ('', 'None')))
+    parts = lambda c: t[c].map(lambda s: names_in(s, ';') - {'None'})
     return pd.DataFrame(dict(complex_id=t.ComplexID, name=t.ComplexName, genes=parts('subunits(Gene name)'), proteins=parts('subunits(UniProt IDs)'))).reset_index(drop=True)
 
 # %% ../nbs/14_complexes.ipynb #bdc010b4
@@ -44,7 +44,7 @@ def protein_complexes(
 )->tuple: # Protein -> frozenset of complexes; which list that is, in words
     "Complexes from the label table, else from CORUM by gene name"
     one = labels.drop_duplicates('protein').set_index('protein')
-    if one.complex.notna().any(): sets, source = one.complex.dropna().map(lambda s: names_in(s, ';')).loc[lambda v: v.map(len) > 0], 'column complex of the labels'
+    if one.complex.notna().any(): sets, source = one.complex.map(lambda s: names_in(s, ';')).loc[lambda v: v.map(len) > 0], 'column complex of the labels'
     elif one.gene.notna().any() and one.localization.notna().any() and one.gene.str.fullmatch('[A-Z][A-Za-z0-9-]{1,14}').mean() > .95 and len(one) >= 30:
         sets, source = complex_sets(read_corum(), one.gene), 'CORUM, 2018-06 download'
         sets.index = sets.index.map(pd.Series(one.index, one.gene).groupby(level=0).first())

@@ -615,9 +615,8 @@ def group_ranks(
     rng, t = np.random.default_rng(seed), pd.DataFrame(dict(protein=np.asarray(proteins, dtype=object)))
     total = t.groupby('protein').protein.transform('size')
     turn, each = t.assign(at=rng.random(len(t))).groupby('protein')['at'].rank(method='first') - 1, total if size is None else size
-    group = t.assign(part=turn//each).groupby(['protein', 'part']).ngroup()
-    some = rng.permutation(group[turn < total//each*each].unique())[:BLOCK]
-    rows = np.flatnonzero((turn < total//each*each) & group.isin(some))
+    group, full = t.assign(part=turn//each).groupby(['protein', 'part']).ngroup(), turn < total//each*each   # crops left over are in no group
+    rows = np.flatnonzero(full & group.isin(rng.permutation(group[full].unique())[:BLOCK]))
     asked = protein_spectra(codes[rows], group[rows], spectra.shape[1])
     asked.index = t.protein[rows].groupby(group[rows]).first().to_numpy(dtype=object)
     known = families.reindex(spectra.index).dropna().index      # in a family; the others have nothing to be left out of

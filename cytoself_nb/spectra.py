@@ -655,6 +655,8 @@ def answer_threshold(
     good = t[(t.accuracy >= wanted) & (t.answered >= least)]
     return float(good.threshold.min()) if len(good) else float('inf')
 
+def _thresholds(run, wanted=.8): return {n: answer_threshold(t, wanted) for n, t in group_calibration(run).items()}   # by number of crops
+
 def _limits(thresholds, crops):
     "Least margin for groups of so many crops: the threshold of the largest calibrated size that is not above"
     sizes = sorted(thresholds)
@@ -721,7 +723,7 @@ def predict_localization(
     spectra, mine = protein_spectra(codes, labels.protein, n), protein_spectra(_new_codes(model, crops, crop_store(run).images.shape[-1]), groups, n)
     r = rank_families(relative(mine, spectra.values), relative(family_spectra(spectra, single_localization(labels)), spectra.values))
     each = pd.Series(groups).value_counts().reindex(mine.index).to_numpy()
-    limit, place = _limits({k: answer_threshold(t, wanted) for k, t in group_calibration(run).items()}, each), np.argsort(-r.values, 1, kind='stable')
+    limit, place = _limits(_thresholds(run, wanted), each), np.argsort(-r.values, 1, kind='stable')
     best = np.take_along_axis(r.values, place, 1)
     margin = best[:, 0] - (best[:, 1] if r.shape[1] > 1 else 0)
     t = pd.DataFrame(dict(crops=each, answer=np.where(margin >= limit, r.columns[place[:, 0]], 'none'), margin=margin, threshold=limit), index=mine.index.rename('group'))
@@ -799,7 +801,7 @@ def _cluster_rows(codes, labels, store, n_codes):
 def _answer_rows(run, codes, labels, n_codes):
     "How often the answers above the thresholds are right"
     spectra, families = protein_spectra(codes, labels.protein, n_codes), single_localization(labels)
-    thresholds, rows = {k: answer_threshold(t) for k, t in group_calibration(run).items()}, []
+    thresholds, rows = _thresholds(run), []
     for by, size in (('single crops', 1), ('whole proteins', None)):
         t = group_ranks(codes, labels.protein, spectra, families, size)
         found = _judged(t.assign(limit=_limits(thresholds, t.crops.to_numpy(int))))

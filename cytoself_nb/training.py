@@ -630,11 +630,12 @@ def tables_of_seeds(
     return pd.concat([pd.read_csv(path).assign(seed=seed, built=built) for path, seed, built in of_all_seeds(run, f'{name}.csv')], ignore_index=True)
 
 def over_seeds(
-    values, # A number per seed
-)->str: # `3 seeds: 0.40 (0.20 to 0.60)`
-    "What the seeds found say, in words: their number, mean and range"
+    values,            # A number per seed
+    digits:str='.2f',  # Format of the numbers
+)->str: # `mean 0.40, 0.20 to 0.60 over 3 seeds`
+    "What the seeds found say, in words: their mean, range and number"
     v = pd.Series(values, dtype=float).dropna()
-    return f'{len(v)} seeds: {v.mean():.2f} ({v.min():.2f} to {v.max():.2f})' if len(v) > 1 else 'one seed'
+    return f'mean {v.mean():{digits}}, {v.min():{digits}} to {v.max():{digits}} over {len(v)} seeds' if len(v) > 1 else f'{v.iloc[0]:{digits}}, one seed' if len(v) else 'no seed'
 
 # %% ../nbs/07_training.ipynb #8c0df626
 def probes_of_seeds(

@@ -326,7 +326,7 @@ def draw_inset(
     "Enlarge one group, its proteins in different colours; what belongs to other groups is grey"
     xy, mine = frame[['umap_1', 'umap_2']].values, (frame[by] == group).values
     centre = medoid(xy[mine])
-    half = max(1.2*np.quantile(np.abs(xy[mine] - centre).max(1), .75), .02*np.ptp(xy, axis=0).max(), 1e-3)
+    half = max(1.2*np.quantile(np.abs(xy[mine] - centre).max(1), .5), .02*np.ptp(xy, axis=0).max(), 1e-3)
     near = (np.abs(xy - centre) <= half).all(1)
     colours = group_colours(frame.protein[mine])
     draw_points(ax, xy[near], [colours.get(str(p), GREY) if m else GREY for p, m in zip(frame.protein[near], mine[near])], most=14)
@@ -336,7 +336,7 @@ def draw_inset(
     named = [p for p in inside.value_counts().sort_index().sort_values(ascending=False, kind='stable').index if p in colours][:6]
     more = frame.protein[mine].nunique() - len(named)
     ax.set_title(group + (f', + {more} more' if more else ''), fontsize=6.5, pad=2)
-    name_groups(ax, xy[near & mine], inside, {p: colours[p] for p in named}, 5)
+    ax.legend(handles=[ax.scatter([], [], s=8, color=colours[p], label=p) for p in named], loc='best', ncols=2, fontsize=4.5, handletextpad=-.3, columnspacing=.2, borderpad=.2, labelspacing=.15, framealpha=.8)
 
 # %% ../nbs/08_atlas.ipynb #499b60e1
 def plot_atlas(

@@ -159,7 +159,7 @@ class ProteinMeans(Callback):
     def after_epoch(self): self._keep()
 
 # %% ../nbs/17_deeploc.ipynb #e4fcaae4
-DEEPLOC_SIZES = dict(smoke=dict(width=4, epochs=1, batch=32, runs=3), demo=dict(width=16, epochs=6, batch=32, runs=3), paper=dict(width=64, epochs=30, batch=128, runs=3))
+DEEPLOC_SIZES = dict(smoke=dict(width=4, epochs=1, batch=32, runs=3), demo=dict(width=8, epochs=16, batch=32, runs=3), paper=dict(width=64, epochs=30, batch=128, runs=3))
 RATES = (1e-3, 6e-4, 3e-4, 1e-4, 5e-5)   # Methods
 
 def deeploc_learner(
@@ -176,7 +176,7 @@ def deeploc_learner(
     keep_freed_memory()
     loaders = [ClassLoader(store, rows[s], classes, default_channels(store), batch, s == 'train', seed, device, model.settings['size'], scale) for s in ('train', 'val')]
     opt = partial(OptimWrapper, opt=torch.optim.Adam, fused=True)
-    return Learner(DataLoaders(*loaders, device=device), model.to(device), CrossEntropyLossFlat(), opt, lr=lr, metrics=accuracy, cbs=[BestEpoch(), ChannelsLast(), AutoPrecision()])
+    return Learner(DataLoaders(*loaders, device=device), model.to(device), CrossEntropyLossFlat(), opt, lr=lr, metrics=accuracy, cbs=[BestEpoch(), AutoPrecision(), *[ChannelsLast()]*(model.settings['width'] >= 16)])   # slow in the gradient of batch norm over eight channels
 
 # %% ../nbs/17_deeploc.ipynb #b855ab79
 def new_deeploc(
@@ -192,17 +192,18 @@ def new_deeploc(
 def deeploc_settings(run, **more): "What a trained network of a run depends on"; return DEEPLOC_SIZES[run.profile.name] | dict(data=json.loads(Path(f'{crop_store(run).path}.settings.json').read_text())['settings'], seed=run.seed, edition=1) | more
 
 def rate_table(
-    run, # The run
+    run,              # The run
+    rule:str='cells', # Split: `cells` (paper) or `proteins`
 )->pd.DataFrame: # rate, valid_loss, accuracy after one epoch
-    "Validation loss of the paper's five learning rates"
+    "Validation loss of the paper's five learning rates in one split"
     def build(tmp):
-        rows, found = class_rows(crop_store(run)), []
+        rows, found = class_rows(crop_store(run), rule, run.seed), []
         for rate in RATES:
             learn = deeploc_learner(crop_store(run), rows, new_deeploc(run, run.seed), DEEPLOC_SIZES[run.profile.name]['batch'], rate, run.seed)
             with learn.no_bar(), learn.no_logging(): learn.fit(1)
             found.append(dict(rate=rate, valid_loss=learn.best_epoch.rows[-1]['valid_loss'], accuracy=learn.best_epoch.rows[-1]['accuracy']))
         pd.DataFrame(found).to_csv(tmp, index=False)
-    return cached(run.path/'deeploc-rates.csv', deeploc_settings(run, rates=RATES), build, pd.read_csv, '17_deeploc')
+    return cached(run.path/f'deeploc-rates-{rule}.csv', deeploc_settings(run, rates=RATES, rule=rule), build, pd.read_csv, '17_deeploc')
 
 # %% ../nbs/17_deeploc.ipynb #cbb65028
 def load_deeploc(
@@ -224,7 +225,7 @@ def train_deeploc(
     rule:str='cells', # `cells` (paper) or `proteins`
 )->Path: # Folder with model.safetensors, history.csv, means.npy (epochs + 1, proteins, 512), proteins.csv
     "Train one DeepLoc, or find it if it was trained with these settings"
-    store, sizes, rates = crop_store(run), DEEPLOC_SIZES[run.profile.name], rate_table(run)
+    store, sizes, rates = crop_store(run), DEEPLOC_SIZES[run.profile.name], rate_table(run, rule)
     rate = float(rates.rate[rates.valid_loss.idxmin()])
     def build(tmp):
         rows, seed, start = class_rows(store, rule, run.seed), 1000*run.seed + repeat, time.perf_counter()
@@ -245,13 +246,13 @@ def class_guesses(
     run,          # The run
     folder:Path,  # From `train_deeploc`
     rule:str,     # Its split
-)->pd.DataFrame: # protein, localization, guess: one row per test cell
+)->pd.DataFrame: # protein, localization, guess, row of the store: one row per test cell
     "What a trained network says about the test cells of its split"
     store = crop_store(run)
     classes, rows = sorted(store.labels.localization.dropna().unique()), class_rows(store, rule, run.seed)['test']
     model = load_deeploc(folder/'model.safetensors')
     _, logits = deeploc_features(model, ClassLoader(store, rows, classes, default_channels(store), 128))
-    return store.labels.iloc[rows][['protein', 'localization']].assign(guess=np.array(classes)[logits.argmax(1)]).reset_index(drop=True)
+    return store.labels.iloc[rows][['protein', 'localization']].assign(guess=np.array(classes)[logits.argmax(1)], row=rows).reset_index(drop=True)
 
 def class_accuracy(
     guesses:pd.DataFrame, # From `class_guesses`
@@ -281,7 +282,7 @@ def seed_numbers(
         t = pd.concat(parts)
         t[t.what.isin(['all cells', 'mean of classes'])].to_csv(tmp, index=False)
     same = dict(model=DEEPLOC_SIZES[run.profile.name], channels=default_channels(crop_store(run)), batch=None, rate=None, start=None)
-    return cached(run.path/'deeploc_numbers.csv', dict(model=same, of=deeploc_settings(run)), build, pd.read_csv, '17_deeploc')
+    return cached(run.path/'deeploc_numbers.csv', dict(model=same, of=deeploc_settings(run, rates='of each split')), build, pd.read_csv, '17_deeploc')
 
 # %% ../nbs/17_deeploc.ipynb #61b62d4f
 def saved_bytes(

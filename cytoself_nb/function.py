@@ -231,7 +231,9 @@ print(json.dumps(dict(wall_s=time.perf_counter() - wall, cpu_s=time.process_time
     return dict(proteins=proteins, features=features) | json.loads(done.stdout.splitlines()[-1])
 
 # %% ../nbs/18_function.ipynb #812e0334
-SHARES_TRAINED = dict(cytoself=.17, inpainting=.17)   # of the profile's training budget
+SHARES_TRAINED = dict(cytoself=.25, inpainting=.12)   # of the profile's training budget
+
+def _training(run): return dict(shares=SHARES_TRAINED, rate=run.profile.rate, late=run.profile.late)   # what the first paper's networks depend on
 
 def shown_images(
     run:Run, # The run
@@ -283,7 +285,7 @@ def representation(
         np.savez(tmp.with_suffix('.npz'), x=x.to_numpy(np.float32), proteins=x.index.to_numpy(str), seconds=time.process_time() - start)
         tmp.with_suffix('.npz').rename(tmp)
     if name in BUILDERS:
-        settings = deeploc_settings(run, name=name, shares=SHARES_TRAINED)
+        settings = deeploc_settings(run, name=name, **_training(run))
         made = cached(run.path/'representations'/f"{name.replace(' ', '_')}.npz", settings, build, lambda p: dict(np.load(p)), '18_function')
         x = pd.DataFrame(made['x'], made['proteins'])
     elif name == 'CellProfiler, PCA': return _ninety_nine(representation(run, 'CellProfiler'))
@@ -352,7 +354,7 @@ def function_scores(
     def build(tmp):
         table, draws = merge_runs(*evaluate({n: representation(run, n) for n in names}, standards_of(run), times, run.seed))
         tmp.mkdir(); table.to_csv(tmp/'scores.csv', index=False); np.save(tmp/'draws.npy', draws)
-    settings = deeploc_settings(run, names=names, times=times, choices=CHOICES, shares=SHARES_TRAINED)
+    settings = deeploc_settings(run, names=names, times=times, choices=CHOICES, **_training(run))
     return cached(run.path/'function', settings, build, lambda p: (pd.read_csv(p/'scores.csv'), np.load(p/'draws.npy')), '18_function')
 
 # %% ../nbs/18_function.ipynb #f683a4c9
@@ -425,4 +427,4 @@ def seed_numbers(
     "The scores of one seed, kept in the run folder"
     if run.data == 'embedded': raise NotForTheseData("seeds of the second paper's scores belong to the virtual yeast cells; make seeds DATA=virtual_yeast")
     same = dict(model=DEEPLOC_SIZES[run.profile.name], channels=default_channels(crop_store(run)), batch=None, rate=None, start=None)
-    return cached(run.path/'function_numbers.csv', dict(model=same, of=deeploc_settings(run), names=representation_names(run), choices=CHOICES, times=times), lambda tmp: function_scores(run, times)[0].to_csv(tmp, index=False), pd.read_csv, '18_function')
+    return cached(run.path/'function_numbers.csv', dict(model=same, of=deeploc_settings(run, **_training(run)), names=representation_names(run), choices=CHOICES, times=times), lambda tmp: function_scores(run, times)[0].to_csv(tmp, index=False), pd.read_csv, '18_function')

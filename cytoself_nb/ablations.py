@@ -230,8 +230,8 @@ def judge_drop(
     "Is the drop of this variant the largest (smallest) of all?"
     drops = (x.loc['full'] - x).drop('full')
     gap = (drops.loc[variant] - drops.drop(variant)) * (1 if largest else -1)   # above 0 where the claim holds
-    mean, half = t_interval(gap)
-    here = ', '.join(f'{v} {d:+.2f}' for v, d in drops.mean(1).sort_values(ascending=not largest).items())
-    if x.isna().any(axis=None) or x.shape[1] < 3 or not all(converged.values()): return here, 'not judged'
-    if (mean <= 0).any(): return here, 'no'
-    return here, 'yes' if (mean > half).all() else 'not judged'
+    (mean, half), (drop, wide) = t_interval(gap), t_interval(drops)
+    here = ', '.join(f'{v} {drop[v]:+.2f} ({drop[v] - wide[v]:+.2f} to {drop[v] + wide[v]:+.2f})' for v in drops.mean(1).sort_values(ascending=not largest).index)
+    if x.isna().any(axis=None) or x.shape[1] < 3 or not (converged['full'] and converged[variant]): return here, 'not judged'
+    if any(mean[v] <= 0 for v in mean.index if converged[v]): return here, 'no'      # one part that has converged is enough
+    return here, 'yes' if all(converged.values()) and (mean > half).all() else 'not judged'

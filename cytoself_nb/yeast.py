@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['HUH', 'CLASSES', 'PROCESSES', 'SOURCES', 'SIGNATURE', 'SHARES', 'YEAST_SIZES', 'SIDE', 'REGIONS', 'SPOTS', 'DRAW',
            'yeast_run', 'huh_localizations', 'single_class', 'go_slim', 'PlainUnpickler', 'kegg_pathways', 'cyc2008',
-           'complex_portal', 'named_processes', 'invented_annotation', 'annotation', 'class_budget', 'candidates',
-           'choose_proteins', 'signatures', 'virtual_proteome', 'proteome_labels', 'grow_cells', 'waves', 'ramp',
-           'shell', 'cell_maps', 'scatter', 'spots', 'paint', 'crowd', 'draw_fields', 'expose', 'draw_cells',
+           'complex_portal', 'named_processes', 'invented_annotation', 'annotation', 'yeast_label', 'class_budget',
+           'candidates', 'choose_proteins', 'signatures', 'virtual_proteome', 'proteome_labels', 'grow_cells', 'waves',
+           'ramp', 'shell', 'cell_maps', 'scatter', 'spots', 'paint', 'crowd', 'draw_fields', 'expose', 'draw_cells',
            'draw_proteome', 'yeast_settings', 'read_virtual_yeast']
 
 # %% ../nbs/16b_yeast.ipynb #4dd51dd6
@@ -120,6 +120,12 @@ def annotation(
         except OSError: table = invented_annotation()
         table[['standard', 'set', 'protein', 'source']].to_csv(tmp, index=False)
     return cached(run.path/'annotation.csv', dict(sources=list(SOURCES), edition=1), build, pd.read_csv, '16b_yeast')
+
+def yeast_label(
+    run:Run, # A run
+)->str: # `virtual yeast cells, real annotation`
+    "What a figure shows: the cells, and where they are virtual whether their annotation is real"
+    return data_label(run) + (f', {annotation(run).source.iloc[0]} annotation' if run.data == 'virtual_yeast' else '')
 
 # %% ../nbs/16b_yeast.ipynb #c0f54b5e
 def class_budget(

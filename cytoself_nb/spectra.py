@@ -401,7 +401,7 @@ def plot_code_use(
     names = [c for c in ROMAN if c and c in set(use.cluster)]
     for c, colour in [('', GREY), *zip(names, PALETTE)]:
         t = use[use.cluster == c]
-        if len(t): ax.scatter(t.brightness, t.spread, s=3000*t.share, color=colour, alpha=.7, lw=0, label=c or 'none')
+        if len(t): ax.scatter(t.brightness, t.spread, s=np.maximum(3000*t.share, 3), color=colour, alpha=.7, lw=0, label=c or 'none')
     ax.set(xscale='log', xlabel='mean brightness of the protein where the code stands (0 to 1)', ylabel='spread over proteins (sd / mean)')
     legend = ax.legend(title='cluster', loc='center left', bbox_to_anchor=(1, .5))
     for h in legend.legend_handles: h.set_sizes([20])

@@ -395,14 +395,14 @@ def crop_pictures(
 def plot_thumbnails(
     frame:pd.DataFrame, # Map with labels and `row` of the store
     store,              # Crop store
-    across:int=14,      # Squares across
+    across:int=12,      # Squares across
 )->tuple: # Figure, table of the crops that are shown
-    "Crops at their place on the map, framed in the colour of their group"
+    "Crops in the order of the map, across and down, framed in the colour of their group"
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
     by = colour_by(frame)
-    colours, xy = group_colours(frame[by]), frame[['umap_1', 'umap_2']].values
-    chosen = pick_thumbnails(xy, across)
+    colours = group_colours(frame[by])
+    chosen = pick_thumbnails(frame[['umap_1', 'umap_2']].rank(pct=True).values, across)   # by rank: no empty page between islands
     pictures = crop_pictures(store, frame.row.iloc[chosen.crop])
     fig, ax = plt.subplots(figsize=(7.1, 6.4))
     for img, c, l, g in zip(pictures, chosen.column, chosen.line, frame[by].iloc[chosen.crop]):
@@ -771,8 +771,8 @@ def _path_map(ax, table, frame, shown):
     value = frame[unit].astype(str).map(asked).to_numpy()
     on = np.isfinite(value)
     draw_points(ax, xy, [GREY]*len(xy), most=10)
-    spots = ax.scatter(*xy[on].T, c=value[on], s=np.clip(4000/max(on.sum(), 1), 2, 12), cmap='cividis', linewidths=.3, edgecolors='white', rasterized=True)
-    ax.figure.colorbar(spots, ax=ax, shrink=.6, label='order', pad=.02)
+    spots = ax.scatter(*xy[on].T, c=value[on], s=np.clip(4000/max(on.sum(), 1), 2, 12), cmap='cividis', vmin=-.25, vmax=1.25, linewidths=.3, edgecolors='white', rasterized=True)
+    ax.figure.colorbar(spots, ax=ax, shrink=.6, label='order', pad=.02, extend='both')
     ax.set_title('on the map', fontsize=7.5); ax.margins(.08)
     ax.figure.canvas.draw()
     numbered = frame[unit].astype(str).map(dict(zip(shown.unit, (np.arange(len(shown)) + 1).astype(str))))

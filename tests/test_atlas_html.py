@@ -1,6 +1,7 @@
 "The interactive atlas: a page that keeps users' strings as strings, and that answers mouse and keys in a real browser"
 import base64
 import csv
+import io
 import json
 import os
 import re
@@ -13,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.atlas import write_atlas_html
+from cytoself_nb.atlas import GREY, write_atlas_html
+from cytoself_nb.core import PALETTE
 
 NASTY = ['</script><script>window.hacked=1</script>', '<img src=x onerror="window.hacked=1">', '{{title}} {{data}}', 'a,b "c"\nd', "O'Neil & sons", '<!--']
 
@@ -161,6 +163,17 @@ def lone_point():
 
 def test_title_is_text(page):
     assert page.js('document.title') == page.js('document.querySelector("h1").textContent') == 'Atlas of <virtual> cells'
+
+def test_a_screenshot_shows_each_point_in_the_colour_of_its_group(page):
+    from matplotlib.colors import to_rgb
+    from skimage.io import imread
+    groups, seen = sorted(FRAME.localization.dropna().unique()), np.asarray(imread(io.BytesIO(base64.b64decode(page.do('Page.captureScreenshot')['data']))), float)[..., :3]/255
+    known = np.array([to_rgb(c) for c in (*PALETTE[:len(groups)], GREY)])
+    at = np.array([page.place(i) for i in range(60)]).round().astype(int)
+    pixel = seen[at[:, 1], at[:, 0]]
+    nearest = np.linalg.norm(pixel[:, None] - known, axis=2).argmin(1)
+    assert (pixel.min(1) < .95).mean() > .9, 'points are missing from the picture'       # nearly none is white, like the page
+    assert (nearest == [groups.index(g) if g in groups else len(groups) for g in FRAME.localization[:60]]).mean() > .8   # some lie under others
 
 def test_hover_shows_the_crop_of_the_point(page):
     i = lone_point()

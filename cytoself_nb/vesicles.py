@@ -245,7 +245,7 @@ def seed_numbers(
     run, # The run
 )->pd.DataFrame: # what, value, n
     "Separation and probe for the network of this run"
-    times = 200 if run.profile.name != 'smoke' else 20
+    times = 999 if run.profile.name != 'smoke' else 20
     def build():
         crops, labels = vesicle_crops(run)
         rows, judged = [], judged_crops(labels)

@@ -343,6 +343,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'cytoself_nb.function._drawn': ('function.html#_drawn', 'cytoself_nb/function.py'),
                                       'cytoself_nb.function._inpainting': ('function.html#_inpainting', 'cytoself_nb/function.py'),
                                       'cytoself_nb.function._ninety_nine': ('function.html#_ninety_nine', 'cytoself_nb/function.py'),
+                                      'cytoself_nb.function._outputs': ('function.html#_outputs', 'cytoself_nb/function.py'),
                                       'cytoself_nb.function._pixels': ('function.html#_pixels', 'cytoself_nb/function.py'),
                                       'cytoself_nb.function._training': ('function.html#_training', 'cytoself_nb/function.py'),
                                       'cytoself_nb.function.ami_of': ('function.html#ami_of', 'cytoself_nb/function.py'),
@@ -1030,5 +1031,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'cytoself_nb.yeast.spots': ('yeast.html#spots', 'cytoself_nb/yeast.py'),
                                    'cytoself_nb.yeast.virtual_proteome': ('yeast.html#virtual_proteome', 'cytoself_nb/yeast.py'),
                                    'cytoself_nb.yeast.waves': ('yeast.html#waves', 'cytoself_nb/yeast.py'),
+                                   'cytoself_nb.yeast.yeast_label': ('yeast.html#yeast_label', 'cytoself_nb/yeast.py'),
                                    'cytoself_nb.yeast.yeast_run': ('yeast.html#yeast_run', 'cytoself_nb/yeast.py'),
                                    'cytoself_nb.yeast.yeast_settings': ('yeast.html#yeast_settings', 'cytoself_nb/yeast.py')}}}

@@ -323,6 +323,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'cytoself_nb/deeploc.py'),
                                      'cytoself_nb.deeploc.class_accuracy': ('deeploc.html#class_accuracy', 'cytoself_nb/deeploc.py'),
                                      'cytoself_nb.deeploc.class_guesses': ('deeploc.html#class_guesses', 'cytoself_nb/deeploc.py'),
+                                     'cytoself_nb.deeploc.class_logits': ('deeploc.html#class_logits', 'cytoself_nb/deeploc.py'),
                                      'cytoself_nb.deeploc.class_rows': ('deeploc.html#class_rows', 'cytoself_nb/deeploc.py'),
                                      'cytoself_nb.deeploc.cost_of': ('deeploc.html#cost_of', 'cytoself_nb/deeploc.py'),
                                      'cytoself_nb.deeploc.deeploc_features': ('deeploc.html#deeploc_features', 'cytoself_nb/deeploc.py'),

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['DEEPLOC_SIZES', 'RATES', 'DeepLoc', 'standardize', 'protein_parts', 'class_rows', 'ClassLoader', 'BestEpoch',
            'deeploc_features', 'protein_means', 'ProteinMeans', 'deeploc_learner', 'new_deeploc', 'deeploc_settings',
-           'rate_table', 'load_deeploc', 'train_deeploc', 'class_guesses', 'class_accuracy', 'seed_numbers',
-           'saved_bytes', 'cost_of']
+           'rate_table', 'load_deeploc', 'train_deeploc', 'class_logits', 'class_guesses', 'class_accuracy',
+           'seed_numbers', 'saved_bytes', 'cost_of']
 
 # %% ../nbs/17_deeploc.ipynb #8acbc8b4
 import json, time, warnings
@@ -242,6 +242,17 @@ def train_deeploc(
     return cached(run.path/f'deeploc-{rule}-{repeat}', deeploc_settings(run, rule=rule, rate=rate, repeat=repeat), build, Path, '17_deeploc')
 
 # %% ../nbs/17_deeploc.ipynb #cd6e2777
+def class_logits(
+    run,         # The run
+    folder:Path, # From `train_deeploc`
+    rows,        # Rows of the crop store
+)->tuple: # Classes, and what the network says about each cell and class (rows, classes)
+    "The outputs of a trained network"
+    store = crop_store(run)
+    classes = sorted(store.labels.localization.dropna().unique())
+    loader = ClassLoader(store, rows, classes, default_channels(store), 128)
+    return np.array(classes), deeploc_features(load_deeploc(folder/'model.safetensors'), loader)[1]
+
 def class_guesses(
     run,          # The run
     folder:Path,  # From `train_deeploc`
@@ -249,10 +260,9 @@ def class_guesses(
 )->pd.DataFrame: # protein, localization, guess, row of the store: one row per test cell
     "What a trained network says about the test cells of its split"
     store = crop_store(run)
-    classes, rows = sorted(store.labels.localization.dropna().unique()), class_rows(store, rule, run.seed)['test']
-    model = load_deeploc(folder/'model.safetensors')
-    _, logits = deeploc_features(model, ClassLoader(store, rows, classes, default_channels(store), 128))
-    return store.labels.iloc[rows][['protein', 'localization']].assign(guess=np.array(classes)[logits.argmax(1)], row=rows).reset_index(drop=True)
+    rows = class_rows(store, rule, run.seed)['test']
+    classes, logits = class_logits(run, folder, rows)
+    return store.labels.iloc[rows][['protein', 'localization']].assign(guess=classes[logits.argmax(1)], row=rows).reset_index(drop=True)
 
 def class_accuracy(
     guesses:pd.DataFrame, # From `class_guesses`

@@ -20,7 +20,7 @@ from scipy.spatial.distance import squareform
 
 from .core import NotForTheseData, PALETTE, Run, cached, data_label
 from .data import crop_loader, crop_store, default_channels
-from .deeploc import DEEPLOC_SIZES, ClassLoader, deeploc_features, deeploc_settings, load_deeploc, protein_means, train_deeploc
+from .deeploc import DEEPLOC_SIZES, class_logits, deeploc_settings, protein_means, train_deeploc
 from .training import embed, pixel_components, tables_of_seeds, train_model
 from .yeast import CLASSES, SIGNATURE, annotation, virtual_proteome, yeast_run
 
@@ -255,10 +255,7 @@ def _deeploc(run, repeat=0, rule='cells', epoch=None):
     best = int(pd.read_csv(folder/'history.csv').set_index('epoch').valid_loss.idxmin())
     return pd.DataFrame(np.load(folder/'means.npy')[best if epoch is None else epoch], pd.read_csv(folder/'proteins.csv').protein)
 
-def _outputs(run):
-    store, rows = crop_store(run), np.flatnonzero(crop_store(run).labels.split == 'test')
-    classes = sorted(store.labels.localization.dropna().unique())
-    return deeploc_features(load_deeploc(train_deeploc(run)/'model.safetensors'), ClassLoader(store, rows, classes, default_channels(store), 128))[1]
+def _outputs(run): return class_logits(run, train_deeploc(run), np.flatnonzero(crop_store(run).labels.split == 'test'))[1]
 
 def _cytoself(run):
     model = train_model(run, 'cytoself', share=SHARES_TRAINED['cytoself'])

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from .atlas import crop_pictures, umap_xy
+from .complexes import permutation_p
 from .core import PALETTE, NotForTheseData, cached, fetch, figure_style, need_labels, save_claims, save_fig
 from .data import crop_store, default_channels, open_store, select_channels, split_rows, write_store
 from .preprocessing import read_stacks
@@ -254,7 +255,7 @@ def seed_numbers(
             X = X[judged]
             proteins, probe = separation(X, labels).loc['proteins: score'], probe_summary(probe_kinds(X, labels), labels)
             chance = permuted_separation(X, labels, times, run.seed)
-            rows += [dict(what=f'{k}, AUC of proteins', value=proteins.AUC, n=labels.protein.nunique()), dict(what=f'{k}, permutation P', value=(1 + (chance >= proteins.AUC - 1e-9).sum())/(1 + times), n=labels.protein.nunique()),
+            rows += [dict(what=f'{k}, AUC of proteins', value=proteins.AUC, n=labels.protein.nunique()), dict(what=f'{k}, permutation P', value=permutation_p(proteins.AUC, chance), n=labels.protein.nunique()),
                      dict(what=f'{k}, adjusted Rand index', value=two_clusters(X, labels.kind, run.seed)['rand'], n=len(labels)),
                      dict(what=f'{k}, probe, crops', value=probe['crops_balanced'], n=len(labels)), dict(what=f'{k}, probe, proteins', value=probe['proteins_right']/probe['proteins'], n=probe['proteins'])]
         return pd.DataFrame(rows)

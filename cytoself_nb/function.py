@@ -224,14 +224,15 @@ def evaluation_cost(
 )->dict: # wall_s, cpu_s, peak_MiB of a fresh process
     "What the evaluation of one random representation against four standards of real size costs"
     code = f"""
-import json, resource, sys, time, numpy as np, pandas as pd
+import json, time, numpy as np, pandas as pd
 from cytoself_nb.function import evaluate
+from cytoself_nb.training import peak_memory
 rng, names = np.random.default_rng(0), np.array([f'p{{k}}' for k in range({proteins})])
 def sets(k, size): return pd.concat([pd.DataFrame(dict(set=str(s), protein=rng.choice(names, min(len(names), rng.integers(3, size)), replace=False))) for s in range(k)])
 standards = {{'GO CC': sets(20, 600), 'GO BP': sets(100, 300), 'KEGG': sets(109, 80), 'Complexes': sets(300, 12)}}
 wall, cpu = time.perf_counter(), time.process_time()
 evaluate({{'x': pd.DataFrame(rng.standard_normal(({proteins}, {features})).astype('f4'), names)}}, standards, {times})
-print(json.dumps(dict(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu, peak_MiB=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/(2**20 if sys.platform == 'darwin' else 2**10))))"""
+print(json.dumps(dict(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu, peak_MiB=peak_memory())))"""
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
     if done.returncode: raise RuntimeError(f'the evaluation failed: {done.stderr[-500:]}')
     return dict(proteins=proteins, features=features) | json.loads(done.stdout.splitlines()[-1])

@@ -234,9 +234,11 @@ def keep_freed_memory()->bool: # Was there something to set? (glibc, that is Lin
 def peak_memory(
     device:str='cpu', # Where the network is
 )->float: # MiB
-    "Highest memory use so far: of the CUDA device if the network is there, else resident memory of this process"
+    "Highest memory use so far: of the CUDA device if the network is there, else resident memory of this process (`getrusage` also counts what its parent held when it began)"
     if device == 'cuda': return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
+    status = Path('/proc/self/status')   # Linux
+    high = [int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith('VmHWM')] if status.exists() else []
+    return high[0] / 2**10 if high else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
 
 class Meter(Callback):
     "Add crops per second in training, peak memory in MiB and seconds per epoch to the history"

@@ -149,6 +149,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                     'cytoself_nb/cross_dataset.py'),
                                            'cytoself_nb.cross_dataset._places': ( 'cross_dataset.html#_places',
                                                                                   'cytoself_nb/cross_dataset.py'),
+                                           'cytoself_nb.cross_dataset.allen_structures': ( 'cross_dataset.html#allen_structures',
+                                                                                           'cytoself_nb/cross_dataset.py'),
                                            'cytoself_nb.cross_dataset.alterations': ( 'cross_dataset.html#alterations',
                                                                                       'cytoself_nb/cross_dataset.py'),
                                            'cytoself_nb.cross_dataset.apply_model': ( 'cross_dataset.html#apply_model',

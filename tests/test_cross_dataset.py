@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import need
 
 from cytoself_nb import cross_dataset as cd
-from cytoself_nb.core import NotForTheseData, open_run
+from cytoself_nb.core import NotForTheseData, fetch, open_run
 
 MODEL = SimpleNamespace(extra=dict(channels='protein+distance'), settings=dict(size=64))
 
@@ -90,3 +91,11 @@ def test_rates_with_families_that_are_missing():
     r = pd.DataFrame([[3., 2], [2, 3.]], index=['p', 'q'], columns=['x', 'y'])
     assert cd.rank_rates(r, pd.Series(dict(p='x', q='nowhere')))['n'] == 1
     assert cd.class_rates(r, ['x', 'nowhere']) == dict(n=1)
+
+
+def test_structures_of_the_allen_institute_are_those_derived_elsewhere(mirror, shared, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
+    known = pd.read_csv(need(shared/'data/derived/tables/allen_tagged_genes.tsv', 'the derived table'), sep='\t').query('in_hipsc_single_cell_2022')
+    assert cd.allen_structures().values.tolist() == known[['gene', 'structure']].values.tolist()
+    graded = pd.read_csv(fetch('2021-09-29-public-annotations-flat.csv', progress=False)[0])
+    assert set(known.gene[known.in_opencell]) == set(known.gene) & set(graded.target_name)

@@ -104,7 +104,7 @@ def variant_numbers(
         store = crop_store(run)
         split = {s: split_labels(store, s) for s in ('val', 'test')}
         X, network = network_measures(model, store, model.extra['channels'])
-        scores = score_table({variant: X}, split['test'], umaps, run.seed, times=2)
+        scores = score_table({variant: X}, split['test'], umaps, run.seed, groups=0)
         with np.load(run.path/f'{name}-snapshots.npz') as kept: curve = [(int(e), retrieval(kept[e], split['val'].iloc[:len(kept[e])])) for e in kept.files]
         rows = [dict(level='network', place='test', metric=k, value=v) for k, v in network.items()]
         rows += [dict(level=level, place='validation', metric='mAP', epoch=e, value=v) for e, found in curve for level, v in found.items()]
@@ -236,5 +236,5 @@ def judge_drop(
     (mean, half), (drop, wide) = t_interval(gap), t_interval(drops)
     here = ', '.join(f'{v} {drop[v]:+.2f} ({drop[v] - wide[v]:+.2f} to {drop[v] + wide[v]:+.2f})' for v in drops.mean(1).sort_values(ascending=not largest).index)
     if x.isna().any(axis=None) or x.shape[1] < 3 or not (converged['full'] and converged[variant]): return here, 'not judged'
-    if any(mean[v] <= 0 for v in mean.index if converged[v]): return here, 'no'      # one part that has converged is enough
+    if any(mean[v] + half[v] < 0 for v in mean.index if converged[v]): return here, 'no'      # one part that has converged is enough
     return here, 'yes' if all(converged.values()) and (mean > half).all() else 'not judged'

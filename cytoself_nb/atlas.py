@@ -6,9 +6,9 @@
 __all__ = ['GREY', 'ENDS', 'write_embedding', 'add_map', 'read_embedding', 'umap_xy', 'umap_frame', 'test_embedding', 'map_frame',
            'colour_by', 'group_colours', 'shade', 'draw_points', 'medoid', 'spread_labels', 'name_groups', 'core_hull',
            'tight_groups', 'outline_groups', 'inset_groups', 'draw_inset', 'plot_atlas', 'pick_thumbnails',
-           'crop_pictures', 'plot_thumbnails', 'sprite', 'write_atlas_html', 'atlas_pictures', 'neighbours', 'purity',
-           'shuffled_purity', 'atlas_numbers', 'path_order', 'nuclear_light', 'path_ends', 'rank_correlation',
-           'path_table', 'path_sets', 'path_numbers', 'seed_numbers', 'micrometres', 'scale_bar', 'along_path',
+           'crop_pictures', 'micrometres', 'scale_bar', 'plot_thumbnails', 'sprite', 'write_atlas_html',
+           'atlas_pictures', 'neighbours', 'purity', 'shuffled_purity', 'atlas_numbers', 'path_order', 'nuclear_light',
+           'path_ends', 'rank_correlation', 'path_table', 'path_sets', 'path_numbers', 'seed_numbers', 'along_path',
            'plot_path', 'complex_table', 'plot_complexes', 'judge', 'judge_path']
 
 # %% ../nbs/08_atlas.ipynb #1be53b34
@@ -391,11 +391,35 @@ def crop_pictures(
     at = {c: i for i, c in enumerate(store.channels)}
     return composite(unit(x[:, at['protein']]), unit(x[:, at['nucleus']]) if blue and 'nucleus' in at else None)
 
+# %% ../nbs/08_atlas.ipynb #7a30c016
+def micrometres(
+    run, # The run
+)->float: # Width of a crop, µm; None if not known
+    "How wide a crop is: virtual cells, stacks and the published OpenCell crops have 40 µm"
+    if run.data == 'embedded': return CROP_UM
+    folder = Path(run.data).expanduser()
+    known = (folder/'stacks.csv').exists() or any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
+    return CROP_UM if known else None
+
+def scale_bar(
+    ax,         # Axes that show a crop
+    um:float,   # Width of the crop, µm; None: no bar
+    pixels:int, # Width of the crop, pixels
+    length:float=10., # Length of the bar, µm
+    words:bool=True, # Write its length?
+):
+    "A white bar in the lower right corner"
+    if um is None: return
+    right, y = .94*pixels, .92*pixels
+    ax.plot([right - length/um*pixels, right], [y, y], color='white', lw=2, solid_capstyle='butt')
+    if words: ax.text(right - length/um*pixels/2, y - .035*pixels, f'{length:g} µm', color='white', fontsize=5.5, ha='center', va='bottom')
+
 # %% ../nbs/08_atlas.ipynb #8e349dcc
 def plot_thumbnails(
     frame:pd.DataFrame, # Map with labels and `row` of the store
     store,              # Crop store
     across:int=12,      # Squares across
+    um:float=None,      # Width of a crop, µm, for a scale bar
 )->tuple: # Figure, table of the crops that are shown
     "Crops in the order of the map, across and down, framed in the colour of their group"
     import matplotlib.pyplot as plt
@@ -409,6 +433,9 @@ def plot_thumbnails(
         frame_colour = colours.get(g, GREY) if isinstance(g, str) else GREY
         ax.add_patch(plt.Rectangle((c + .01, l + .01), .98, .98, color=frame_colour, lw=0, zorder=1))
         ax.imshow(img, extent=(c + .07, c + .93, l + .07, l + .93), zorder=2)
+    if um:   # on the last crop of the lowest line
+        last = chosen[chosen.line == chosen.line.min()].column.max() + .88
+        ax.plot([last - .86*10/um, last], [chosen.line.min() + .14]*2, color='w', lw=1.5, solid_capstyle='butt', zorder=3)
     ax.set(xlim=(0, across), ylim=(0, across), aspect='equal'); ax.axis('off')
     used = [g for g in colours if (frame[by].iloc[chosen.crop] == g).any()]
     handles = [Line2D([], [], marker='s', ls='', color=colours[g], label=g) for g in used]
@@ -562,7 +589,9 @@ def _questions(labels):
     if by == 'localization' and 'protein' in labels:
         proteins = labels.groupby(by).protein.transform('nunique').values
         if (proteins > 1).any(): rows.append((by, by, 'protein', labelled & (proteins > 1), 'protein', None, False))
-    if len(rows) == 1 and labels.get('fov', pd.Series(dtype=object)).nunique() > 1: rows.append((by, by, 'fov', labelled, None, None, False))
+    if len(rows) == 1 and labels.get('fov', pd.Series(dtype=object)).nunique() > 1:
+        one = labels.groupby('fov')[by].nunique().max() <= 1   # a field with one label keeps it
+        rows.append((by, by, 'fov', labelled, 'fov' if one else None, None, False))
     if 'complex' in labels and labels.complex.notna().any():
         rows.append(('complex', 'complex', 'protein', labels.complex.notna().values, 'protein', 'localization' if labels.get('localization', pd.Series(dtype=object)).notna().any() else None, True))
     return rows
@@ -730,29 +759,6 @@ def seed_numbers(
         return pd.concat([t, order.assign(value=order.rho)], ignore_index=True)
     return seed_table(run, 'atlas_numbers', build, '08_atlas', neighbours=10, path='40 crops of a unit')
 
-# %% ../nbs/08_atlas.ipynb #7a30c016
-def micrometres(
-    run, # The run
-)->float: # Width of a crop, µm; None if not known
-    "How wide a crop is: virtual cells, stacks and the published OpenCell crops have 40 µm"
-    if run.data == 'embedded': return CROP_UM
-    folder = Path(run.data).expanduser()
-    known = (folder/'stacks.csv').exists() or any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
-    return CROP_UM if known else None
-
-def scale_bar(
-    ax,         # Axes that show a crop
-    um:float,   # Width of the crop, µm; None: no bar
-    pixels:int, # Width of the crop, pixels
-    length:float=10., # Length of the bar, µm
-    words:bool=True, # Write its length?
-):
-    "A white bar in the lower right corner"
-    if um is None: return
-    right, y = .94*pixels, .92*pixels
-    ax.plot([right - length/um*pixels, right], [y, y], color='white', lw=2, solid_capstyle='butt')
-    if words: ax.text(right - length/um*pixels/2, y - .035*pixels, f'{length:g} µm', color='white', fontsize=5.5, ha='center', va='bottom')
-
 # %% ../nbs/08_atlas.ipynb #7a30c018
 def along_path(
     table:pd.DataFrame, # From `path_table`
@@ -783,9 +789,10 @@ def _path_agreement(ax, table):
     look = {'between':('o', PALETTE[0], 'cytoplasm and nucleoplasm'), 'mixed':('o', '0.6', 'two other places'), 'cytoplasm':('s', PALETTE[1], 'cytoplasm (end)'), 'nucleus':('^', PALETTE[4], 'nucleoplasm (end)')}
     for role, (marker, colour, words) in look.items():
         t = table[table.role == role]
-        if len(t): ax.errorbar(t.order, t.reference, xerr=[(t.order - t.low).clip(0), (t.high - t.order).clip(0)], fmt=marker, ms=4, lw=.7, color=colour, label=words)
+        ax.hlines(t.reference, t.low, t.high, lw=.7, color=colour)
+        if len(t): ax.plot(t.order, t.reference, marker, ms=4, color=colour, label=words)
     ax.set(xlabel='order along the path', ylabel=table.judged_by.iloc[0])
-    ax.set_title(f'{(table.role != "other").sum()} proteins', fontsize=7.5)
+    ax.set_title(f'{(table.role != "other").sum()} proteins, bars: quartiles of crops', fontsize=7.5)
     ax.legend(fontsize=5.5, handletextpad=.1, borderpad=.2, loc='upper center', bbox_to_anchor=(.5, -.22), ncols=2, columnspacing=.6)
 
 def _path_floors(ax, numbers):

@@ -160,16 +160,16 @@ def plot_pairs(
     o = np.array(sorted(range(len(names)), key=lambda i: (place[i], min(sets[names[i]]), names[i])))[:most]
     im = a.imshow(r[np.ix_(o, o)], cmap='RdBu_r', vmin=-1, vmax=1, interpolation='nearest')
     pair = np.argwhere(np.triu(same[np.ix_(o, o)], 1))
-    a.scatter(pair[:, 1], pair[:, 0], s=5, marker='o', color='k', lw=0); a.plot([], [], 'ko', ms=2.5, label='same complex'); a.legend(loc='lower left', bbox_to_anchor=(0, 1), borderpad=0)
+    a.scatter(pair[:, 1], pair[:, 0], s=7, marker='o', facecolor='w', edgecolor='k', lw=.5); a.plot([], [], 'o', ms=3, mfc='w', mec='k', mew=.5, label='same complex'); a.legend(loc='lower left', bbox_to_anchor=(0, 1), borderpad=0)
     starts = [0, *(np.flatnonzero(place[o][1:] != place[o][:-1]) + 1), len(o)]
     for s in starts[1:-1]: a.axhline(s - .5, color='k', lw=.5); a.axvline(s - .5, color='k', lw=.5)
     a.set_yticks([(s + e - 1)/2 for s, e in zip(starts, starts[1:])], [place[o][s] for s in starts[:-1]], fontsize=6); a.set_xticks([])
-    fig.colorbar(im, ax=a, label='Pearson r of spectra', shrink=.8, pad=.02)
+    fig.colorbar(im, ax=a, shrink=.8, pad=.02)
     up = np.triu(np.ones_like(same, bool), 1)
-    kinds = {'same complex': up & same, 'same localization,\nother complex': up & near & ~same, 'elsewhere': up & ~near & ~same}
+    kinds = {'same complex': up & same, 'same place,\nother complex': up & near & ~same, 'elsewhere': up & ~near & ~same}
     some = [(k, r[m]) for k, m in kinds.items() if m.any()]
     for x, (k, v) in enumerate(some):
-        b.scatter(x + np.random.default_rng(0).uniform(-.28, .28, min(len(v), 2000)), v[np.linspace(0, len(v) - 1, min(len(v), 2000)).astype(int)], s=5, alpha=.35, color=PALETTE[x], lw=0)
+        b.scatter(x + np.random.default_rng(0).uniform(-.28, .28, min(len(v), 2000)), v[np.linspace(0, len(v) - 1, min(len(v), 2000)).astype(int)], s=5, alpha=.5, color=PALETTE[x], lw=0)
         b.plot([x - .32, x + .32], [np.median(v)]*2, color='k', lw=1.6)
     b.set_xticks(range(len(some)), [f'{k}\nn = {len(v):,}' for k, v in some], fontsize=6.5); b.set(ylabel='Pearson r of spectra', title='pairs of proteins, line: median', xlim=(-.5, len(some) - .5))
     return fig
@@ -209,12 +209,12 @@ def plot_thresholds(
     "Suppl. 6b: share of nearest proteins in the same complex, and how many proteins that is"
     import matplotlib.pyplot as plt
     fig, (a, b) = plt.subplots(2, 1, figsize=(3.4, 3.6), height_ratios=(2.4, 1), sharex=True)
-    for t, colour, name in ((everywhere, '0.6', 'shuffled'), (inside, PALETTE[5], 'shuffled within localization')):
-        a.fill_between(t.threshold, t.low, t.high, color=colour, alpha=.45, lw=0, label=name)
+    a.fill_between(everywhere.threshold, everywhere.low, everywhere.high, color='0.8', lw=0, label='shuffled')
+    for k in ('low', 'high'): a.plot(inside.threshold, inside[k], '--', lw=.9, color=PALETTE[0], label='shuffled within localization' if k == 'low' else None)
     a.plot(everywhere.threshold, everywhere.share, color=PALETTE[4], label='measured')
     a.plot([.8, .95], [.60, .83], 'k*', ms=7, label='paper')
-    a.set(ylim=(0, 1.02), ylabel='nearest in the same complex'); a.legend(loc='upper left', fontsize=6)
-    b.step(everywhere.threshold, everywhere.proteins, where='mid', color='0.2'); b.set(ylim=(0, None), ylabel='proteins', xlabel='correlation of the nearest protein above')
+    a.set(ylim=(0, 1.02), ylabel='share with the nearest\nin the same complex'); a.legend(loc='upper left', fontsize=6)
+    b.step(everywhere.threshold, everywhere.proteins, where='mid', color='0.2'); b.locator_params(axis='y', nbins=4); b.set(ylim=(0, None), ylabel='proteins', xlabel='correlation of the nearest protein above')
     return fig
 
 # %% ../nbs/14_complexes.ipynb #2b5d07df

@@ -166,7 +166,7 @@ def cached(
     return load(path)
 
 # %% ../nbs/00_core.ipynb #ca2a1ca0
-PALETTE = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9', '#8C6D1F', '#332288', '#AA4499', '#117733', '#882255', '#44AA99')
+PALETTE = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9', '#6A3D00', '#332288', '#8F7BFF', '#882255', '#DDCC77', '#1A1A1A')   # Okabe and Ito's, then six that stay 23 or more apart from these and each other (CIELAB) also without red or green cones
 
 def figure_style():
     "Set the Matplotlib style of all figures: legible at the width of a journal column, colour-blind-safe colours"
@@ -200,7 +200,7 @@ def save_fig(
     what = shows or data_label(run)
     caption = f'{panel}. {what[0].upper() + what[1:]}{counts}, {run.profile.name} profile, seed {run.seed}.'
     run.figures.mkdir(parents=True, exist_ok=True)
-    wrapped = textwrap.fill(caption, int(26*fig.get_figwidth()))   # 6 points: about 26 characters per inch
+    wrapped = textwrap.fill(caption, int(23*fig.get_figwidth()))   # 6 points: a line of 23 characters per inch is not wider than the figure
     note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
     png, csv = run.figures/f'{name}.png', run.figures/f'{name}.csv'
     fig.savefig(png, bbox_inches='tight', metadata={'Software':None})

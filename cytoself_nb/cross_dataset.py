@@ -277,16 +277,17 @@ def plot_joint(
     "Both maps, coloured by line and, line by line, by localization"
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
-    colours, lines = group_colours(frame.localization[frame.line == 'b']), dict(zip('ab', PALETTE))
+    colours, lines = group_colours(frame.localization[frame.line == 'a']), dict(zip('ab', PALETTE))
     fig = plt.figure(figsize=(7.1, 5.5))
     grid = fig.add_gridspec(3, 3, height_ratios=(1, 1, .16))
     axes, legend = np.array([[fig.add_subplot(grid[i, j]) for j in range(3)] for i in range(2)]), fig.add_subplot(grid[2, :])
     legend.axis('off')
     for row, how, words in zip(axes, ('as', 'centred'), ('as it is', 'each line centred')):
         xy, b = frame[[f'{how}_1', f'{how}_2']].to_numpy(), (frame.line == 'b').to_numpy()
-        row[0].scatter(*xy.T, s=4, lw=0, c=frame.line.map(lines))
+        o = np.random.default_rng(0).permutation(len(xy))   # no line on top of the other
+        row[0].scatter(*xy[o].T, s=5, lw=0, alpha=.7, c=frame.line.map(lines).to_numpy()[o])
         for ax, mine in zip(row[1:], (~b, b)):
-            ax.scatter(*xy[~mine].T, s=3, lw=0, c='0.9')
+            ax.scatter(*xy[~mine].T, s=8, lw=.4, facecolor='none', edgecolor='0.85')
             ax.scatter(*xy[mine].T, s=7, lw=0, c=[colours.get(v, GREY) if isinstance(v, str) else GREY for v in frame.localization[mine]])
         for ax, title in zip(row, ('both lines', 'line a by localization', 'line b by localization')): ax.set(xticks=[], yticks=[], title=f'{title}, {words}' if ax is row[0] else title)
         row[0].set(xlabel='UMAP 1', ylabel='UMAP 2')
@@ -314,7 +315,7 @@ def plot_matches(
         n = int(matches.among.iloc[0])
         ax.plot([1, 3, 10], [min(k, n)/n for k in (1, 3, 10)], ':', color='0.4', label='chance')
         ax.set(xticks=[1, 3, 10], xlabel='proteins of line a looked at', title=kind, ylim=(0, 1.03))
-    axes[0].set_ylabel('same protein among them')
+    axes[0].set_ylabel('share with the same\nprotein among them')
     legend.legend(*axes[0].get_legend_handles_labels(), loc='center', ncols=3)
     return fig
 
@@ -384,7 +385,7 @@ def plot_prediction(
     a.set(xlabel='families of line a', title='a  proteins of line b; box: true family and its rank'); fig.colorbar(im, ax=a, shrink=.5, pad=.02, label='correlation')
     for marker, colour, t in zip('so^Dv*PX', PALETTE, rates.itertuples()): b.plot([1, 2, 3], [t.top1, t.top2, t.top3], marker=marker, ms=4, color=colour, label=f'{t.asked}: {t.reading}')
     b.plot([3], [rates.majority3.iloc[0]], '_', ms=12, mew=2, color='0.3', label='three most frequent'); b.plot([3], [rates.chance3.iloc[0]], '_', ms=12, mew=2, color='0.7', label='chance, top 3')
-    b.set(xticks=[1, 2, 3], ylim=(0, 1.03), xlabel='families named', ylabel='truth among them', title='b  rates'); legend.axis('off'); legend.legend(*b.get_legend_handles_labels(), loc='lower left', bbox_to_anchor=(-.25, 0), fontsize=6)
+    b.set(xticks=[1, 2, 3], ylim=(0, 1.03), xlabel='families named', ylabel='share with the truth among them', title='b  rates'); legend.axis('off'); legend.legend(*b.get_legend_handles_labels(), loc='lower left', bbox_to_anchor=(-.25, 0), fontsize=6)
     return fig
 
 # %% ../nbs/16_cross_dataset.ipynb #cf32ba78
@@ -639,9 +640,10 @@ def at_home(
     few, rng = min(len(x) for x, _ in sets.values()), np.random.default_rng(seed)
     usual, rows, crops, first = np.median(next(iter(sets.values()))[1].misfit), [], [], None
     for name, (x, seen) in sets.items():
-        codes = seen.codes[rng.permutation(len(x))[:few]]
-        use = np.bincount(codes.ravel(), minlength=n_codes)/codes.size
-        first = use if first is None else first
+        order, use_of = rng.permutation(len(x)), lambda c: np.bincount(c.ravel(), minlength=n_codes)/c.size
+        codes = seen.codes[order[:few]]
+        use = use_of(codes)
+        if first is None: first = use_of(seen.codes[order[few:]]) if len(x) > few else use   # other crops of the reference: as much overlap as can be
         rows.append(dict(set=name, misfit=np.median(seen.misfit)/usual, unexplained=np.median(seen.unexplained), perplexity=perplexity(torch.from_numpy(codes), n_codes), overlap=np.minimum(use, first).sum(),
                          median=np.median(x[:, 0]), bright=(x[:, 0] > .5).mean(), clipped=(x[:, 0] > .98).mean(), crops=len(x), sampled=few))
         crops.append(pd.DataFrame(dict(set=name, misfit=seen.misfit/usual, unexplained=seen.unexplained)))
@@ -664,12 +666,12 @@ def plot_home(
     axes[0].set(xlabel='misfit / median of line a', title='a  distance to codes')
     axes[1].set(xlabel='share of variance', title='b  unexplained'); axes[1].axvline(1, color='0.4', lw=.8, ls=':')
     for ax in axes[:2]: ax.set_xscale('log'); ax.set_xticks([.3, 1, 3, 10], ['0.3', '1', '3', '10']); ax.tick_params(axis='x', which='minor', bottom=False, labelbottom=False)
-    axes[2].barh(at, home.overlap, color=colours, alpha=.6); axes[2].set(xlabel='overlap with line a', title='c  use of codes', xlim=(0, 1))
+    axes[2].barh(at, home.overlap, color=colours, alpha=.6); axes[2].set(xlabel='overlap with other crops of a', title='c  use of codes', xlim=(0, 1))
     for ax, labels in zip(axes[:3], (names, [], [])): ax.set_yticks(at, labels or ['']*len(at), fontsize=6.5); ax.set_ylim(-.6, len(at) - .4)
     q = np.linspace(0, 1, 101)
     for n, colour in zip(names, colours):
         if 'matched' not in n: axes[3].plot(q, np.quantile(sets[n][0][:, 0], q), color=colour, label=n)
-    axes[3].set(xlabel='share of pixels', ylabel='protein intensity below', title='d  intensities'); axes[3].legend(fontsize=6)
+    axes[3].set(xlabel='share of pixels that are darker', ylabel='protein intensity', title='d  intensities'); axes[3].legend(fontsize=6)
     return fig
 
 # %% ../nbs/16_cross_dataset.ipynb #f491aaf4
@@ -712,10 +714,9 @@ def plot_tolerance(
     fig, (a, b) = plt.subplots(1, 2, figsize=(7.1, 2.7), sharey=True)
     at = np.arange(len(tolerance))[::-1]
     a.barh(at + .19, tolerance.top1, .36, color=PALETTE[0], label='top 1'); a.barh(at - .19, tolerance.top3, .36, color=PALETTE[5], label='top 3')
-    a.set_yticks(at, tolerance.change, fontsize=7); a.set(xlabel='truth among them', xlim=(0, 1), title='a  naming the localization')
+    a.set_yticks(at, tolerance.change, fontsize=7); a.set(xlabel='share of proteins with the truth among them', xlim=(0, 1), title='a  naming the localization')
     b.plot(tolerance.misfit, at, 'o', color='0.2', label='virtual, changed'); b.axvline(1, color='0.6', lw=.8)
-    for r, colour in zip(home[~home.set.str.contains('virtual|matched')].itertuples(), PALETTE[3:]):
-        b.axvline(r.misfit, color=colour, ls='--', lw=1, label=f'real: {r.set}')
+    for r in home[~home.set.str.contains('virtual|matched')].itertuples(): b.axvline(r.misfit, color=PALETTE[r.Index % len(PALETTE)], ls='--', lw=1, label=f'real: {r.set}')   # as in `plot_home`
     b.set(xlabel='misfit / median of line a', title='b  distance to codes'); b.locator_params(axis='x', nbins=5)
     fig.legend(loc='outside upper center', ncols=5)
     return fig

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UMAPS', 'labelled', 'centres_and_sizes', 'clustering_score', 'clustering_score_code', 'average_precision',
-           'representation_parts', 'half_samples', 'single_localizations', 'opencell_lists', 'floors',
+           'representation_parts', 'left_out', 'jackknife', 'single_localizations', 'opencell_lists', 'floors',
            'representations', 'plot_maps', 'score_levels', 'score_table', 'seed_numbers', 'judge_above']
 
 # %% ../nbs/09_scores.ipynb #f12ba689
@@ -76,7 +76,6 @@ def average_precision(
     most:int=1000, # Crops asked at most, evenly spread
 )->pd.DataFrame: # Row per crop asked: `crop`, `ap`, `chance` (share of relevant crops); crops whose class has no other protein are left out
     "Average precision of retrieving crops of other proteins of the same class"
-    from sklearn.metrics import average_precision_score
     from sklearn.metrics.pairwise import euclidean_distances
     code, protein = (pd.factorize(np.asarray(v, dtype=object))[0] for v in (classes, proteins))
     asked, out = np.unique(np.linspace(0, len(code) - 1, min(most, len(code))).astype(int)), []
@@ -84,8 +83,11 @@ def average_precision(
     for a in range(0, len(asked), 128):
         for q, d in zip(asked[a:a+128], euclidean_distances(X[asked[a:a+128]], X)):
             other = protein != protein[q]
-            relevant = code[other] == code[q]
-            if relevant.any(): out.append((q, average_precision_score(relevant, -d[other]), relevant.mean()))
+            relevant, d = code[other] == code[q], d[other]
+            if not relevant.any(): continue
+            of_class = d[relevant]     # precision where each is found; equal distances are found together
+            found = [np.searchsorted(np.sort(v), of_class, 'right') for v in (of_class, d)]
+            out.append((q, (found[0]/found[1]).mean(), relevant.mean()))
     return pd.DataFrame(out, columns=['crop', 'ap', 'chance'])
 
 # %% ../nbs/09_scores.ipynb #77c84078
@@ -108,19 +110,22 @@ def representation_parts(
     return out
 
 # %% ../nbs/09_scores.ipynb #98f5ad1b
-def half_samples(
+def left_out(
     proteins,       # (n,) protein of each crop
-    classes,        # (n,) class of each
-    times:int=200,  # Draws
-    seed:int=0,     # Seed
+    groups:int=60,  # Groups of proteins at most; 0: none
+    seed:int=0,     # Seed of the groups
 )->list: # Index arrays into the crops
-    "Draw half of the proteins of each class, with all their crops; of an odd number the smaller or the larger half, of one the one"
-    rng, key = np.random.default_rng(seed), pd.Series(list(zip(map(str, classes), map(str, proteins))))
-    rows = key.groupby(key).indices
-    of = pd.Series([k[0] for k in rows])
-    groups, rows = list(of.groupby(of).indices.values()), list(rows.values())
-    some = lambda g: rng.permutation(g)[:max(1, (len(g) + rng.integers(2))//2)]
-    return [np.concatenate([rows[i] for g in groups for i in some(g)]) for _ in range(times)]
+    "All crops but those of one protein, for each protein (or for each of `groups` random groups, where there are more proteins)"
+    code, names = pd.factorize(np.asarray(proteins, dtype=object))
+    group = np.random.default_rng(seed).permutation(len(names)) % max(groups, 1)
+    return [np.flatnonzero(group[code] != g) for g in range(min(groups, len(names)))]
+
+def jackknife(
+    again, # A measure without each protein or group of proteins
+)->float: # NaN if it could be had fewer than twice
+    "Standard error of a measure from its values with one part of the data left out"
+    v = np.asarray(again, float); v = v[np.isfinite(v)]
+    return ((len(v) - 1)*v.var())**.5 if len(v) > 1 else np.nan
 
 # %% ../nbs/09_scores.ipynb #c7433a8d
 def single_localizations(
@@ -219,39 +224,42 @@ def _on_maps(maps, rows, classes, draws):
     def both(pick):
         pairs = [centres_and_sizes(m[rows][pick], classes[pick]) for m in maps]
         return np.array([[_paper_score(*p), _code_score(*p)] for p in pairs])
-    here, again = both(slice(None)), np.array([both(d).mean(0) for d in draws])
+    here, again = both(slice(None)), np.array([both(d).mean(0) for d in draws]).reshape(-1, 2)
     return {name: (here[:, i].mean(), again[:, i], here[:, i]) for i, name in enumerate(('score (paper)', 'score (code)'))}
 
-def _in_representation(X, classes, apart, draws):
-    "The measures in the representation, and per draw where that is cheap"
+def _measures(X, classes, apart):
+    "The measures in the representation, and the chance level of retrieval"
     from sklearn.metrics import adjusted_mutual_info_score
+    names = ('score (paper)', 'score (code)', 'AMI', 'silhouette', 'purity', 'mAP')
+    if len(set(classes)) < 2: return dict.fromkeys(names, np.nan), np.nan   # left out was all of a class
     parts, pair = representation_parts(X, classes, apart), centres_and_sizes(X, classes)
-    ami = lambda pick: adjusted_mutual_info_score(classes[pick], parts.cluster.to_numpy()[pick])
-    out = {'score (paper)': (_paper_score(*pair), None, None), 'score (code)': (_code_score(*pair), None, None), 'AMI': (ami(slice(None)), np.array([ami(d) for d in draws]), None)}
-    for k in ('silhouette', 'purity', 'mAP'):
-        v = parts[k].to_numpy()
-        mean = lambda x: x[~np.isnan(x)].mean() if (~np.isnan(x)).any() else np.nan
-        out[k] = (mean(v), np.array([mean(v[d]) for d in draws]), None)
-    return out, parts.chance.mean()
+    means = [parts[k].mean() for k in names[3:]]   # of the crops that could be asked
+    return dict(zip(names, (_paper_score(*pair), _code_score(*pair), adjusted_mutual_info_score(classes, parts.cluster), *means))), parts.chance.mean()
+
+def _in_representation(X, classes, apart, draws):
+    "The measures in the representation: whole, and per draw"
+    here, chance = _measures(X, classes, apart)
+    again = [_measures(X[d], classes[d], apart[d])[0] for d in draws]
+    return {k: (v, np.array([a[k] for a in again]), None) for k, v in here.items()}, chance
 
 # %% ../nbs/09_scores.ipynb #40b79503
 def score_table(
     reps:dict,           # From `representations`
     labels:pd.DataFrame, # Labels of the same crops
     umaps:int=5,         # Maps per representation
-    seed:int=0,          # Seed of the first map and of the draws
-    times:int=200,       # Half-samples of proteins
+    seed:int=0,          # Seed of the first map and of the groups
+    groups:int=60,       # Proteins, or groups of them, that are left out in turn for the intervals; 0: no intervals
     most:int=5000,       # Crops at most for what needs all pairs
 )->pd.DataFrame: # level, representation, place, metric, value, sem (over maps), low, high (95 %), less, less_low, less_high (first representation minus this one), chance, crops, classes, proteins; rows with `umap` are single maps
     "Every measure of every representation at every level"
     out, levels = [], score_levels(labels)
-    draws = {k: half_samples(apart, classes, times, seed) for k, (rows, classes, apart) in levels.items()}
+    draws = {k: left_out(apart, groups, seed) for k, (_, _, apart) in levels.items()}
     first = {}
     for name, X in reps.items():
         maps = [umap_xy(X, seed + u) for u in range(umaps)]
         for level, (rows, classes, apart) in levels.items():
             few = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))
-            inside, chance = _in_representation(X[rows[few]], classes[few], apart[few], draws[level] if len(few) == len(rows) else half_samples(apart[few], classes[few], times, seed))
+            inside, chance = _in_representation(X[rows[few]], classes[few], apart[few], draws[level] if len(few) == len(rows) else left_out(apart[few], groups, seed))
             about = dict(level=level, representation=name, crops=len(rows), classes=len(set(classes)), proteins=len(set(apart)))
             for place, found in (('map', _on_maps(maps, rows, classes, draws[level])), ('representation', inside)):
                 for metric, (value, again, single) in found.items():
@@ -262,9 +270,8 @@ def score_table(
                     key = (level, place, metric)
                     first.setdefault(key, (value, again))
                     row['less'] = first[key][0] - value
-                    if again is not None:
-                        row['low'], row['high'] = value + np.array([-1.96, 1.96])*np.nanstd(again, ddof=1)
-                        row['less_low'], row['less_high'] = row['less'] + np.array([-1.96, 1.96])*np.nanstd(first[key][1] - again, ddof=1)
+                    row['low'], row['high'] = value + np.array([-1.96, 1.96])*jackknife(again)
+                    row['less_low'], row['less_high'] = row['less'] + np.array([-1.96, 1.96])*jackknife(first[key][1] - again)
                     out.append(row)
     return pd.DataFrame(out)
 

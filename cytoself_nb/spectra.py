@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from .atlas import GREY, crop_pictures, group_colours, test_embedding
+from .atlas import GREY, crop_pictures, group_colours, micrometres, scale_bar, test_embedding
 from .core import NotForTheseData, PALETTE, cached, data_label, figure_style, need_labels, save_claims, save_fig
 from .data import crop_loader, crop_store, default_channels, n_proteins, names_in, open_store, select_channels, split_rows, write_store
 from .preprocessing import read_stacks
@@ -170,15 +170,16 @@ def plot_workflow(
     code_map:np.ndarray,    # (side, side)
     spectra:pd.DataFrame,   # Proteins x codes
     correlation:np.ndarray, # (codes, codes)
-    order:np.ndarray,       # Order of the codes
+    order:np.ndarray,       # Order of the codes, of all or of those in use
     title:str='',           # Which crop
+    um:float=None,          # Width of the crop, µm, for a scale bar
 ): # Matplotlib figure
     "Ext. Data 6: crop, code map, histogram, proteins x codes, correlation before and after ordering"
     import matplotlib.pyplot as plt
     fig = plt.figure(figsize=(7.1, 4.6), layout='constrained')
-    grid, n = fig.add_gridspec(2, 12, height_ratios=(1, 1.5)), len(order)
+    grid, n = fig.add_gridspec(2, 12, height_ratios=(1, 1.5)), len(correlation)
     a, b, c = (fig.add_subplot(grid[0, s]) for s in (slice(0, 3), slice(3, 6), slice(6, 12)))
-    a.imshow(picture); a.set_title(f'a  {title}')
+    a.imshow(picture); a.set_title(f'a  {title}'); scale_bar(a, um, picture.shape[1])
     shuffled = np.random.default_rng(0).permutation(n)   # so that near numbers get different colours
     b.imshow(shuffled[code_map], cmap='nipy_spectral', interpolation='nearest'); b.set_title(f'b  codes, {len(np.unique(code_map))} different')
     c.bar(np.arange(n), np.bincount(code_map.ravel(), minlength=n), width=1., color='0.2'); c.set(title='c  histogram of the crop', xlabel='code number', ylabel='occurrence', xlim=(0, n))
@@ -186,8 +187,8 @@ def plot_workflow(
     top = np.quantile(spectra.values, .995)
     im = d.imshow(spectra.values, aspect='auto', cmap='magma', vmax=top, interpolation='nearest'); d.set(title='d  mean histogram per protein', xlabel='code number', ylabel='protein number')
     fig.colorbar(im, ax=d, location='bottom', label='occurrence per crop', shrink=.8)
-    for ax, o, t in ((e, np.arange(n), 'e  correlation, by number'), (f, order, 'f  the same, ordered')):
-        im = ax.imshow(correlation[np.ix_(o, o)], cmap='RdBu_r', vmin=-1, vmax=1, interpolation='nearest'); ax.set(title=t, xlabel='code')
+    for ax, o, t, words in ((e, np.arange(n), 'e  correlation, by number', 'code number'), (f, order, 'f  the same, ordered', 'codes, ordered')):
+        im = ax.imshow(correlation[np.ix_(o, o)], cmap='RdBu_r', vmin=-1, vmax=1, interpolation='nearest'); ax.set(title=t, xlabel=words)
     fig.colorbar(im, ax=[e, f], location='bottom', label='Pearson correlation between codes', shrink=.5)
     for ax in (a, b): ax.axis('off')
     return fig
@@ -251,7 +252,7 @@ def describe_clusters(
     clusters:np.ndarray,   # Cluster of each code
     measures:pd.DataFrame, # From `code_measures`
     typical:pd.DataFrame,  # Families x codes
-)->pd.DataFrame: # One row per cluster: codes, share of all positions, brightness, inside, families that have most of it, times the average family
+)->pd.DataFrame: # One row per cluster: codes, share of all positions, brightness, inside, shared (the family with least of it, as part of the average family: 1 if all have as much), families that have most of it, times the average family
     "What stands where the codes of each cluster stand"
     rows = []
     for k in range(1, clusters.max() + 1):
@@ -259,7 +260,7 @@ def describe_clusters(
         weight = measures['count'][mine]/max(measures['count'][mine].sum(), 1)
         times = (per/max(per.mean(), 1e-9)).sort_values(ascending=False)
         rows.append(dict(cluster=cluster_name(k), codes=int(mine.sum()), share=measures['count'][mine].sum()/measures['count'].sum(), brightness=(measures.brightness[mine]*weight).sum(),
-                         inside=(measures.inside[mine]*weight).sum(min_count=1), families='; '.join(f'{f} {v:.1f}x' for f, v in times.iloc[:3].items())))
+                         inside=(measures.inside[mine]*weight).sum(min_count=1), shared=times.iloc[-1], families='; '.join(f'{f} {v:.1f}x' for f, v in times.iloc[:3].items())))
     return pd.DataFrame(rows)
 
 # %% ../nbs/13_spectra.ipynb #81f0d030
@@ -281,6 +282,7 @@ def plot_clusters(
     clusters:np.ndarray, # Cluster of each code
     store,               # Crop store
     labels:pd.DataFrame, # One row per crop, with `row`
+    um:float=None,       # Width of a crop, µm, for a scale bar
 ): # Matplotlib figure
     "Suppl. 3: the crops richest in each cluster; below, where its codes stand"
     import matplotlib.pyplot as plt
@@ -297,8 +299,9 @@ def plot_clusters(
             at[0, i].imshow(picture); at[1, i].imshow(picture.mean(-1)*.6, vmin=0, vmax=1)
             overlay = np.zeros((*here.shape, 4)); overlay[here] = (.90, .62, 0, .6)
             at[1, i].imshow(overlay, extent=(-.5, picture.shape[1] - .5, picture.shape[0] - .5, -.5), interpolation='nearest')
+            if i == j == 0: scale_bar(at[0, 0], um, picture.shape[1])
             name = labels.localization.iloc[crop]
-            at[0, i].set_title((f'{cluster_name(k)}:  ' if i == 0 else '') + (name if isinstance(name, str) else 'mixed'), fontsize=5.3, pad=2, loc='left')
+            at[0, i].set_title((f'{cluster_name(k)}:  ' if i == 0 else '') + (name if isinstance(name, str) else 'mixed') + f', {here.mean():.0%}', fontsize=5.3, pad=2, loc='left')
     return fig
 
 # %% ../nbs/13_spectra.ipynb #6421ee5a
@@ -329,18 +332,18 @@ def store_codes(
     return np.concatenate([c for _, c, _ in embed_batches(model, crop_loader(store, split, model.extra['channels'], batch=128))])
 
 # %% ../nbs/13_spectra.ipynb #8bd671cc
-def _bands(ax, clusters, order, named=False):
+def _bands(ax, clusters, order, named=False, grey=False):
     "Shade the clusters along the ordered codes"
     at = clusters[order]
     for k in range(1, clusters.max() + 1):
         place = np.flatnonzero(at == k)
-        ax.axvspan(place[0] - .5, place[-1] + .5, color=PALETTE[(k - 1) % len(PALETTE)], alpha=1 if named else .13, lw=0)
+        ax.axvspan(place[0] - .5, place[-1] + .5, color=('0.2', '0.6')[k % 2] if grey else PALETTE[(k - 1) % len(PALETTE)], alpha=1 if named else .13, lw=0)
         if named: ax.text(place.mean(), 1.25 if k % 2 else -.25, cluster_name(k), ha='center', va='bottom' if k % 2 else 'top', fontsize=7)
     ax.set(xlim=(-.5, len(order) - .5), xticks=[])
 
 def plot_spectra(
     correlation:np.ndarray, # (codes, codes)
-    order:np.ndarray,       # Order of the codes
+    order:np.ndarray,       # Order of the codes, of all or of those in use
     clusters:np.ndarray,    # Cluster of each code
     spectra:pd.DataFrame,   # Rows to draw, named
     counts:list,            # What to write beside each name
@@ -348,7 +351,7 @@ def plot_spectra(
     "Fig. 5a to c: correlation between codes, clusters, and spectra aligned with them"
     import matplotlib.pyplot as plt
     n = len(spectra)
-    fig, axes = plt.subplots(n + 2, 1, figsize=(7.1, 3.6 + .36*n), height_ratios=[9, .6, *[1]*n])
+    fig, axes = plt.subplots(n + 2, 1, figsize=(7.1, 3.4 + .32*n), height_ratios=[9, .6, *[1]*n])
     im = axes[0].imshow(correlation[np.ix_(order, order)], cmap='RdBu_r', vmin=-1, vmax=1, aspect='auto', interpolation='nearest')
     axes[0].set(xticks=[], ylabel='codes, ordered'); axes[0].set_title('a  correlation between codes, and clusters', loc='left')
     fig.colorbar(im, ax=axes[0], label='Pearson r', pad=.01, fraction=.025, aspect=25)
@@ -357,8 +360,8 @@ def plot_spectra(
         ax.fill_between(np.arange(len(order)), v.values[order], step='mid', color='0.15', lw=0)
         _bands(ax, clusters, order)
         ax.set(ylim=(0, None)); ax.set_yticks([ax.get_ylim()[1]*.9], [f'{ax.get_ylim()[1]*.9:.1f}'], fontsize=5)
-        ax.set_ylabel(f'{name} ({k})', rotation=0, ha='right', va='center', fontsize=6.5)
-    axes[2].set_title('b  mean spectrum per crop (proteins in the family)', loc='left')
+        ax.set_ylabel(f'{name} ({k})', rotation=0, ha='right', va='center', fontsize=6.5); ax.yaxis.set_label_coords(-.04, .5)
+    axes[2].set_title('b  mean spectrum per crop (proteins in the family)', loc='left', pad=13)
     axes[-1].set_xlabel('codes in the order of the tree')
     fig.get_layout_engine().set(h_pad=.005, hspace=.0)
     return fig
@@ -394,6 +397,7 @@ def code_use(
 
 def plot_code_use(
     use:pd.DataFrame, # From `code_use`
+    proteins:int,     # Behind the spread
 ): # Matplotlib figure
     "Brightness and spread of each code, coloured by cluster"
     import matplotlib.pyplot as plt
@@ -402,6 +406,8 @@ def plot_code_use(
     for c, colour in [('', GREY), *zip(names, PALETTE)]:
         t = use[use.cluster == c]
         if len(t): ax.scatter(t.brightness, t.spread, s=np.maximum(3000*t.share, 3), color=colour, alpha=.7, lw=0, label=c or 'none')
+    ax.axhline(proteins**.5, color='0.5', lw=.8, ls=':')
+    ax.annotate('in one protein only', (0, proteins**.5), xycoords=('axes fraction', 'data'), xytext=(3, 2), textcoords='offset points', fontsize=6, color='0.4')
     ax.set(xscale='log', xlabel='mean brightness of the protein where the code stands (0 to 1)', ylabel='spread over proteins (sd / mean)')
     legend = ax.legend(title='cluster', loc='center left', bbox_to_anchor=(1, .5))
     for h in legend.legend_handles: h.set_sizes([20])
@@ -499,13 +505,14 @@ def plot_left_out(
         a.plot(k, t.top, 'o-', color=colour, label=f'{asked} (n = {int(t.n.iloc[0]):,})'); a.plot(k, t.balanced, 's--', color=colour, mfc='w', label=f'{asked}, balanced')
     first = rates.xs(rates.index[0][0], level='asked')
     a.plot(first.index, first.majority, '^:', color='0.3', label='most frequent families'); a.plot(first.index, first.chance, 'v:', color='0.6', label='chance')
-    a.set(xticks=first.index, ylim=(0, 1.02), xlabel='families named', ylabel='truth among them', title='a  leave-one-out localization')
+    a.set(xticks=first.index, ylim=(0, 1.02), xlabel='families named', ylabel='share with the truth among them', title='a  leave-one-out localization')
     a.legend(loc='upper left', bbox_to_anchor=(-.02, -.2), ncols=2, columnspacing=1)
     im = b.imshow(confused.values, cmap='viridis', vmin=0, vmax=1, aspect='auto')
+    for i, f in enumerate(confused.index): b.add_patch(plt.Rectangle((confused.columns.get_loc(f) - .5, i - .5), 1, 1, fill=False, ec='w', lw=1)) if f in confused else None
     b.set_xticks(range(confused.shape[1]), confused.columns, rotation=90, fontsize=6)
     b.set_yticks(range(len(confused)), [f'{f} ({sizes[f]})' for f in confused.index], fontsize=6)
-    b.set(xlabel='answer', ylabel='family (proteins asked)', title='b  proteins, share of the row')
-    fig.colorbar(im, ax=b, shrink=.7, pad=.02)
+    b.set(xlabel='answer', ylabel='family (proteins asked)', title='b  which is taken for which; frame: truth')
+    fig.colorbar(im, ax=b, shrink=.7, pad=.02, label='share of proteins')
     return fig
 
 # %% ../nbs/13_spectra.ipynb #3e42e161
@@ -570,19 +577,21 @@ def plot_families(
 ): # Matplotlib figure
     "Fig. 5d: correlation with each family"
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Patch
     fig, ax = plt.subplots(figsize=(3.4, .6 + .19*len(t)))
     y = np.arange(len(t))[::-1]
-    ax.barh(y, t.r, xerr=[(t.r - t.low).clip(lower=0), (t.high - t.r).clip(lower=0)], color=[PALETTE[1], *[GREY]*(len(t) - 1)], error_kw=dict(lw=.8, ecolor='0.2'), label='counts (paper)')
-    ax.plot(other.r.reindex(t.index), y, 'D', ms=3.5, color=PALETTE[0], label='relative')
+    ax.barh(y, t.r, xerr=[(t.r - t.low).clip(lower=0), (t.high - t.r).clip(lower=0)], color=[PALETTE[1], *[GREY]*(len(t) - 1)], error_kw=dict(lw=.8, ecolor='0.2'))
+    relative, = ax.plot(other.r.reindex(t.index), y, 'D', ms=3.5, color=PALETTE[0], label='relative')
     ax.axvline(0, color='0.2', lw=.6)
     ax.set_yticks(y, t.index, fontsize=6.5); ax.set(xlabel='Pearson correlation with the family', title=title, ylim=(-.7, len(t) - .3))
-    ax.legend(loc='upper right', bbox_to_anchor=(1, -.14), ncols=2)
+    ax.legend(handles=[Patch(color=GREY, label='counts (paper)'), Patch(color=PALETTE[1], label='highest'), relative], loc='upper right', bbox_to_anchor=(1, -.14), ncols=3, columnspacing=1)
     return fig
 
 # %% ../nbs/13_spectra.ipynb #fac2bb14
 def plot_beside(
     rows:list,  # (title, store, rows of the store) for each line
     n:int=8,    # Crops in a line
+    um:float=None, # Width of a crop, µm, for a scale bar
 ): # Matplotlib figure
     "Lines of crops, one below the other"
     import matplotlib.pyplot as plt
@@ -591,6 +600,7 @@ def plot_beside(
         for ax in line: ax.axis('off')
         for ax, picture in zip(line, crop_pictures(store, some[:n])): ax.imshow(picture)
         line[0].set_title(title, fontsize=7, loc='left', pad=2)
+        if len(some): scale_bar(line[0], um, picture.shape[1], words=line is axes[0])
     return fig
 
 def some_crops(
@@ -744,7 +754,7 @@ def nearest_proteins(
     return r.sort_values(ascending=False, kind='stable').iloc[:n]
 
 # %% ../nbs/13_spectra.ipynb #e877f7de
-def _page(frame, labels, store, spectrum, order, clusters, near, protein, words):
+def _page(frame, labels, store, spectrum, order, clusters, near, protein, words, um=None):
     "Draw the page of a protein: map, nearest proteins, spectrum, crops"
     import matplotlib.pyplot as plt
     fig = plt.figure(figsize=(7.1, 5.6), layout='none')
@@ -758,12 +768,13 @@ def _page(frame, labels, store, spectrum, order, clusters, near, protein, words)
     ax.set_yticks(place, [f"{p}, {family[p] if isinstance(family[p], str) else 'mixed'}" for p in near.index], fontsize=6)
     ax.set(xlabel='Pearson r of spectra', title='nearest proteins', xlim=(min(0, near.min()), 1))
     ax = fig.add_axes((.05, .38, .93, .13))
-    ax.fill_between(np.arange(len(order)), spectrum[order], step='mid', color='0.15', lw=0); _bands(ax, clusters, order)
-    ax.set(ylabel='occurrence', xlabel='codes in the order of the tree', ylim=(0, None))
+    ax.fill_between(np.arange(len(order)), spectrum[order], step='mid', color='0.15', lw=0); _bands(ax, clusters, order, grey=True)
+    ax.set(ylabel='codes per crop', xlabel='codes in the order of the tree', ylim=(0, None))
     for y, ps, colours in ((.16, [protein], {protein:'k'}), (.01, list(near.index[:3]), dict(zip(near.index, PALETTE)))):
         some = some_crops(labels, labels.protein.isin(ps))
         for j, (r, picture) in enumerate(zip(some, crop_pictures(store, some))):
             ax = fig.add_axes((.05 + .1175*j, y, .112, .142*.95)); ax.imshow(picture); ax.set(xticks=[], yticks=[])
+            if j == 0: scale_bar(ax, um, picture.shape[1])
             ax.spines[:].set(visible=True, color=colours[labels.set_index('row').protein[r]], linewidth=1.8)
     return fig
 
@@ -783,7 +794,7 @@ def protein_profile(
     frame = pd.DataFrame(embedding.obsm['X_umap'], columns=['umap_1', 'umap_2'])
     family = single_localization(labels)
     words = family[protein] if isinstance(family[protein], str) else 'mixed or unknown localization'
-    fig = _page(frame, labels, crop_store(run), spectra.loc[protein].values, order, code_clusters(tree, used), near, protein, words)
+    fig = _page(frame, labels, crop_store(run), spectra.loc[protein].values, order, code_clusters(tree, used), near, protein, words, micrometres(run))
     return fig, near.rename('r').rename_axis('protein').reset_index().assign(of=protein, localization=lambda t: t.protein.map(family))
 
 # %% ../nbs/13_spectra.ipynb #a13c0de6
@@ -795,7 +806,8 @@ def _cluster_rows(codes, labels, store, n_codes):
     measures = code_measures(codes, store, labels.row, n_codes)
     d, usual = describe_clusters(clusters, measures, typical), measures[['brightness', 'inside']].mul(measures['count'], axis=0).sum()/measures['count'].sum()
     width = spectrum_width(typical).sort_values()
-    return [dict(what='clusters, dark', value=(d.brightness < usual.brightness/2).sum(), n=len(d)), dict(what='clusters, nuclear', value=(d.inside > 2*usual.inside).sum(), n=len(d)),
+    dark = d.brightness < usual.brightness/2
+    return [dict(what='clusters, dark', value=dark.sum(), n=len(d)), dict(what='clusters, dark and shared', value=(dark & (d.shared > .5)).sum(), n=len(d)), dict(what='clusters, nuclear', value=(d.inside > 2*usual.inside).sum(), n=len(d)),
             *(dict(what=f'width, {f}, place', value=width.index.get_loc(f) + 1, n=len(width)) for f in ('chromatin', 'mitochondria') if f in width)]
 
 def _answer_rows(run, codes, labels, n_codes):
@@ -832,4 +844,4 @@ def seed_numbers(
                 if truth in t.index: rows += [dict(what=f'held-out protein, {reading}, rank of its family', value=t.index.get_loc(truth) + 1, n=len(held.labels)),
                                               dict(what=f'held-out protein, {reading}, r with its family', value=t.r[truth], n=len(held.labels)), dict(what=f'held-out protein, {reading}, highest r of another family', value=t.r.drop(truth).max(), n=len(held.labels))]
         return pd.DataFrame(rows + _answer_rows(run, codes, labels, n) + _cluster_rows(codes, labels, crop_store(run), n))
-    return seed_table(run, 'spectra_numbers', build, '13_spectra', readings=list(READINGS), claims='F1a F1b F1c F2 O1 O2')
+    return seed_table(run, 'spectra_numbers', build, '13_spectra', readings=list(READINGS), claims='F1a shared F1b F1c F2 O1 O2')

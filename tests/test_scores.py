@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.scores import (average_precision, centres_and_sizes, clustering_score, clustering_score_code, half_samples, judge_above, labelled,
+from cytoself_nb.scores import (average_precision, centres_and_sizes, clustering_score, clustering_score_code, jackknife, judge_above, labelled, left_out,
                                 opencell_lists, plot_maps, representation_parts, score_levels, score_table)
 
 
@@ -81,16 +81,30 @@ def test_average_precision_ignores_the_own_protein():
     assert average_precision(X, np.arange(60), np.arange(60)).empty
 
 
-def test_draws_keep_the_classes():
-    X, group = points()
-    proteins = np.arange(200)//10 % 4 + 4*group
-    for d in half_samples(proteins, group, 30): assert set(group[d]) == set(group)
+def test_each_protein_is_left_out_once():
+    proteins = np.repeat(np.arange(12), 5)
+    out = left_out(proteins)
+    assert len(out) == 12 and all(len(set(proteins) - set(proteins[d])) == 1 and len(d) == 55 for d in out)
+    assert left_out(proteins, 0) == []
+    grouped = left_out(np.arange(200), 7)
+    assert len(grouped) == 7 and sorted(np.concatenate([np.setdiff1d(np.arange(200), d) for d in grouped])) == list(range(200))
+
+
+def test_interval_of_retrieval_is_as_wide_as_its_scatter():
+    "Proteins drawn anew 80 times: the standard error of one draw must be that of all draws"
+    rng, value, error = np.random.default_rng(0), [], []
+    classes = np.repeat(np.arange(8), 12); proteins = np.arange(96)//3    # 4 proteins a class, 3 crops each
+    for _ in range(80):
+        X = np.eye(8)[classes]*1.2 + rng.normal(size=(32, 8))[proteins] + .3*rng.normal(size=(96, 8))
+        mean = lambda d: average_precision(X[d], classes[d], proteins[d]).ap.mean()
+        value.append(mean(np.arange(96))); error.append(jackknife([mean(d) for d in left_out(proteins)]))
+    assert .8 < np.mean(error)/np.std(value) < 1.6    # a bit wide rather than too narrow
 
 
 def test_table_of_an_identical_pair():
     X, group = points(120, 4)
     labels = pd.DataFrame(dict(protein=(group*2 + np.arange(120)//4 % 2).astype(str), localization=group.astype(str), complex=None, fov='f'))
-    t = score_table({'cytoself': X, 'CellProfiler': X.copy()}, labels, umaps=1, times=20)
+    t = score_table({'cytoself': X, 'CellProfiler': X.copy()}, labels, umaps=1)
     same = t[(t.representation == 'CellProfiler') & t.umap.isna()]
     assert (same.less == 0).all() and (same[['less_low', 'less_high']].dropna() == 0).all().all()
     assert judge_above(t[t.umap.isna()], 'organelle', 'map', 'score (paper)')[1] == 'no'     # not above

@@ -299,9 +299,10 @@ def plot_clusters(
             at[0, i].imshow(picture); at[1, i].imshow(picture.mean(-1)*.6, vmin=0, vmax=1)
             overlay = np.zeros((*here.shape, 4)); overlay[here] = (.90, .62, 0, .6)
             at[1, i].imshow(overlay, extent=(-.5, picture.shape[1] - .5, picture.shape[0] - .5, -.5), interpolation='nearest')
+            at[1, i].text(.04, .04, f'{here.mean():.0%}', transform=at[1, i].transAxes, color='w', fontsize=5.5)
             if i == j == 0: scale_bar(at[0, 0], um, picture.shape[1])
             name = labels.localization.iloc[crop]
-            at[0, i].set_title((f'{cluster_name(k)}:  ' if i == 0 else '') + (name if isinstance(name, str) else 'mixed') + f', {here.mean():.0%}', fontsize=5.3, pad=2, loc='left')
+            at[0, i].set_title((f'{cluster_name(k)}:  ' if i == 0 else '') + (name if isinstance(name, str) else 'mixed'), fontsize=5.3, pad=2, loc='left')
     return fig
 
 # %% ../nbs/13_spectra.ipynb #6421ee5a
@@ -596,11 +597,11 @@ def plot_beside(
     "Lines of crops, one below the other"
     import matplotlib.pyplot as plt
     fig, axes = plt.subplots(len(rows), n, figsize=(7.1, 1.03*len(rows)), squeeze=False, layout='none', gridspec_kw=dict(left=.01, right=.99, top=.95, bottom=.01, hspace=.17, wspace=.03))
-    for line, (title, store, some) in zip(axes, rows):
+    for k, (line, (title, store, some)) in enumerate(zip(axes, rows)):
         for ax in line: ax.axis('off')
         for ax, picture in zip(line, crop_pictures(store, some[:n])): ax.imshow(picture)
         line[0].set_title(title, fontsize=7, loc='left', pad=2)
-        if len(some): scale_bar(line[0], um, picture.shape[1], words=line is axes[0])
+        if len(some): scale_bar(line[0], um, picture.shape[1], words=k == 0)
     return fig
 
 def some_crops(

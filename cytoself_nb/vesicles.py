@@ -233,7 +233,7 @@ def plot_vesicles(
         b.scatter(x + np.random.default_rng(0).uniform(-.2, .2, len(some)), some.score, s=18, facecolor=face[bool(some.trained.iloc[0])], edgecolor=colour)
         b.plot([x - .3, x + .3], [some.score.median()]*2, 'k', lw=1.4)
     a.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2', title='a  crops (proteins)'); a.legend(loc='upper center', bbox_to_anchor=(.5, -.1), ncols=2, fontsize=6, columnspacing=.6, handletextpad=.1)
-    b.axhline(0, color='0.6', lw=.7); b.set_xticks([0, 1], list(COLOURS)); b.set(title=f'b  proteins, n = {len(mean)}', ylabel='score: above 0 nearer to the lysosomal mean', xlim=(-.6, 1.6))
+    b.axhline(0, color='0.6', lw=.7); b.set_xticks([0, 1], list(COLOURS)); b.set(title=f'b  proteins, n = {len(mean)}', ylabel='score (above 0: like lysosomes)', xlim=(-.6, 1.6))
     y, share = np.arange(len(probe))[::-1], probe.proteins_right/probe.proteins
     c.barh(y, probe.crops_balanced, color='0.8', label='crops, balanced')
     c.errorbar(share, y, xerr=[share - probe.low, probe.high - share], fmt='D', ms=4, color=PALETTE[1], label=f'proteins, n = {int(probe.proteins.iloc[0])}')

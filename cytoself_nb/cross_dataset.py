@@ -553,15 +553,17 @@ def plot_real(
         ax = [fig.add_subplot(cells[i, j]) for i in (0, 1) for j in (0, 1)]
         picture = composite(unit_range(f.protein), .8*unit_range(f.nucleus))
         picture[find_boundaries(labels, mode='inner')] = (1, .62, 0)
-        ax[0].imshow(picture); ax[0].add_patch(plt.Rectangle((nuclei.x[0] - SIZE/2, nuclei.y[0] - SIZE/2), SIZE, SIZE, fill=False, ec='w', lw=.8))
+        most = min(picture.shape[:2])   # a square of each field, so that panels have one size
+        top, left = (int(np.clip(v - most/2, 0, n - most)) for v, n in zip((nuclei.y[0], nuclei.x[0]), picture.shape))
+        ax[0].imshow(picture); ax[0].set(xlim=(left - .5, left + most - .5), ylim=(top + most - .5, top - .5)); ax[0].add_patch(plt.Rectangle((nuclei.x[0] - SIZE/2, nuclei.y[0] - SIZE/2), SIZE, SIZE, fill=False, ec='w', lw=.8))
         ax[1].imshow(crops[0, 0], vmin=0, vmax=1); ax[1].plot([6, 6 + BAR_UM/PIXEL_UM], [94, 94], color='w', lw=1.5)
         ax[3].imshow(reconstruction[p], vmin=0, vmax=1)
         for a, words in zip(ax, (f'{p}: {truth[p]}', 'crop, protein', '', 'reconstruction')): a.set_title(words, fontsize=6.5, pad=2, weight='bold' if p in words else 'normal', loc='left')
-        for a in ax: a.axis('off')
+        for a in ax: a.axis('off'); a.set_anchor('N')
         order = r.loc[p].sort_values(ascending=False, kind='stable')
         place = order.index.get_loc(truth[p]) + 1 if truth[p] in order.index else None
         for i, (name, v) in enumerate(order.iloc[:4].items()):
-            ax[2].text(0, .86 - .18*i, f'{i + 1} {name} {v:.2f}', fontsize=6.5, weight='bold' if name == truth[p] else 'normal', color=PALETTE[0] if name == truth[p] else '0.25', transform=ax[2].transAxes)
+            ax[2].text(0, .86 - .18*i, f'{i + 1} {name} {v:.2f}', fontsize=6.5, weight='bold' if name == truth[p] else 'normal', color=PALETTE[0] if name == truth[p] and place <= 3 else PALETTE[4] if name == truth[p] else '0.25', transform=ax[2].transAxes)
         ax[2].text(0, .08, 'true family not here' if place is None else f'true family: rank {place}', fontsize=6.5, color=PALETTE[0] if place and place <= 3 else PALETTE[4], transform=ax[2].transAxes)
     return fig
 

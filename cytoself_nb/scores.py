@@ -300,5 +300,6 @@ def judge_above(
     if not len(rivals) or pd.isna(t.value.iloc[0]) or rivals.value.isna().any(): return 'no such labels, no rival, or a score that is not defined', 'not judged'
     both = all(rivals.representation.str.contains(k).any() for k in ('CellProfiler', 'inpainting'))
     here = f'{t.value.iloc[0]:.2f} against ' + ', '.join(f'{r.representation} {r.value:.2f} ({r.less_low:+.2f} to {r.less_high:+.2f})' for r in rivals.itertuples())
-    if (rivals.less <= 0).any(): return here, 'no'
+    if t.proteins.iloc[0] < 8: return here, 'not judged'
+    if (rivals.less_high < 0).any(): return here, 'no'
     return here, 'yes' if both and (rivals.less_low > 0).all() else 'not judged'

@@ -107,7 +107,7 @@ def test_table_of_an_identical_pair():
     t = score_table({'cytoself': X, 'CellProfiler': X.copy()}, labels, umaps=1)
     same = t[(t.representation == 'CellProfiler') & t.umap.isna()]
     assert (same.less == 0).all() and (same[['less_low', 'less_high']].dropna() == 0).all().all()
-    assert judge_above(t[t.umap.isna()], 'organelle', 'map', 'score (paper)')[1] == 'no'     # not above
+    assert judge_above(t[t.umap.isna()], 'organelle', 'map', 'score (paper)')[1] == 'not judged'     # neither above nor below
 
 
 def test_maps_with_missing_groups_can_be_drawn():

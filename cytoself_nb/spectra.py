@@ -263,7 +263,7 @@ def describe_clusters(
                          inside=(measures.inside[mine]*weight).sum(min_count=1), shared=times.iloc[-1], families='; '.join(f'{f} {v:.1f}x' for f, v in times.iloc[:3].items())))
     return pd.DataFrame(rows)
 
-# %% ../nbs/13_spectra.ipynb #81f0d030
+# %% ../nbs/13_spectra.ipynb #81f0d02f
 def richest_crops(
     counts:np.ndarray, # (n, clusters + 1), from `cluster_counts`
     proteins,          # Protein of each crop
@@ -276,6 +276,7 @@ def richest_crops(
         out[k] = best[np.sort(np.unique(proteins[best], return_index=True)[1])[:n]]
     return out
 
+# %% ../nbs/13_spectra.ipynb #81f0d030
 def plot_clusters(
     rich:dict,           # From `richest_crops`
     codes,               # Code maps

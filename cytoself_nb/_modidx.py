@@ -435,6 +435,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'cytoself_nb/inpainting.py'),
                                         'cytoself_nb.inpainting.seed_numbers': ( 'inpainting.html#seed_numbers',
                                                                                  'cytoself_nb/inpainting.py'),
+                                        'cytoself_nb.inpainting.still_learning': ( 'inpainting.html#still_learning',
+                                                                                   'cytoself_nb/inpainting.py'),
                                         'cytoself_nb.inpainting.train_inpainting': ( 'inpainting.html#train_inpainting',
                                                                                      'cytoself_nb/inpainting.py')},
             'cytoself_nb.model': { 'cytoself_nb.model.ConvUnit': ('model.html#convunit', 'cytoself_nb/model.py'),

@@ -234,7 +234,7 @@ def judge_drop(
     drops = (x.loc['full'] - x).drop('full')
     gap = (drops.loc[variant] - drops.drop(variant)) * (1 if largest else -1)   # above 0 where the claim holds
     (mean, half), (drop, wide) = t_interval(gap), t_interval(drops)
-    span = lambda v: f' ({drop[v] - wide[v]:+.2f} to {drop[v] + wide[v]:+.2f})' if wide[v] == wide[v] else ''   # one seed has none
+    span = lambda v: f' ({drop[v] - wide[v]:+.2f} to {drop[v] + wide[v]:+.2f})' if pd.notna(wide[v]) else ''   # one seed has none
     here = ', '.join(f'{v} {drop[v]:+.2f}{span(v)}' for v in drops.mean(1).sort_values(ascending=not largest).index)
     if x.isna().any(axis=None) or x.shape[1] < 3 or not (converged['full'] and converged[variant]): return here, 'not judged'
     if any(mean[v] + half[v] < 0 for v in mean.index if converged[v]): return here, 'no'      # one part that has converged is enough

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['LAYERS', 'RATES', 'inpainting_channels', 'pair_targets', 'ConvReluNorm', 'DoubleConv', 'PairedCellInpainting',
            'inpainting_features', 'PairLoader', 'PairLosses', 'inpainting_learner', 'load_inpainting',
-           'train_inpainting', 'paint_errors', 'field_test', 'inpainting_embedding', 'seed_numbers', 'aligned_maps']
+           'train_inpainting', 'still_learning', 'paint_errors', 'field_test', 'inpainting_embedding', 'seed_numbers',
+           'aligned_maps']
 
 # %% ../nbs/11_inpainting.ipynb #87af56c2
 import itertools, json, warnings
@@ -223,6 +224,12 @@ def train_inpainting(
         with learn.no_bar(), learn.no_logging(): learn.fit(made_with['epochs'])
         save_weights(learn.model.to('cpu'), tmp, extra=dict(channels=channels, best_epoch=learn.keep_best.epoch_of_best))
     return resumable(run.path/f'{name}.safetensors', run.path/f'{name}-history.csv', made_with, train, load_inpainting, '11_inpainting')
+
+def still_learning(
+    history:pd.DataFrame, # From the file `inpainting-history.csv`
+)->bool:
+    "Was the typical validation error lowest in the last epoch?"
+    return bool(history.valid_typical_loss.idxmin() == len(history) - 1)
 
 # %% ../nbs/11_inpainting.ipynb #958264ce
 def paint_errors(

@@ -510,7 +510,7 @@ def plot_left_out(
     a.set(xticks=first.index, ylim=(0, 1.02), xlabel='families named', ylabel='share with the truth among them', title='a  leave-one-out localization')
     a.legend(loc='upper left', bbox_to_anchor=(-.02, -.2), ncols=2, columnspacing=1)
     im = b.imshow(confused.values, cmap='viridis', vmin=0, vmax=1, aspect='auto')
-    for i, f in enumerate(confused.index): b.add_patch(plt.Rectangle((confused.columns.get_loc(f) - .5, i - .5), 1, 1, fill=False, ec='w', lw=1)) if f in confused else None
+    for i, f in enumerate(confused.index): b.add_patch(plt.Rectangle((confused.columns.get_loc(f) - .5, i - .5), 1, 1, fill=False, ec='w', lw=1))
     b.set_xticks(range(confused.shape[1]), confused.columns, rotation=90, fontsize=6)
     b.set_yticks(range(len(confused)), [f'{f} ({sizes[f]})' for f in confused.index], fontsize=6)
     b.set(xlabel='answer', ylabel='family (proteins asked)', title='b  which is taken for which; frame: truth')
@@ -756,7 +756,7 @@ def nearest_proteins(
     return r.sort_values(ascending=False, kind='stable').iloc[:n]
 
 # %% ../nbs/13_spectra.ipynb #e877f7de
-def _page(frame, labels, store, spectrum, order, clusters, near, protein, words, um=None):
+def _page(frame, labels, store, spectrum, order, clusters, near, protein, words, um):
     "Draw the page of a protein: map, nearest proteins, spectrum, crops"
     import matplotlib.pyplot as plt
     fig = plt.figure(figsize=(7.1, 5.6), layout='none')

@@ -134,6 +134,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.core.figure_style': ('core.html#figure_style', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.get_profile': ('core.html#get_profile', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.has_stacks': ('core.html#has_stacks', 'cytoself_nb/core.py'),
+                                  'cytoself_nb.core.log_ticks': ('core.html#log_ticks', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.n_epochs': ('core.html#n_epochs', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.need_labels': ('core.html#need_labels', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.open_run': ('core.html#open_run', 'cytoself_nb/core.py'),

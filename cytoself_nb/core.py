@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'DATASETS', 'PALETTE', 'Profile', 'get_profile', 'n_epochs', 'Run', 'output_root', 'data_slug', 'open_run',
-           'data_label', 'has_stacks', 'set_seed', 'cached', 'figure_style', 'sha256_of', 'save_fig', 'save_claims',
-           'NotForTheseData', 'need_labels', 'registry', 'fetch']
+           'data_label', 'has_stacks', 'set_seed', 'cached', 'figure_style', 'log_ticks', 'sha256_of', 'save_fig',
+           'save_claims', 'NotForTheseData', 'need_labels', 'registry', 'fetch']
 
 # %% ../nbs/00_core.ipynb #a2260ddb
 import dataclasses, errno, hashlib, json, os, random, re, shutil, tempfile, textwrap, time
@@ -174,6 +174,13 @@ def figure_style():
     mpl.rcParams.update({'figure.dpi':110, 'savefig.dpi':200, 'font.size':8, 'axes.titlesize':9, 'axes.labelsize':8, 'legend.fontsize':7,
         'legend.frameon':False, 'axes.spines.top':False, 'axes.spines.right':False, 'svg.hashsalt':'cytoself_nb',
         'axes.prop_cycle':mpl.cycler(color=PALETTE), 'image.cmap':'gray', 'figure.constrained_layout.use':True})
+
+def log_ticks(
+    axis, # `ax.xaxis` or `ax.yaxis` with a logarithmic scale
+):
+    "Label 1 and 3 of each decade, as plain numbers, so that labels stay apart on narrow and on wide ranges"
+    from matplotlib.ticker import LogLocator, NullFormatter
+    axis.set_major_locator(LogLocator(subs=(1, 3))); axis.set_major_formatter('{x:g}'); axis.set_minor_formatter(NullFormatter())
 
 # %% ../nbs/00_core.ipynb #3cc8aeca
 def sha256_of(

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from .atlas import GREY, crop_pictures, group_colours, micrometres, scale_bar, test_embedding
-from .core import NotForTheseData, PALETTE, cached, data_label, figure_style, need_labels, save_claims, save_fig
+from .core import NotForTheseData, PALETTE, cached, data_label, figure_style, log_ticks, need_labels, save_claims, save_fig
 from .data import crop_loader, crop_store, default_channels, n_proteins, names_in, open_store, select_channels, split_rows, write_store
 from .preprocessing import read_stacks
 from .simulate import ANNOTATED, virtual_proteome, write_screen
@@ -411,6 +411,7 @@ def plot_code_use(
     ax.axhline(proteins**.5, color='0.5', lw=.8, ls=':')
     ax.annotate('in one protein only', (0, proteins**.5), xycoords=('axes fraction', 'data'), xytext=(3, 2), textcoords='offset points', fontsize=6, color='0.4')
     ax.set(xscale='log', xlabel='mean brightness of the protein where the code stands (0 to 1)', ylabel='spread over proteins (sd / mean)')
+    log_ticks(ax.xaxis)
     legend = ax.legend(title='cluster', loc='center left', bbox_to_anchor=(1, .5))
     for h in legend.legend_handles: h.set_sizes([20])
     return fig

@@ -127,6 +127,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.core._fetch_one': ('core.html#_fetch_one', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._remove': ('core.html#_remove', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._replace_text': ('core.html#_replace_text', 'cytoself_nb/core.py'),
+                                  'cytoself_nb.core._write_png': ('core.html#_write_png', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.cached': ('core.html#cached', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.data_label': ('core.html#data_label', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.data_slug': ('core.html#data_slug', 'cytoself_nb/core.py'),

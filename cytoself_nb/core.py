@@ -8,7 +8,7 @@ __all__ = ['PROFILES', 'DATASETS', 'PALETTE', 'Profile', 'get_profile', 'n_epoch
            'save_claims', 'NotForTheseData', 'need_labels', 'registry', 'fetch']
 
 # %% ../nbs/00_core.ipynb #a2260ddb
-import dataclasses, errno, hashlib, json, os, random, re, shutil, tempfile, textwrap, time
+import dataclasses, errno, hashlib, io, json, os, random, re, shutil, tempfile, textwrap, time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -171,7 +171,7 @@ PALETTE = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9', '#6
 def figure_style():
     "Set the Matplotlib style of all figures: legible at the width of a journal column, colour-blind-safe colours"
     import matplotlib as mpl
-    mpl.rcParams.update({'figure.dpi':110, 'savefig.dpi':200, 'font.size':8, 'axes.titlesize':9, 'axes.labelsize':8, 'legend.fontsize':7,
+    mpl.rcParams.update({'figure.dpi':110, 'savefig.dpi':160, 'font.size':8, 'axes.titlesize':9, 'axes.labelsize':8, 'legend.fontsize':7,
         'legend.frameon':False, 'axes.spines.top':False, 'axes.spines.right':False, 'svg.hashsalt':'cytoself_nb',
         'axes.prop_cycle':mpl.cycler(color=PALETTE), 'image.cmap':'gray', 'figure.constrained_layout.use':True})
 
@@ -190,6 +190,14 @@ def sha256_of(
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 # %% ../nbs/00_core.ipynb #56a4db34
+def _write_png(fig, path):
+    "Write a figure with at most 256 colors: half the bytes of one in true color, and the same picture to the eye"
+    from PIL import Image
+    with io.BytesIO() as full:
+        fig.savefig(full, format='png', bbox_inches='tight')
+        picture = Image.open(full).convert('RGB')
+    picture.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(path, format='PNG', optimize=True)
+
 def save_fig(
     fig,                # Matplotlib figure
     name:str,           # File name, begins with the panel: `fig2_atlas`, `ed6_spectra`
@@ -210,7 +218,7 @@ def save_fig(
     wrapped = textwrap.fill(caption, int(23*fig.get_figwidth()))   # 6 points: a line of 23 characters per inch is not wider than the figure
     note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
     png, csv = run.figures/f'{name}.png', run.figures/f'{name}.csv'
-    fig.savefig(png, bbox_inches='tight', metadata={'Software':None})
+    _write_png(fig, png)
     note.remove()
     table.to_csv(csv, index=False, float_format='%.6g')
     path = run.figures/'manifest.json'
@@ -252,7 +260,7 @@ def need_labels(
 # %% ../nbs/00_core.ipynb #3b9bf5f0
 def registry()->pd.DataFrame: # Columns dataset, path, bytes, sha256, licence, url
     "All files the project may download"
-    table = pd.read_csv(package_files('cytoself_nb')/'registry.tsv', sep='\t')
+    table = pd.read_csv(package_files('cytoself_nb')/'registry.tsv.xz', sep='\t')
     return table.assign(url='https://raw.githubusercontent.com/' + table.path)
 
 # %% ../nbs/00_core.ipynb #4431587f

@@ -10,12 +10,13 @@ SEEDS   ?= 1,2
 ONLY    ?=
 FORCE   ?=
 README  ?= README.md
+LAB     ?=
 
 BIN   := .venv/bin
 READY := .venv/ready
 RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PROFILE)' $(if $(filter-out 0,$(FORCE)),--force)
 
-.PHONY: figures test lab seeds ablations readme notebooks clean help
+.PHONY: figures test lab seeds ablations readme claims notebooks clean help
 
 figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=embedded SEED=0 ONLY=06,08 FORCE=1
 	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)')
@@ -23,8 +24,9 @@ figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo
 test: $(READY)          ## all tests, the notebooks in the smoke profile among them
 	$(BIN)/python -m pytest -q tests
 
-lab: $(READY)           ## open JupyterLab on the notebooks
-	$(BIN)/jupyter lab nbs
+lab: $(READY)           ## open JupyterLab on the index of the notebooks; LAB='--no-browser --port 8890'
+	@if [ "$$(id -u)" = 0 ]; then echo 'You are root, as in many containers: JupyterLab is started with --allow-root.'; fi
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/index.ipynb $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB)
 
 seeds: $(READY)         ## train further seeds, then show them beside seed 0; DATA=yeast5 SEEDS=1,2
 	$(RUN) --further-seeds '$(SEEDS)'
@@ -34,15 +36,19 @@ ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to
 	$(RUN) --ablations '0,$(SEEDS)'
 	$(RUN) --seed 0 --only 12
 
-readme: $(READY)        ## write README.md from nbs/index.ipynb
+readme: $(READY)        ## write README.md from nbs/index.ipynb (links lose their ../, notebooks get their nbs/)
 	$(BIN)/jupyter nbconvert --log-level WARN --to markdown --stdout nbs/index.ipynb \
 	    --RegexRemovePreprocessor.enabled=True --RegexRemovePreprocessor.patterns='#\| *hide' \
 	    --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_input_tags=hide-input \
-	    | awk '/<style scoped>/, /<\/style>/ {next} {gsub(/\.\.\/figures\//, "figures/")} \
-	           /^```/ {inside = !inside; if (inside && $$0 == "```") $$0 = "```python"} 1' > $(BIN)/../README.md
+	    | awk '/<style scoped>/, /<\/style>/ {next} {if (/^```/) {inside = !inside; if (inside && $$0 == "```") $$0 = "```python"}} 1' \
+	    | sed -E 's#\]\(\.\./#](#g; s#\]\(([0-9A-Za-z_]+\.ipynb)#](nbs/\1#g' > $(BIN)/../README.md
 	cp $(BIN)/../README.md '$(README)'
 
+claims: $(READY)        ## write CLAIMS.md from the claims tables beside the figures
+	$(BIN)/python docs/claims.py
+
 notebooks: $(READY)     ## run the notebooks in place, so that their saved outputs are fresh
+	$(BIN)/python docs/neighbors.py
 	$(BIN)/nbdev-export
 	$(BIN)/nbdev-test --save --n-workers 0 --do-print --cell-timeout 0
 	$(BIN)/nbdev-clean

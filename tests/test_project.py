@@ -16,6 +16,7 @@ from conftest import ROOT
 
 MODULES = sorted(p.stem for p in (ROOT/'cytoself_nb').glob('*.py') if not p.stem.startswith('_'))
 NAMES = ROOT/'tests/public_names.json'
+sys.path.insert(0, str(ROOT/'docs'))
 FIGURES = sorted(p.parent for p in (ROOT/'figures').glob('*/manifest.json'))
 BIN = Path(sys.executable).parent
 
@@ -115,11 +116,34 @@ def test_readme_is_made_from_the_index(tmp_path):
     run('make', '-s', '-o', '.venv/ready', f'BIN={BIN}', f'README={made}', 'readme')
     assert made.read_text() == (ROOT/'README.md').read_text(), 'run `make readme`'
 
-def test_readme_gives_the_commands_and_shows_what_exists():
+def test_readme_gives_the_commands_in_few_words():
     text = (ROOT/'README.md').read_text()
-    for command in ('make figures', 'make test', 'pip install -c constraints.txt', 'python -m cytoself_nb.pipeline'): assert command in text, command
-    links = [link for link in re.findall(r'\]\(([^)#\s]+)\)', text) + re.findall(r'src="([^"]+)"', text) if not link.startswith(('http', 'data:'))]
-    assert not [link for link in links if not (ROOT/link).exists()], 'links that lead nowhere'
+    for command in ('make figures', 'make lab', 'make test', 'pip install -c constraints.txt', 'python -m cytoself_nb.pipeline'): assert command in text, command
+    assert len(text.split()) <= 1200
+    assert '![' in '\n'.join(text.splitlines()[:30]), 'a picture belongs on the first screen'
+
+def test_names_imported_in_readme_exist():
+    imports = re.findall(r'^from (cytoself_nb\.\w+) import (.+)$', (ROOT/'README.md').read_text(), re.M)
+    assert len(imports) > 5
+    for module, names in imports:
+        for name in names.split(','): assert hasattr(import_module(module), name.strip()), f'{module} has no {name.strip()}'
+
+def test_findings_in_readme_are_those_of_the_tables():
+    "The numbers of the README's table of findings, each looked up in the claim that it is taken from"
+    from claims import read_claims
+    claims, readme = read_claims().set_index(['column', 'id']), (ROOT/'README.md').read_text()
+    for number, column, id, here in (('perplexity 236, without split 51', 'embedded', 'P1b', r'236 .* with, 51 .* without'), ('62 % of neighbors of other proteins share it; shuffled 7 %', 'embedded', 'U1a', r'other proteins: 0\.62 \(shuffled 0\.07\)'),
+                                     ('rank correlation 0.81', 'embedded', 'U2', 'trained network 0.81'), ('27 % of neighbors; localization alone 27 %', 'embedded', 'U1b', r'0\.27 \(shuffled 0\.27\)'),
+                                     ('clustering score 19.3 against 3.6 and 1.7', 'embedded', 'C1a', r'19\.35 against CellProfiler 1\.67 .* conv5_1 3\.58'), ('falls by 0.34', 'hpa5', 'C2c', r'no identification \+0\.34 .*, no nuclear channel \+0\.07'),
+                                     ('0.95, next 0.67', 'embedded', 'F2', r'r = 0\.955 .* highest other 0\.671'), ('60, 88, 90 %', 'embedded', 'O1', '60% .* 88% .* 90%'), ('AUC of three networks 0.50 to 0.84', 'embedded', 'L1', '0.50 to 0.84 over 3'),
+                                     ('84 %; chance 19 %', 'embedded', 'X1', 'mean 0.84.*chance 0.19'), ('1.9, 2.0, 2.1, 1.5', 'embedded', 'S1', '1.9-fold'), ('1.9, 2.0, 2.1, 1.5', 'embedded', 'S4', '1.5-fold')):
+        assert number in readme and re.search(here, claims.here[column, id]), (number, claims.here[column, id])
+
+def test_claims_page_and_tally_are_what_the_tables_say():
+    from claims import claims_page, read_claims, tally
+    claims = read_claims()
+    assert claims_page(claims) == (ROOT/'CLAIMS.md').read_text(), 'run `make claims`'
+    assert tally(claims) in (ROOT/'README.md').read_text(), 'run `make notebooks` (nbs/index.ipynb) and `make readme`'
 
 
 # --- figures
@@ -168,7 +192,7 @@ def test_fetch_takes_files_from_the_mirror(mirror, monkeypatch):
 # --- everything
 
 def test_no_file_names_a_path_of_one_machine():
-    files = [p for folder in ('.', '.ci', 'cytoself_nb', 'tests', 'nbs') for p in (ROOT/folder).iterdir()
+    files = [p for folder in ('.', '.ci', 'cytoself_nb', 'docs', 'tests', 'nbs') for p in (ROOT/folder).iterdir()
              if p.is_file() and p.suffix in ('', '.py', '.ini', '.toml', '.txt', '.md', '.ipynb') and p != Path(__file__) and p.name != '.git']
     assert not [str(p.relative_to(ROOT)) for p in files if re.search(r'(?<![\w.])/(home|root|Users)/\w|' + re.escape(str(ROOT)), p.read_text(encoding='utf-8'))]
 

@@ -1,0 +1,41 @@
+"Put a row of links to the previous notebook, the index and the next one at the end of every numbered notebook"
+import json
+from pathlib import Path
+
+NBS = Path(__file__).resolve().parent.parent/'nbs'
+ID = 'neighbors'
+
+
+def neighbor_rows(
+    folder=NBS, # Folder of notebooks
+)->dict: # Path to Markdown, in the order of the numbers
+    "The row of links that belongs into each numbered notebook"
+    paths = sorted(Path(folder).glob('[0-9]*_*.ipynb'))
+    link = lambda arrow, p: f'[{arrow.format(p.stem)}]({p.name})'
+    return {p: ' · '.join([*(link('← {}', q) for q in paths[max(i - 1, 0):i]), '[index](index.ipynb)', *(link('{} →', q) for q in paths[i + 1:i + 2])]) for i, p in enumerate(paths)}
+
+
+def with_row(
+    notebook:dict, # A notebook
+    row:str,       # Its row of links
+)->dict: # The notebook with the row as its last cell
+    "Insert the row, or bring it up to date"
+    cells = [c for c in notebook['cells'] if c.get('id') != ID]
+    return notebook | dict(cells=[*cells, dict(cell_type='markdown', id=ID, metadata={}, source=[row])])
+
+
+def update(
+    folder=NBS, # Folder of notebooks
+)->list: # Names of the notebooks that changed
+    "Write the rows into the notebooks of `folder`; a second time nothing changes"
+    changed = []
+    for path, row in neighbor_rows(folder).items():
+        before = path.read_text(encoding='utf-8')
+        after = json.dumps(with_row(json.loads(before), row), indent=1, ensure_ascii=False, sort_keys=True) + '\n'
+        if after == before: continue
+        path.write_text(after, encoding='utf-8')
+        changed.append(path.name)
+    return changed
+
+
+if __name__ == '__main__': print('\n'.join(update()) or 'nothing to change')

@@ -21,6 +21,7 @@ import tifffile
 from joblib import Parallel, delayed
 from scipy import fft, ndimage as ndi
 from scipy.spatial.distance import cdist
+from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from . import __version__
@@ -677,6 +678,9 @@ def _rng(seed, protein, field, stream):
     "The generator of one part of one field: geometry, optics, protein, camera"
     return np.random.default_rng([seed, zlib.crc32(protein.encode()), field, stream])
 
+_one_thread = ThreadpoolController().wrap(limits=1, user_api='blas')   # sums have one order then, and a field the same pixels in every process
+
+@_one_thread
 def draw_stack(
     p,             # One row of the proteome, as a named tuple
     field:int=0,   # Number of the field

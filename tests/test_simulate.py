@@ -182,3 +182,13 @@ def test_a_second_line_has_other_crops():
     p = virtual_proteome(4).head(1)
     a, b = (np.concatenate(list(virtual_cells(p, 1, 3, 48, line=k)[0])) for k in 'ab')
     assert a.shape == b.shape == (3, 3, 48, 48) and (a != b).any()
+
+
+def test_a_field_has_the_same_pixels_for_any_number_of_threads():
+    "Sums of linear algebra have another order on two threads: on some processors a voxel of the seed's screen was one count off"
+    from threadpoolctl import threadpool_limits
+    protein = list(virtual_proteome(8, 0).itertuples())[0]
+    drawn = []
+    for threads in (1, 2):
+        with threadpool_limits(threads): drawn.append(draw_stack(protein, 1, 0, 160)[0])
+    assert (drawn[0] == drawn[1]).all()

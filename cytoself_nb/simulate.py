@@ -21,7 +21,7 @@ import tifffile
 from joblib import Parallel, delayed
 from scipy import fft, ndimage as ndi
 from scipy.spatial.distance import cdist
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from . import __version__
@@ -678,9 +678,6 @@ def _rng(seed, protein, field, stream):
     "The generator of one part of one field: geometry, optics, protein, camera"
     return np.random.default_rng([seed, zlib.crc32(protein.encode()), field, stream])
 
-_one_thread = ThreadpoolController().wrap(limits=1, user_api='blas')   # sums have one order then, and a field the same pixels in every process
-
-@_one_thread
 def draw_stack(
     p,             # One row of the proteome, as a named tuple
     field:int=0,   # Number of the field
@@ -691,18 +688,19 @@ def draw_stack(
     scope:Microscope=Microscope(), # Nuisance and optics
 )->tuple: # Stack (2, Z, H, W) uint16, channels protein and nucleus; the geometry
     "One raw field of view: two channels, 22 planes"
-    geometry, optics, protein, camera = (_rng(seed, p.protein, field, k) for k in range(4))
-    o, day = optics.normal(0, 1, 10), np.exp(scope.day*optics.normal(0, 1, 2))
-    c = draw_cells(geometry, size, pixel_um, line, scope.mitosis, scope.cycle, scope.crowd, scope.focus_um*o[0])
-    y, x = np.meshgrid(*[np.linspace(-1, 1, size, dtype=np.float32)]*2, indexing='ij')
-    light = 1 + np.float32(scope.illumination)*(np.float32(.7*o[1])*y + np.float32(.7*o[2])*x - np.float32(abs(o[3]))*(y**2 + x**2)).clip(-3, 3)
-    width = scope.psf*np.exp(scope.blur*o[4])
-    sigma = [.38*width/PLANE_UM, .12*width*c.px, .12*width*c.px]
-    shift = scope.chromatic_um*np.array([4*o[5], o[6], o[7]])*[1/PLANE_UM, c.px, c.px]
-    v, dna, bits = draw_protein(p, c, protein, scope), draw_dna(c, geometry), _debris(c, optics, scope)
-    for a in (v, dna): a += bits*(np.quantile(a.max(0)[::4, ::4], .99)*optics.uniform(.1, 1.2)/max(bits.max(), 1e-9))
-    return np.stack([_camera(v, camera, scope, p.level*day[0], light, (sigma, shift)),
-                     _camera(dna, camera, scope, 220*day[1], light, ([1.1*s for s in sigma], [0, 0, 0]))]), c
+    with threadpool_limits(1, user_api='blas'):   # sums have one order then, and a field the same pixels in every process
+        geometry, optics, protein, camera = (_rng(seed, p.protein, field, k) for k in range(4))
+        o, day = optics.normal(0, 1, 10), np.exp(scope.day*optics.normal(0, 1, 2))
+        c = draw_cells(geometry, size, pixel_um, line, scope.mitosis, scope.cycle, scope.crowd, scope.focus_um*o[0])
+        y, x = np.meshgrid(*[np.linspace(-1, 1, size, dtype=np.float32)]*2, indexing='ij')
+        light = 1 + np.float32(scope.illumination)*(np.float32(.7*o[1])*y + np.float32(.7*o[2])*x - np.float32(abs(o[3]))*(y**2 + x**2)).clip(-3, 3)
+        width = scope.psf*np.exp(scope.blur*o[4])
+        sigma = [.38*width/PLANE_UM, .12*width*c.px, .12*width*c.px]
+        shift = scope.chromatic_um*np.array([4*o[5], o[6], o[7]])*[1/PLANE_UM, c.px, c.px]
+        v, dna, bits = draw_protein(p, c, protein, scope), draw_dna(c, geometry), _debris(c, optics, scope)
+        for a in (v, dna): a += bits*(np.quantile(a.max(0)[::4, ::4], .99)*optics.uniform(.1, 1.2)/max(bits.max(), 1e-9))
+        return np.stack([_camera(v, camera, scope, p.level*day[0], light, (sigma, shift)),
+                         _camera(dna, camera, scope, 220*day[1], light, ([1.1*s for s in sigma], [0, 0, 0]))]), c
 
 # %% ../nbs/01_simulate.ipynb #167392d9
 def _check_screen(proteins, line, **numbers):

@@ -1,5 +1,7 @@
 "What several test files share: folders, throwaway notebooks, and one pass over all notebooks"
 import os
+import runpy
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -7,6 +9,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent/'shared'
+
+
+if os.environ.get('NO_NETWORK'):   # `make test NO_NETWORK=1`: all tests as on a machine without network, mirror and earlier downloads
+    SHARED = Path('/no/shared')
+    os.environ.pop('CYTOSELF_NB_MIRROR', None)
+    os.environ.pop('CI', None)
+    os.environ['CYTOSELF_NB_CACHE'] = tempfile.mkdtemp()
+    os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [str(ROOT/'tests/no_network'), os.environ.get('PYTHONPATH')]))
+    runpy.run_path(str(ROOT/'tests/no_network/sitecustomize.py'))   # this process has started already
 
 
 def need(path, what):
@@ -54,3 +65,16 @@ def smoke_run(tmp_path_factory):
     except (NotebookError, ValueError, OSError) as e: message = str(e)
     yield out/'runs/embedded-smoke-0', message
     patch.undo()
+
+
+@pytest.fixture(scope='session')
+def real_pictures():
+    "Can pictures of real cells be had here? Under CI they have to be"
+    from cytoself_nb.core import fetch
+    mirror = SHARED/'data/mirror'
+    with pytest.MonkeyPatch.context() as patch:
+        if mirror.is_dir() and not os.environ.get('CYTOSELF_NB_MIRROR'): patch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
+        try: return bool(fetch('opencell9', progress=False))
+        except OSError as e:
+            if os.environ.get('CI', '').lower() in ('1', 'true'): pytest.fail(f'no pictures of real cells: {e}')
+            return False

@@ -18,7 +18,7 @@ def read_claims(
     figures=ROOT/'figures', # Folder with one folder for each data set
 )->pd.DataFrame: # The columns of the tables, and `notebook` and `column`, the data set of the folder
     "The claims of all notebooks and data sets"
-    tables = [pd.read_csv(p, keep_default_na=False).assign(notebook=p.stem.removeprefix('claims_'), column=p.parent.name) for p in sorted(figures.glob('*/claims_*.csv'))]
+    tables = [pd.read_csv(p, dtype=str, keep_default_na=False).assign(notebook=p.stem.removeprefix('claims_'), column=p.parent.name) for p in sorted(figures.glob('*/claims_*.csv'))]
     if not tables: raise FileNotFoundError(f"no claims_*.csv in the folders of {figures}; expected at least one; run `make figures`")
     return pd.concat(tables, ignore_index=True)
 

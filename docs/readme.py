@@ -3,11 +3,11 @@ import re
 import sys
 
 REWRITES = [
-    (r'<style scoped>.*?</style>\n', ''),                             # of tables
-    (r'^```(\w*)\n(.*?^```)$', lambda m: f"```{m[1] or 'python'}\n{m[2]}"), # nbconvert knows no language
-    (r'\]\(\.\./', r']('),                                           # links from nbs/ become links from the root
+    (r'<style scoped>.*?</style>\n', ''),  # of tables
+    (r'^```(\w*)\n(.*?^```)$', lambda m: f"```{m[1] or 'python'}\n{m[2]}"),  # nbconvert knows no language
+    (r'\]\(\.\./', r']('),  # links from nbs/ become links from the root
     (r'\]\((\w+\.ipynb)', r'](nbs/\1'),
-    (r'\]\(#[^)]+\)', lambda m: m[0].lower()),                        # JupyterLab keeps capitals in the names of headings, code hosts don't
+    (r'\]\(#[^)]+\)', lambda m: m[0].lower()),  # JupyterLab keeps capitals in the names of headings, code hosts don't
 ]
 
 

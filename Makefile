@@ -36,12 +36,11 @@ ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to
 	$(RUN) --ablations '0,$(SEEDS)'
 	$(RUN) --seed 0 --only 12
 
-readme: $(READY)        ## write README.md from nbs/index.ipynb (links lose their ../, notebooks get their nbs/)
+readme: $(READY)        ## write README.md from nbs/index.ipynb
 	$(BIN)/jupyter nbconvert --log-level WARN --to markdown --stdout nbs/index.ipynb \
 	    --RegexRemovePreprocessor.enabled=True --RegexRemovePreprocessor.patterns='#\| *hide' \
 	    --TagRemovePreprocessor.enabled=True --TagRemovePreprocessor.remove_input_tags=hide-input \
-	    | awk '/<style scoped>/, /<\/style>/ {next} {if (/^```/) {inside = !inside; if (inside && $$0 == "```") $$0 = "```python"}} 1' \
-	    | sed -E 's#\]\(\.\./#](#g; s#\]\(([0-9A-Za-z_]+\.ipynb)#](nbs/\1#g' > $(BIN)/../README.md
+	    | $(BIN)/python docs/readme.py > $(BIN)/../README.md
 	cp $(BIN)/../README.md '$(README)'
 
 claims: $(READY)        ## write CLAIMS.md from the claims tables beside the figures

@@ -8,9 +8,10 @@ DATA = dict(embedded='virtual cells', yeast5='real yeast cells (yeast5)', hpa5='
 VERDICTS = ['yes', 'no', 'not judged']
 HEAD = """# Claims
 
-What the two papers say, and what came out here: **yes** (it holds here by a rule that the notebook states), **no** (it does not), or **not judged** (too few data, no labels,
-too short a training, or nothing to compare with); then the number, then the conditions in italics. *Virtual cells* are simulated. The tables are also beside the figures, as `claims_*.csv`.
-This page is written by `make claims`.
+What the two papers say, and what came out here: **yes** (it holds here by a rule that the notebook states),
+**no** (it does not), or **not judged** (too few data, no labels, too short a training, or nothing to compare with);
+then the number, then the conditions in italics. *Virtual cells* are simulated.
+The tables are also beside the figures, as `claims_*.csv`. This page is written by `make claims`.
 """
 
 
@@ -18,8 +19,10 @@ def read_claims(
     figures=ROOT/'figures', # Folder with one folder for each data set
 )->pd.DataFrame: # The columns of the tables, and `notebook` and `column`, the data set of the folder
     "The claims of all notebooks and data sets"
-    tables = [pd.read_csv(p, keep_default_na=False).assign(notebook=p.stem.removeprefix('claims_'), column=p.parent.name) for p in sorted(figures.glob('*/claims_*.csv'))]
-    if not tables: raise FileNotFoundError(f"no claims_*.csv in the folders of {figures}; expected at least one; run `make figures`")
+    paths = sorted(figures.glob('*/claims_*.csv'))
+    if not paths: raise FileNotFoundError(f"no claims_*.csv in the folders of {figures}; expected at least one; run `make figures`")
+    read = lambda p: pd.read_csv(p, dtype=str, keep_default_na=False)
+    tables = [read(p).assign(notebook=p.stem.removeprefix('claims_'), column=p.parent.name) for p in paths]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -38,9 +41,10 @@ def section(
 )->str: # Markdown
     "One notebook: a claim in each row, a data set in each column"
     columns = [c for c in DATA if c in set(rows.column)]
-    wide = rows.assign(cell=[cell(r) for r in rows.itertuples()]).groupby(['id', 'claim', 'paper', 'column'], sort=False).cell.agg('<br>'.join).unstack('column', fill_value='')
+    rows = rows.assign(cell=[cell(r) for r in rows.itertuples()])
+    wide = rows.groupby(['id', 'claim', 'paper', 'column'], sort=False).cell.agg('<br>'.join).unstack(fill_value='')
     line = lambda cells: '| ' + ' | '.join(cells) + ' |'
-    lines = [line([*(str(k).replace('|', '/') for k in key), *(row[c] for c in columns)]) for key, row in wide.iterrows()]
+    lines = [line([*(k.replace('|', '/') for k in key), *(row[c] for c in columns)]) for key, row in wide.iterrows()]
     head = [line(['id', 'claim', 'in the paper', *(DATA[c] for c in columns)]), line(['---']*(3 + len(columns)))]
     return '\n'.join([f'## [{notebook}](nbs/{notebook}.ipynb)', '', *head, *lines, ''])
 

@@ -11,8 +11,11 @@ def neighbor_rows(
 )->dict: # Path to Markdown, in the order of the numbers
     "The row of links that belongs into each numbered notebook"
     paths = sorted(Path(folder).glob('[0-9]*_*.ipynb'))
-    link = lambda arrow, p: f'[{arrow.format(p.stem)}]({p.name})'
-    return {p: ' · '.join([*(link('← {}', q) for q in paths[max(i - 1, 0):i]), '[index](index.ipynb)', *(link('{} →', q) for q in paths[i + 1:i + 2])]) for i, p in enumerate(paths)}
+    def row(i):
+        before = [f'[← {p.stem}]({p.name})' for p in paths[max(i - 1, 0):i]]
+        after = [f'[{p.stem} →]({p.name})' for p in paths[i + 1:i + 2]]
+        return ' · '.join([*before, '[index](index.ipynb)', *after])
+    return {p: row(i) for i, p in enumerate(paths)}
 
 
 def with_row(

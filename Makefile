@@ -16,7 +16,8 @@ BIN   := .venv/bin
 READY := .venv/ready
 RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PROFILE)' $(if $(filter-out 0,$(FORCE)),--force)
 
-.PHONY: figures test lab seeds ablations readme claims notebooks clean help
+# `make test NO_NETWORK=1` refuses every connection, as on a machine without network
+.PHONY: api figures test lab seeds ablations readme claims notebooks clean help
 
 figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=embedded SEED=0 ONLY=06,08 FORCE=1
 	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)')
@@ -45,6 +46,9 @@ readme: $(READY)        ## write README.md from nbs/index.ipynb
 
 claims: $(READY)        ## write CLAIMS.md from the claims tables beside the figures
 	$(BIN)/python docs/claims.py
+
+api: $(READY)           ## write docs/api.md, the page of public names
+	$(BIN)/python docs/api.py
 
 notebooks: $(READY)     ## run the notebooks in place, so that their saved outputs are fresh
 	$(BIN)/python docs/neighbors.py

@@ -1,1 +1,43 @@
+"""The cytoself paper as a library: what a user calls, by subject. Each name is imported when it is first used.
+
+Runs:      open_run, run_notebooks, fetch
+Images:    segment_nuclei, prepare_stack, prepare_stacks, prepare, read_folder, read_opencell
+Crops:     write_store, open_store, crop_store, crop_loader, split_by_field
+Network:   VectorQuantizer, CytoselfFull, save_weights, load_weights, load_published_weights
+Training:  cytoself_loss, cytoself_learner, train_model, trained_model, embed
+Maps:      umap_xy, test_embedding, read_embedding, plot_atlas, write_atlas_html
+Questions: protein_spectra, predict_localization, protein_profile, nearest_proteins
+Scores:    neighbours, purity, average_precision, clustering_score
+Baselines: cellprofiler_features, train_inpainting, inpainting_features
+DeepLoc:   DeepLoc, train_deeploc, deeploc_features, evaluate
+
+docs/api.md describes each of them. Everything else in the modules is internal: it can be imported, and may change."""
+
 __version__ = "0.1.0"
+
+_MODULES = dict(
+    core='open_run fetch', pipeline='run_notebooks',
+    segmentation='segment_nuclei', preprocessing='prepare_stack prepare_stacks',
+    data='prepare read_folder read_opencell write_store open_store crop_store crop_loader split_by_field',
+    quantizer='VectorQuantizer', model='CytoselfFull save_weights load_weights load_published_weights',
+    training='cytoself_loss cytoself_learner train_model trained_model embed',
+    atlas='umap_xy test_embedding read_embedding plot_atlas write_atlas_html neighbours purity',
+    spectra='protein_spectra predict_localization protein_profile nearest_proteins',
+    scores='average_precision clustering_score', cellprofiler='cellprofiler_features',
+    inpainting='train_inpainting inpainting_features', deeploc='DeepLoc train_deeploc deeploc_features', function='evaluate')
+_INTERNAL = ('simulate', 'complexes', 'vesicles', 'cross_dataset', 'ablations', 'yeast')   # modules without a public name
+_HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
+__all__ = list(_HOME)
+
+
+def __getattr__(name):
+    "A public name or a module, imported now"
+    from importlib import import_module
+    if name in _HOME: return getattr(import_module(f'{__name__}.{_HOME[name]}'), name)
+    if name in _MODULES or name in _INTERNAL: return import_module(f'{__name__}.{name}')
+    raise AttributeError(f"cytoself_nb has no {name!r}; expected one of {', '.join(__all__)}, or a module: {', '.join([*_MODULES, *_INTERNAL])}")
+
+
+def __dir__():
+    "What tab completion shows"
+    return sorted([*_HOME, *_MODULES, *_INTERNAL, '__version__'])

@@ -5,6 +5,7 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = dict(embedded='virtual cells', yeast5='real yeast cells (yeast5)', hpa5='real human cells (hpa5)')
+HEADS = DATA | dict(embedded='virtual cells, or what is named')
 VERDICTS = ['yes', 'no', 'not judged']
 HEAD = """# Claims
 
@@ -20,7 +21,7 @@ def read_claims(
 )->pd.DataFrame: # The columns of the tables, and `notebook` and `column`, the data set of the folder
     "The claims of all notebooks and data sets"
     paths = sorted(figures.glob('*/claims_*.csv'))
-    if not paths: raise FileNotFoundError(f"no claims_*.csv in the folders of {figures}; expected at least one; run `make figures`")
+    if not paths: raise FileNotFoundError(f"no claims_*.csv in {figures}; expected at least one; run `make figures`")
     read = lambda p: pd.read_csv(p, dtype=str, keep_default_na=False)
     tables = [read(p).assign(notebook=p.stem.removeprefix('claims_'), column=p.parent.name) for p in paths]
     return pd.concat(tables, ignore_index=True)
@@ -45,7 +46,7 @@ def section(
     wide = rows.groupby(['id', 'claim', 'paper', 'column'], sort=False).cell.agg('<br>'.join).unstack(fill_value='')
     line = lambda cells: '| ' + ' | '.join(cells) + ' |'
     lines = [line([*(k.replace('|', '/') for k in key), *(row[c] for c in columns)]) for key, row in wide.iterrows()]
-    head = [line(['id', 'claim', 'in the paper', *(DATA[c] for c in columns)]), line(['---']*(3 + len(columns)))]
+    head = [line(['id', 'claim', 'in the paper', *(HEADS[c] for c in columns)]), line(['---']*(3 + len(columns)))]
     return '\n'.join([f'## [{notebook}](nbs/{notebook}.ipynb)', '', *head, *lines, ''])
 
 
@@ -61,7 +62,7 @@ def tally(
 )->str: # Markdown
     "How many claims hold, by data set"
     count = claims.value_counts(['column', 'holds']).unstack(fill_value=0)
-    lines = [' | '.join([DATA[c], *(str(count.loc[c].get(v, 0)) for v in VERDICTS)]) for c in DATA if c in count.index]
+    lines = [' | '.join([HEADS[c], *(str(count.loc[c].get(v, 0)) for v in VERDICTS)]) for c in DATA if c in count.index]
     return '\n'.join([' | '.join(['data', *VERDICTS]), '|'.join(['---']*(1 + len(VERDICTS))), *lines])
 
 

@@ -19,7 +19,7 @@ RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PRO
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
 .PHONY: api figures test lab seeds ablations readme claims notebooks clean help
 
-figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=embedded SEED=0 ONLY=06,08 FORCE=1
+figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=embedded SEED=0 ONLY=11,20 FORCE=1
 	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)')
 
 test: $(READY)          ## all tests, the notebooks in the smoke profile among them
@@ -35,7 +35,7 @@ seeds: $(READY)         ## train further seeds, then show them beside seed 0; DA
 
 ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to two hours for the virtual cells, then show them
 	$(RUN) --ablations '0,$(SEEDS)'
-	$(RUN) --seed 0 --only 12
+	$(RUN) --seed 0 --only 33
 
 readme: $(READY)        ## write README.md from nbs/index.ipynb
 	$(BIN)/jupyter nbconvert --log-level WARN --to markdown --stdout nbs/index.ipynb \
@@ -54,6 +54,7 @@ notebooks: $(READY)     ## run the notebooks in place, so that their saved outpu
 	$(BIN)/python docs/neighbors.py
 	$(BIN)/nbdev-export
 	$(BIN)/nbdev-test --save --n-workers 0 --do-print --cell-timeout 0
+	$(BIN)/python docs/pictures.py
 	$(BIN)/nbdev-clean
 
 clean:                  ## delete what runs leave behind; figures and .venv stay

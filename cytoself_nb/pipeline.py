@@ -29,7 +29,7 @@ RUNNER = '90_pipeline'
 
 def numbered_notebooks(
     folder=NOTEBOOKS, # Folder of notebooks
-    only=(),          # Numbers to keep, such as `['06', '08']`; empty for all
+    only=(),          # Numbers to keep, such as `['11', '20']`; empty for all
 )->list: # Paths
     "The numbered notebooks of `folder`, in order, without the runner itself"
     found = {p.name.split('_')[0]: p for p in sorted(Path(folder).glob('[0-9]*_*.ipynb')) if p.stem != RUNNER}
@@ -271,7 +271,7 @@ def run_notebooks(
     data:str='embedded', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
     seed:int=0,          # Seed of everything random
-    only=(),             # Numbers of notebooks, such as `['06', '08']`; empty for all
+    only=(),             # Numbers of notebooks, such as `['11', '20']`; empty for all
     force:bool=False,    # Run also what has not changed?
     folder=NOTEBOOKS,    # Folder of notebooks
 )->pd.DataFrame: # One row per notebook: notebook, seconds, figures, reason, left_out
@@ -332,10 +332,10 @@ def main(
     p.add_argument('--data', default='embedded', help=f"{', '.join(DATASETS)}, or a folder of your own crops (default: embedded)")
     p.add_argument('--profile', default='demo', help='smoke, demo or paper (default: demo)')
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
-    p.add_argument('--only', default='', help='numbers of notebooks, such as 06,08 (default: all)')
+    p.add_argument('--only', default='', help='numbers of notebooks, such as 11,20 (default: all)')
     p.add_argument('--force', action='store_true', help='run also what has not changed')
     p.add_argument('--further-seeds', default='', help='train these seeds, such as 1,2, and keep their numbers for the tables over seeds; draws nothing')
-    p.add_argument('--ablations', default='', help='train the seven variants of 12_ablations for these seeds, such as 0,1,2; draws nothing')
+    p.add_argument('--ablations', default='', help='train the seven variants of 33_ablations for these seeds, such as 0,1,2; draws nothing')
     a = p.parse_args(argv)
     start = time.perf_counter()
     try:

@@ -1,5 +1,4 @@
 "Another data set: what the notebook can't say"
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -58,7 +57,7 @@ def test_channels_are_picked_by_name_and_distances_become_those_of_forty_microme
 
 def test_other_data_have_no_second_line(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
-    with pytest.raises(NotForTheseData, match='yeast5'): cd.line_b(open_run('yeast5', 'smoke', 0, '16_cross_dataset'))
+    with pytest.raises(NotForTheseData, match='yeast5'): cd.line_b(open_run('yeast5', 'smoke', 0, '40_cross_dataset'))
 
 
 def test_scale_bars_of_the_real_pictures(mirror, monkeypatch):

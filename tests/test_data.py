@@ -9,7 +9,6 @@ import tifffile
 import torch
 import zarr
 
-from cytoself_nb import data
 from cytoself_nb.core import cached, open_run
 from cytoself_nb.data import (SPLITS, Source, array_source, check_crops, class_names, crop_loader, crop_store, cut_fields, data_variance, default_channels,
                               open_store, pose, prepare, read_folder, read_hpa3, read_hpa5, read_image, read_opencell, read_opencell_proteins, read_yeast5,
@@ -180,9 +179,9 @@ def test_no_permission(tmp_path):
 def test_artefact_survives_a_failed_rebuild(tmp_path):
     "In a run folder the old store stays usable when a rebuild fails"
     build = lambda x: (lambda path: write_store(path, x, labels(), CHANNELS))
-    cached(tmp_path/'crops.zarr', dict(a=1), build(crops()), open_store, '04_data')
-    with pytest.raises(ValueError, match='NaN'): cached(tmp_path/'crops.zarr', dict(a=2), build(bad(np.nan)), open_store, '04_data')
-    check_rows(cached(tmp_path/'crops.zarr', dict(a=1), build(None), open_store, '04_data'))
+    cached(tmp_path/'crops.zarr', dict(a=1), build(crops()), open_store, '06_data')
+    with pytest.raises(ValueError, match='NaN'): cached(tmp_path/'crops.zarr', dict(a=2), build(bad(np.nan)), open_store, '06_data')
+    check_rows(cached(tmp_path/'crops.zarr', dict(a=1), build(None), open_store, '06_data'))
 
 
 # ---- channels and splits
@@ -420,7 +419,7 @@ def rewrite(folder, change): change(pd.read_csv(folder/'labels.csv')).to_csv(fol
 
 def test_own_folder(own, tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
-    run = open_run(str(own), 'smoke', 0, '04_data')
+    run = open_run(str(own), 'smoke', 0, '06_data')
     s = crop_store(run)
     assert s.images.shape == (40, 2, 64, 64) and s.channels == CHANNELS and class_names(s) == ['A', 'B']
     assert set(s.labels.fov) == {f'{p}_{f}' for p in 'AB' for f in range(5)} and set(s.labels.complex) == {'ribosome'}

@@ -174,7 +174,7 @@ def test_command_line(tmp_path):
         done = call(*args)
         assert done.returncode == 1 and sentence in done.stderr and 'Traceback' not in done.stderr
     start = time.time()
-    done = call('--profile', 'smoke', '--only', '00')
+    done = call('--profile', 'smoke', '--only', '01')
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith('1 run, 0 skipped') and done.stderr.strip() == ''
-    assert (tmp_path/'here/runs/embedded-smoke-0/notebooks/00_core.ipynb').stat().st_mtime > start - 1
+    assert (tmp_path/'here/runs/embedded-smoke-0/notebooks/01_core.ipynb').stat().st_mtime > start - 1

@@ -103,6 +103,10 @@ def test_notebooks_are_clean(copy):
     assert not differing(copy, 'nbs/*.ipynb'), 'run nbdev-clean'
 
 
+def test_ruff_finds_nothing():
+    run(BIN/'ruff', 'check', '.')
+
+
 # --- README
 
 def test_readme_examples_run():

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cytoself_nb.scores import (average_precision, centres_and_sizes, clustering_score, clustering_score_code, jackknife, judge_above, labelled, left_out,
-                                opencell_lists, plot_maps, representation_parts, score_levels, score_table)
+                                opencell_lists, plot_maps, score_table)
 
 
 @pytest.fixture(scope='module')

@@ -440,7 +440,7 @@ def leave_one_out(
     asked = (spectra if asked is None else asked).loc[lambda t: t.index.isin(able)]
     typical, read = family_spectra(spectra, families), lambda x: READINGS[reading](x, spectra.values)
     r = pearson(read(asked.values), read(typical.values))
-    own, mine = families[asked.index].to_numpy(), np.asarray(asked.index)
+    mine = np.asarray(asked.index)
     for p in np.unique(mine):
         f, rows = families[p], mine == p
         others = (typical.loc[f].values*size[f] - spectra.loc[p].values)/(size[f] - 1)

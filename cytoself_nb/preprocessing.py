@@ -162,7 +162,7 @@ def reduce_image(
     return np.stack([resize(i.astype(np.float32), shape, order=1, anti_aliasing=factor > 1) for i in image])
 
 # %% ../nbs/04_preprocessing.ipynb #5fd663ab
-DIAMETER_UM = 15.   # Nominal width of a HEK293T nucleus, µm; 02 estimates a median of 14.1 on seven real fields
+DIAMETER_UM = 15.   # Nominal width of a HEK293T nucleus, µm; 03 estimates a median of 14.1 on seven real fields
 
 def reduce_labels(
     labels:np.ndarray, # Label image

@@ -125,6 +125,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.core.Run': ('core.html#run', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._cache_folder': ('core.html#_cache_folder', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._fetch_one': ('core.html#_fetch_one', 'cytoself_nb/core.py'),
+                                  'cytoself_nb.core._palette_png': ('core.html#_palette_png', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._remove': ('core.html#_remove', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._replace_text': ('core.html#_replace_text', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._write_png': ('core.html#_write_png', 'cytoself_nb/core.py'),

@@ -190,13 +190,18 @@ def sha256_of(
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 # %% ../nbs/01_core.ipynb #56a4db34
-def _write_png(fig, path):
-    "Write a figure with at most 256 colors: half the bytes of one in true color, and the same picture to the eye"
+def _palette_png(raw):
+    "A PNG with at most 256 colors: half the bytes of one in true color, and the same picture to the eye"
     from PIL import Image
-    with io.BytesIO() as full:
-        fig.savefig(full, format='png', bbox_inches='tight')
-        picture = Image.open(full).convert('RGB')
-    picture.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(path, format='PNG', optimize=True)
+    out = io.BytesIO()
+    Image.open(io.BytesIO(raw)).convert('RGB').quantize(256, kmeans=1, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
+    return out.getvalue()
+
+def _write_png(fig, path):
+    "Write a figure as such a PNG"
+    full = io.BytesIO()
+    fig.savefig(full, format='png', bbox_inches='tight')
+    path.write_bytes(_palette_png(full.getvalue()))
 
 def save_fig(
     fig,                # Matplotlib figure

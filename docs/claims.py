@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from cytoself_nb.core import DATASETS as DATA
+
 ROOT = Path(__file__).resolve().parent.parent
-DATA = dict(embedded='virtual cells', yeast5='real yeast cells (yeast5)', hpa5='real human cells (hpa5)')
 HEADS = DATA | dict(embedded='virtual cells, or what is named')
 VERDICTS = ['yes', 'no', 'not judged']
 HEAD = """# Claims

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from cytoself_nb.core import _palette_png
+
 NBS = Path(__file__).resolve().parent.parent/'nbs'
 
 
@@ -14,11 +16,9 @@ def smaller(
 )->str: # The same picture with a palette, if that is smaller
     "Fewer bytes for a picture in a notebook; a picture that has a palette stays as it is"
     raw = base64.b64decode(text)
-    picture = Image.open(io.BytesIO(raw))
-    if picture.mode == 'P': return text
-    out = io.BytesIO()
-    picture.convert('RGB').quantize(256, kmeans=1, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
-    return base64.b64encode(out.getvalue()).decode() if len(out.getvalue()) < len(raw) else text
+    if Image.open(io.BytesIO(raw)).mode == 'P': return text
+    small = _palette_png(raw)
+    return base64.b64encode(small).decode() if len(small) < len(raw) else text
 
 
 def update(folder=NBS):

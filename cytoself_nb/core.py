@@ -189,7 +189,7 @@ def sha256_of(
     "SHA-256 of a file, read in blocks"
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
-# %% ../nbs/01_core.ipynb #56a4db34
+# %% ../nbs/01_core.ipynb #8bd249d8
 def _palette_png(raw):
     "A PNG with at most 256 colors: half the bytes of one in true color, and the same picture to the eye"
     from PIL import Image
@@ -203,6 +203,7 @@ def _write_png(fig, path):
     fig.savefig(full, format='png', bbox_inches='tight')
     path.write_bytes(_palette_png(full.getvalue()))
 
+# %% ../nbs/01_core.ipynb #56a4db34
 def save_fig(
     fig,                # Matplotlib figure
     name:str,           # File name, begins with the panel: `fig2_atlas`, `ed6_spectra`

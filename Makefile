@@ -35,7 +35,7 @@ seeds: $(READY)         ## train further seeds, then show them beside seed 0; DA
 
 ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to two hours for the virtual cells, then show them
 	$(RUN) --ablations '0,$(SEEDS)'
-	$(RUN) --seed 0 --only 33
+	$(RUN) --seed 0 --only 56
 
 readme: $(READY)        ## write README.md from nbs/index.ipynb
 	$(BIN)/jupyter nbconvert --log-level WARN --to markdown --stdout nbs/index.ipynb \

@@ -23,9 +23,9 @@ _MODULES = dict(
     training='cytoself_loss cytoself_learner train_model trained_model embed',
     atlas='umap_xy test_embedding read_embedding plot_atlas write_atlas_html neighbours purity',
     spectra='protein_spectra predict_localization protein_profile nearest_proteins',
-    scores='average_precision clustering_score', cellprofiler='cellprofiler_features',
+    fig4_scores='average_precision clustering_score', cellprofiler='cellprofiler_features',
     inpainting='train_inpainting inpainting_features', deeploc='DeepLoc train_deeploc deeploc_features', function='evaluate')
-_INTERNAL = ('simulate', 'complexes', 'vesicles', 'cross_dataset', 'ablations', 'yeast')   # modules without a public name
+_INTERNAL = ('simulate', 'fig3_complexes', 'ed5_vesicles', 'ed8_cross_dataset', 'fig4_ablations', 'yeast', 'runs')   # modules without a public name
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 __all__ = list(_HOME)
 

@@ -31,7 +31,7 @@ class Profile:
     decoder_width:int     # Channels in the first decoder layer
     batch:int             # Crops per training batch
     rate:float            # First learning rate of Adam
-    late:int              # Epochs before the quantizers start, see `12_training`
+    late:int              # Epochs before the quantizers start, see `13_training`
     crops_shown:int       # Training budget: crops shown to the network over all epochs
     max_epochs:int=100    # Epochs at most
 
@@ -144,7 +144,7 @@ def cached(
     settings:dict, # Everything the result depends on, JSON values
     build,         # `build(tmp)` writes the artefact to the path `tmp`
     load,          # `load(path)` reads it
-    made_by:str,   # Notebook whose result this is, such as `12_training`
+    made_by:str,   # Notebook whose result this is, such as `13_training`
 ):
     "Load the artefact at `path` if it was built with `settings`, else build it"
     path, side = Path(path), Path(f'{path}.settings.json')

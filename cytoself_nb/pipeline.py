@@ -319,7 +319,7 @@ def further_seeds(
 # %% ../nbs/90_pipeline.ipynb #55347a58
 def _ablations(data, profile, seeds):
     "`train_ablations` with the folders of this project"
-    from cytoself_nb.ablations import train_ablations
+    from cytoself_nb.fig4_ablations import train_ablations
     data = data if data in DATASETS else str(Path(data).expanduser().resolve())
     with _environment(**_folders(NOTEBOOKS.parent)): return train_ablations(data, profile, seeds)
 
@@ -335,7 +335,7 @@ def main(
     p.add_argument('--only', default='', help='numbers of notebooks, such as 11,20 (default: all)')
     p.add_argument('--force', action='store_true', help='run also what has not changed')
     p.add_argument('--further-seeds', default='', help='train these seeds, such as 1,2, and keep their numbers for the tables over seeds; draws nothing')
-    p.add_argument('--ablations', default='', help='train the seven variants of 33_ablations for these seeds, such as 0,1,2; draws nothing')
+    p.add_argument('--ablations', default='', help='train the seven variants of 56_fig4_ablations for these seeds, such as 0,1,2; draws nothing')
     a = p.parse_args(argv)
     start = time.perf_counter()
     try:

@@ -128,7 +128,7 @@ def code_tree(
     from scipy.cluster.hierarchy import leaves_list, linkage
     some = np.flatnonzero(used)
     if len(some) < 3:
-        warnings.warn(f"{len(some)} of {len(correlation)} codes occur; expected most of them; the codebook has collapsed (see 12_training), so the order of the codes means nothing; train longer", stacklevel=2)
+        warnings.warn(f"{len(some)} of {len(correlation)} codes occur; expected most of them; the codebook has collapsed (see 13_training), so the order of the codes means nothing; train longer", stacklevel=2)
         some = np.arange(len(correlation))
     tree = linkage(correlation[np.ix_(some, some)], 'average', metric='euclidean')
     return tree, np.concatenate([some[leaves_list(tree)], np.setdiff1d(np.arange(len(correlation)), some)])
@@ -714,7 +714,7 @@ def _new_codes(model, crops, size):
     channels = model.extra['channels']
     crops = np.asarray(crops)
     if crops.ndim != 4 or crops.shape[1:] != (channels.count('+') + 1, size, size):
-        raise ValueError(f"crops have the shape {crops.shape}; expected (n, {channels.count('+') + 1}, {size}, {size}) with the channels {channels}; cut them with 04_preprocessing, resize them with resize_crops")
+        raise ValueError(f"crops have the shape {crops.shape}; expected (n, {channels.count('+') + 1}, {size}, {size}) with the channels {channels}; cut them with 05_preprocessing, resize them with resize_crops")
     if not len(crops): raise ValueError("no crops at all; expected at least one")
     if not np.isfinite(crops.astype(np.float32)).all(): raise ValueError("crops hold NaN or infinite pixels; expected finite numbers; repair the images")
     if crops.min() < -1.001 or crops.max() > 1.001: raise ValueError(f"pixels go from {crops.min():.4g} to {crops.max():.4g}; expected fluorescence from 0 to 1 and distances from -1 to 1; scale them with unit_range")

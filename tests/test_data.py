@@ -179,9 +179,9 @@ def test_no_permission(tmp_path):
 def test_artefact_survives_a_failed_rebuild(tmp_path):
     "In a run folder the old store stays usable when a rebuild fails"
     build = lambda x: (lambda path: write_store(path, x, labels(), CHANNELS))
-    cached(tmp_path/'crops.zarr', dict(a=1), build(crops()), open_store, '06_data')
-    with pytest.raises(ValueError, match='NaN'): cached(tmp_path/'crops.zarr', dict(a=2), build(bad(np.nan)), open_store, '06_data')
-    check_rows(cached(tmp_path/'crops.zarr', dict(a=1), build(None), open_store, '06_data'))
+    cached(tmp_path/'crops.zarr', dict(a=1), build(crops()), open_store, '08_data')
+    with pytest.raises(ValueError, match='NaN'): cached(tmp_path/'crops.zarr', dict(a=2), build(bad(np.nan)), open_store, '08_data')
+    check_rows(cached(tmp_path/'crops.zarr', dict(a=1), build(None), open_store, '08_data'))
 
 
 # ---- channels and splits
@@ -419,7 +419,7 @@ def rewrite(folder, change): change(pd.read_csv(folder/'labels.csv')).to_csv(fol
 
 def test_own_folder(own, tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
-    run = open_run(str(own), 'smoke', 0, '06_data')
+    run = open_run(str(own), 'smoke', 0, '08_data')
     s = crop_store(run)
     assert s.images.shape == (40, 2, 64, 64) and s.channels == CHANNELS and class_names(s) == ['A', 'B']
     assert set(s.labels.fov) == {f'{p}_{f}' for p in 'AB' for f in range(5)} and set(s.labels.complex) == {'ribosome'}

@@ -26,7 +26,7 @@ def climbs(sources, order):
 
 def test_numbers_are_plain_and_every_module_has_one():
     stems = [p.stem for p in (ROOT/'nbs').glob('[0-9]*.ipynb')]
-    assert all(re.fullmatch(r'\d\d_[a-z_]+', s) for s in stems) and len({s[:2] for s in stems}) == len(stems)
+    assert all(re.fullmatch(r'\d\d_[a-z0-9_]+', s) for s in stems) and len({s[:2] for s in stems}) == len(stems)
     assert set(ORDER) == {p.stem for p in (ROOT/'cytoself_nb').glob('*.py') if not p.stem.startswith('_')}
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.scores import (average_precision, centres_and_sizes, clustering_score, clustering_score_code, jackknife, judge_above, labelled, left_out,
+from cytoself_nb.fig4_scores import (average_precision, centres_and_sizes, clustering_score, clustering_score_code, jackknife, judge_above, labelled, left_out,
                                 opencell_lists, plot_maps, score_table)
 
 

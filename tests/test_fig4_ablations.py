@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb import ablations as A
+from cytoself_nb import fig4_ablations as A
 from cytoself_nb.core import NotForTheseData, open_run
 
 
@@ -56,7 +56,7 @@ def fake(run, variant, value, epochs):
     folder.mkdir(parents=True)
     pd.DataFrame([dict(variant=variant, level='organelle', place='representation', metric='mAP', value=value, umap=np.nan, epoch=np.nan)]).to_csv(folder/'numbers.csv', index=False)
     model = dict(model={}, channels='protein', batch=32, rate=1e-3, start=True, epochs=epochs, seed=run.seed)
-    folder.with_name(f'{folder.name}.settings.json').write_text(json.dumps(dict(made_by='33_ablations', built='2026-01-01', settings=dict(model=model))))
+    folder.with_name(f'{folder.name}.settings.json').write_text(json.dumps(dict(made_by='56_fig4_ablations', built='2026-01-01', settings=dict(model=model))))
 
 
 def test_a_further_seed_adds_to_what_is_there(tmp_path, monkeypatch):

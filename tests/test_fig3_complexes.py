@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from conftest import need
 
-from cytoself_nb import complexes as C
+from cytoself_nb import fig3_complexes as C
 from cytoself_nb.core import NotForTheseData, fetch
 
 rng = np.random.default_rng(0)

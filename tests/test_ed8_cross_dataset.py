@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from conftest import need
 
-from cytoself_nb import cross_dataset as cd
+from cytoself_nb import ed8_cross_dataset as cd
 from cytoself_nb.core import NotForTheseData, fetch, open_run
 
 MODEL = SimpleNamespace(extra=dict(channels='protein+distance'), settings=dict(size=64))
@@ -57,7 +57,7 @@ def test_channels_are_picked_by_name_and_distances_become_those_of_forty_microme
 
 def test_other_data_have_no_second_line(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
-    with pytest.raises(NotForTheseData, match='yeast5'): cd.line_b(open_run('yeast5', 'smoke', 0, '40_cross_dataset'))
+    with pytest.raises(NotForTheseData, match='yeast5'): cd.line_b(open_run('yeast5', 'smoke', 0, '59_ed8_cross_dataset'))
 
 
 def test_scale_bars_of_the_real_pictures(mirror, monkeypatch):

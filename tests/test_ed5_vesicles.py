@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from conftest import need
 
-from cytoself_nb import vesicles as V
+from cytoself_nb import ed5_vesicles as V
 from cytoself_nb.core import fetch
 
 rng = np.random.default_rng(0)

@@ -13,6 +13,8 @@ DeepLoc:   DeepLoc, train_deeploc, deeploc_features, evaluate
 
 docs/api.md describes each of them. Everything else in the modules is internal: it can be imported, and may change."""
 
+from pathlib import Path
+
 __version__ = "0.1.0"
 
 _MODULES = dict(
@@ -25,7 +27,7 @@ _MODULES = dict(
     spectra='protein_spectra predict_localization protein_profile nearest_proteins',
     fig4_scores='average_precision clustering_score', cellprofiler='cellprofiler_features',
     inpainting='train_inpainting inpainting_features', deeploc='DeepLoc train_deeploc deeploc_features', function='evaluate')
-_INTERNAL = ('simulate', 'fig3_complexes', 'ed5_vesicles', 'ed8_cross_dataset', 'fig4_ablations', 'yeast', 'runs')   # modules without a public name
+_FILES = sorted(p.stem for p in Path(__file__).parent.glob('[a-z]*.py'))   # all modules
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 __all__ = list(_HOME)
 
@@ -34,10 +36,10 @@ def __getattr__(name):
     "A public name or a module, imported now"
     from importlib import import_module
     if name in _HOME: return getattr(import_module(f'{__name__}.{_HOME[name]}'), name)
-    if name in _MODULES or name in _INTERNAL: return import_module(f'{__name__}.{name}')
-    raise AttributeError(f"cytoself_nb has no {name!r}; expected one of {', '.join(__all__)}, or a module: {', '.join([*_MODULES, *_INTERNAL])}")
+    if name in _FILES: return import_module(f'{__name__}.{name}')
+    raise AttributeError(f"cytoself_nb has no {name!r}; expected one of {', '.join(__all__)}, or a module: {', '.join(_FILES)}")
 
 
 def __dir__():
     "What tab completion shows"
-    return sorted([*_HOME, *_MODULES, *_INTERNAL, '__version__'])
+    return sorted([*_HOME, *_FILES, '__version__'])

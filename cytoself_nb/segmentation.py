@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['OPENCELL_DIAMETER', 'LENGTHS', 'STEPS', 'NOISE_SEPARATION', 'drawn_nuclei', 'check_image', 'background_mask',
            'log_response', 'close_disk', 'fill_holes', 'cut_gaps', 'nucleus_mask', 'split_mask', 'reduction',
-           'block_mean', 'without_glow', 'half_height', 'estimate_diameter', 'separation', 'segment_nuclei', 'overlaps',
-           'match_counts', 'scores', 'check_labels']
+           'block_mean', 'without_glow', 'half_height', 'estimate_diameter', 'separation', 'segment_nuclei',
+           'check_labels']
 
 # %% ../nbs/04_segmentation.ipynb #a775cd99
 import numpy as np
@@ -247,37 +247,6 @@ def segment_nuclei(
     if 'outlines' not in without: labels = half_height(y, labels, w)
     labels = labels.repeat(k, 0).repeat(k, 1)[:x.shape[0], :x.shape[1]]
     return relabel_sequential(labels)[0].astype(np.int32)
-
-# %% ../nbs/04_segmentation.ipynb #6aad1d78
-def overlaps(
-    truth:np.ndarray, # Labels (H, W)
-    found:np.ndarray, # Labels (H, W)
-)->np.ndarray: # IoU (true nuclei, found nuclei)
-    "Intersection over union of each true with each found nucleus, from one contingency table"
-    if np.shape(truth) != np.shape(found): raise ValueError(f"truth has shape {np.shape(truth)} and found {np.shape(found)}; expected one shape")
-    (_, t), (_, f) = (np.unique(np.append(0, np.ravel(a)), return_inverse=True) for a in (truth, found))
-    t, f = t[1:], f[1:]
-    table = np.bincount(t*(f.max() + 1) + f, minlength=(t.max() + 1)*(f.max() + 1)).reshape(t.max() + 1, -1)
-    return (table/(table.sum(1, keepdims=True) + table.sum(0) - table).clip(1))[1:, 1:]
-
-def match_counts(
-    truth:np.ndarray, # Labels (H, W)
-    found:np.ndarray, # Labels (H, W)
-    iou:float=.5,     # Least overlap, at least 0.5
-)->tuple: # True positives, false positives, false negatives
-    "Nuclei found, invented and missed"
-    table = overlaps(truth, found)
-    right = int((table > iou).sum())
-    return right, table.shape[1] - right, table.shape[0] - right
-
-def scores(
-    counts, # One (tp, fp, fn) a picture
-)->dict: # `F1` and `AP_pooled` over all nuclei, `AP` = mean over pictures of tp/(tp+fp+fn)
-    "F1 over all nuclei, and average precision as StarDist counts it, pooled and as a mean over pictures"
-    c = np.asarray(counts, float)
-    tp, fp, fn = c.sum(0)
-    each = np.where(c.sum(1) > 0, c[:, 0]/c.sum(1).clip(1), 1)
-    return dict(F1=2*tp/max(2*tp + fp + fn, 1), AP=each.mean(), AP_pooled=tp/max(tp + fp + fn, 1))
 
 # %% ../nbs/04_segmentation.ipynb #9740d759
 def check_labels(

@@ -2,8 +2,11 @@
 import numpy as np
 import pytest
 
-from cytoself_nb.segmentation import (LENGTHS, STEPS, check_image, check_labels, close_disk, cut_gaps, drawn_nuclei, estimate_diameter, match_counts, overlaps,
-                                      reduction, scores, segment_nuclei)
+from skimage.measure import label
+
+from cytoself_nb.methods_segmentation import match_counts, overlaps, scores
+from cytoself_nb.segmentation import (LENGTHS, STEPS, check_image, check_labels, close_disk, cut_gaps, drawn_nuclei, estimate_diameter, half_height,
+                                      reduction, segment_nuclei, separation)
 
 
 @pytest.fixture(scope='module')
@@ -138,3 +141,19 @@ def test_gaps_inside_a_nucleus_stay():
 def test_large_nuclei_are_reduced_to_a_workable_size():
     for d in np.geomspace(5, 500, 50): assert min(d, 30) <= d/reduction(d) < 60
     assert max(LENGTHS.values()) < .2
+
+
+def test_outlines_lie_at_half_height_and_are_one_piece():
+    cone = np.clip(1 - np.hypot(*(np.indices((80, 80)) - 40))/30, 0, None)   # half of its mean height is at 25 of 30 pixels
+    core = (cone > .5).astype(np.int32)
+    wide = half_height(cone, core, 50)
+    assert cone[wide > 0].min() == pytest.approx(cone[core > 0].mean()/2, abs=.03)
+    islands = core.copy()
+    islands[38:42, 75:79] = 1                                                # a crumb far away
+    assert label(half_height(cone + (islands - core), islands, 20)).max() == 1
+
+
+def test_a_very_bright_thing_outside_does_not_hide_nuclei():
+    image, truth = drawn_nuclei(np.random.default_rng(0))
+    flare = np.where(np.hypot(*(np.indices(image.shape) - 128)) < 25, 20*image.max(), image)
+    assert separation(flare, truth, 30) > 50

@@ -6,11 +6,14 @@ import subprocess
 import sys
 import time
 
+import nbformat
 import pytest
 from conftest import ROOT, write_notebook
 
 from cytoself_nb import pipeline
-from cytoself_nb.pipeline import NotebookError, run_notebooks
+from cytoself_nb.core import open_run
+from cytoself_nb.pipeline import (NotebookError, artefact_settings, check_parameters, imported_modules, library_files, notebook_inputs,
+                                   numbered_notebooks, run_notebook, run_notebooks, runs_of)
 
 MAKE = """import json, pathlib
 path = pathlib.Path(OUT)/f'runs/embedded-smoke-{seed}'
@@ -178,3 +181,64 @@ def test_command_line(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith('1 run, 0 skipped') and done.stderr.strip() == ''
     assert (tmp_path/'here/runs/embedded-smoke-0/notebooks/01_core.ipynb').stat().st_mtime > start - 1
+
+
+# --- what a notebook depends on
+
+def test_imports_are_read_without_running():
+    assert imported_modules('import numpy\nfrom pkg.core import fetch', 'pkg') == {'core'}
+    assert imported_modules('def f():\n    from .model import Net', 'pkg') == {'model'}
+    assert imported_modules('%matplotlib inline\nfrom pkg import maps', 'pkg') == {'maps'}
+
+
+def test_imports_are_followed(tmp_path):
+    for name, text in dict(__init__='', quantizer='', model='from .quantizer import x', training='from tmp.model import y', maps='').items():
+        (tmp_path/f'{name}.py').write_text(text.replace('tmp', tmp_path.name))
+    found = library_files([f'from {tmp_path.name}.training import fit'], tmp_path)
+    assert [p.stem for p in found] == ['__init__', 'model', 'quantizer', 'training']
+    (tmp_path/'maps.html').write_text('a page')
+    assert tmp_path/'maps.html' in library_files([f'from {tmp_path.name}.maps import draw'], tmp_path)
+
+
+def test_artefacts_of_earlier_notebooks_and_other_seeds_count(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    run = open_run('embedded', 'smoke')
+    def artefact(folder, name, made_by):
+        path = run.path.parent/folder/name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('')
+        path.with_name(f'{name}.settings.json').write_text(json.dumps(dict(made_by=made_by, built='', settings={})))
+    artefact('embedded-smoke-0', 'crops.zarr', '08_data')
+    artefact('embedded-smoke-1', 'model', '13_training')
+    artefact('embedded-smoke-0', 'map', '20_maps')
+    artefact('yeast5-smoke-0', 'crops.zarr', '08_data')
+    found = [f'{p.parent.name}/{p.name}' for p in artefact_settings(run, '13_training')]
+    assert found == ['embedded-smoke-0/crops.zarr.settings.json', 'embedded-smoke-1/model.settings.json']
+    (run.path/'crops.zarr').unlink()
+    assert len(artefact_settings(run, '13_training')) == 1, 'settings without their artefact count'
+
+
+def test_prose_and_outputs_do_not_count_and_yeast_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    run, path = open_run('embedded', 'smoke'), write_notebook(tmp_path/'01_squares.ipynb', 'sum(range(4))')
+    before = notebook_inputs(path, {}, run)
+    nb = nbformat.read(path, 4)
+    nb.cells.append(nbformat.v4.new_markdown_cell('A better sentence.'))
+    nb.cells[1].outputs = [nbformat.v4.new_output('stream', text='6')]
+    nbformat.write(nb, path)
+    assert notebook_inputs(path, {}, run) == before
+    write_notebook(path, 'sum(range(5))')
+    assert [k for k, v in notebook_inputs(path, {}, run).items() if v != before[k]] == ['its cells']
+    assert [r.path.name.split('-')[0] for r in runs_of(['cells = yeast_run(run)'], run)] == ['embedded', 'virtual_yeast']
+    assert runs_of(['x = 1'], run) == [run]
+
+
+def test_a_notebook_without_the_tag_is_refused_and_a_dead_kernel_is_named(tmp_path):
+    bare = write_notebook(tmp_path/'01_bare.ipynb', '1', head='# nothing')
+    with pytest.raises(ValueError, match='no cell with the tag'): check_parameters(bare, dict(seed=7))
+    dies = write_notebook(tmp_path/'02_dies.ipynb', 'x = 1', 'import os\nos._exit(1)')
+    with pytest.raises(NotebookError, match='(?s)02_dies failed in cell 3 of 3.*DeadKernelError'): run_notebook(dies, tmp_path/'x.ipynb', {})
+
+
+def test_a_folder_without_notebooks_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no numbered notebooks'): numbered_notebooks(tmp_path)

@@ -4,8 +4,8 @@ Runs:      open_run, run_notebooks, fetch
 Images:    segment_nuclei, prepare_stack, prepare_stacks, prepare, read_folder, read_opencell
 Crops:     write_store, open_store, crop_store, crop_loader, split_by_field
 Network:   VectorQuantizer, CytoselfFull, save_weights, load_weights, load_published_weights
-Training:  cytoself_loss, cytoself_learner, train_model, trained_model, embed
-Maps:      umap_xy, test_embedding, read_embedding, plot_atlas, write_atlas_html
+Training:  cytoself_loss, cytoself_learner, train_network, train_model, trained_model, embed
+Maps:      umap_xy, crop_embedding, read_embedding, plot_atlas, write_atlas_html
 Questions: protein_spectra, predict_localization, protein_profile, nearest_proteins
 Scores:    neighbours, purity, average_precision, clustering_score
 Baselines: cellprofiler_features, train_inpainting, inpainting_features
@@ -18,15 +18,17 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 _MODULES = dict(
-    core='open_run fetch', pipeline='run_notebooks',
-    segmentation='segment_nuclei', preprocessing='prepare_stack prepare_stacks',
-    data='prepare read_folder read_opencell write_store open_store crop_store crop_loader split_by_field',
-    quantizer='VectorQuantizer', model='CytoselfFull save_weights load_weights load_published_weights',
-    training='cytoself_loss cytoself_learner train_model trained_model embed',
-    atlas='umap_xy test_embedding read_embedding plot_atlas write_atlas_html neighbours purity',
-    spectra='protein_spectra predict_localization protein_profile nearest_proteins',
-    fig4_scores='average_precision clustering_score', cellprofiler='cellprofiler_features',
-    inpainting='train_inpainting inpainting_features', deeploc='DeepLoc train_deeploc deeploc_features', function='evaluate')
+    core='open_run fetch', pipeline='run_notebooks', segmentation='segment_nuclei',
+    preprocessing='prepare_stack prepare_stacks', readers='prepare read_folder read_opencell',
+    data='write_store open_store crop_loader split_by_field',
+    runs='crop_store predict_localization protein_profile train_model trained_model crop_embedding',
+    quantizer='VectorQuantizer', model='CytoselfFull',
+    weights='save_weights load_weights load_published_weights', losses='cytoself_loss',
+    training='cytoself_learner train_network embed', maps='umap_xy read_embedding',
+    fig2_atlas='plot_atlas', webatlas='write_atlas_html', stats='neighbours purity average_precision',
+    spectra='protein_spectra', predict='nearest_proteins', fig4_scores='clustering_score',
+    cellprofiler='cellprofiler_features', inpainting='train_inpainting inpainting_features',
+    deeploc='DeepLoc train_deeploc deeploc_features', function='evaluate')
 _FILES = sorted(p.stem for p in Path(__file__).parent.glob('[a-z]*.py'))   # all modules
 _HOME = {name: module for module, names in _MODULES.items() for name in names.split()}
 __all__ = list(_HOME)

@@ -6,7 +6,7 @@
 __all__ = ['DEEPLOC_SIZES', 'RATES', 'DeepLoc', 'standardize', 'protein_parts', 'class_rows', 'ClassLoader', 'BestEpoch',
            'deeploc_features', 'protein_means', 'ProteinMeans', 'deeploc_learner', 'new_deeploc', 'deeploc_settings',
            'rate_table', 'load_deeploc', 'train_deeploc', 'class_logits', 'class_guesses', 'class_accuracy',
-           'seed_numbers', 'saved_bytes', 'cost_of']
+           'seed_numbers']
 
 # %% ../nbs/70_deeploc.ipynb #8acbc8b4
 import json, time, warnings
@@ -22,14 +22,14 @@ with warnings.catch_warnings():
     from fastai.callback.channelslast import ChannelsLast
 from safetensors.torch import load_file, save_file
 
-from .core import NotForTheseData, cached, data_label, need_labels, set_seed
-from .data import CropLoader, crop_store, default_channels, pose
-from .training import AutoPrecision, keep_freed_memory, tables_of_seeds
-from .yeast import yeast_run
+from .core import NotForTheseData, cached, set_seed
+from .data import CropLoader, default_channels
+from .losses import AutoPrecision, keep_freed_memory
+from .runs import crop_store
 
 # %% ../nbs/70_deeploc.ipynb #d0d49f65
 class DeepLoc(nn.Module):
-    "Eight convolutions and three dense layers (Kraus et al. 2017); `forward` gives logits, `features` the last hidden layer"
+    "Eight convolutions and three dense layers (Kraus et al. 2017); `features` gives the last hidden layer"
     def __init__(self,
         channels:int=2,         # Channels of a crop
         n_classes:int=17,       # Localization classes
@@ -40,16 +40,19 @@ class DeepLoc(nn.Module):
         decay:float=.9,         # Memory of batch norm's running statistics (reference .5)
     ):
         super().__init__()
-        self.settings = dict(channels=channels, n_classes=n_classes, size=size, width=width, hidden=hidden, logit_norm=logit_norm, decay=decay)
+        self.settings = dict(channels=channels, n_classes=n_classes, size=size, width=width, hidden=hidden,
+                             logit_norm=logit_norm, decay=decay)
         norm, layers, into = dict(eps=1e-3, momentum=1 - decay), [], channels
         for k, out in enumerate(width*np.array([1, 1, 2, 2, 4, 4, 4, 4])):
-            layers += [nn.Conv2d(into, int(out), 3, padding=1), nn.BatchNorm2d(int(out), **norm), nn.ReLU()]
+            out = int(out)
+            layers += [nn.Conv2d(into, out, 3, padding=1), nn.BatchNorm2d(out, **norm), nn.ReLU()]
             if k in (1, 3, 7): layers.append(nn.MaxPool2d(2, ceil_mode=True))
-            into = int(out)
+            into = out
         self.conv, side = nn.Sequential(*layers), -(-size//8)
-        dense = lambda a, b: [nn.Linear(a, b), nn.BatchNorm1d(b, **norm), nn.ReLU()]
+        def dense(a, b): return [nn.Linear(a, b), nn.BatchNorm1d(b, **norm), nn.ReLU()]
         self.dense = nn.Sequential(*dense(into*side*side, hidden), *dense(hidden, hidden))
-        self.last = nn.Sequential(nn.Linear(hidden, n_classes), nn.BatchNorm1d(n_classes, **norm) if logit_norm else nn.Identity())
+        after = nn.BatchNorm1d(n_classes, **norm) if logit_norm else nn.Identity()
+        self.last = nn.Sequential(nn.Linear(hidden, n_classes), after)
     def features(self, x): return self.dense(self.conv(x).flatten(1))
     def forward(self, x): return self.last(self.features(x))
 
@@ -74,39 +77,50 @@ def protein_parts(
         if len(order) >= 2: part[order[:n]] = 'test'
     return part
 
+# %% ../nbs/70_deeploc.ipynb #ba879f18
 def class_rows(
     store,             # Crop store
     rule:str='cells',  # `cells` (paper) or `proteins`
     seed:int=0,        # Seed of the split by protein
 )->dict: # Split -> rows of the store that have a localization
     "Which crops train, validate and test"
-    if rule not in ('cells', 'proteins'): raise ValueError(f"unknown split {rule!r}; expected cells or proteins")
+    if rule not in ('cells', 'proteins'):
+        raise ValueError(f"unknown split {rule!r}; expected cells or proteins")
     t = store.labels
     part, known = t.split, t.localization.notna()
     if rule == 'proteins':
-        part = t.protein.map(protein_parts(t[known].drop_duplicates('protein').set_index('protein').localization, seed))
-        if not (part == 'val').any(): part = part.where(~((part == 'train') & (t.split == 'val')), 'val')   # too few proteins: validate on their other cells
+        place = t[known].drop_duplicates('protein').set_index('protein').localization
+        part = t.protein.map(protein_parts(place, seed))
+        if not (part == 'val').any():   # too few proteins: validate on their other cells
+            part = part.where(~((part == 'train') & (t.split == 'val')), 'val')
     rows = {s: np.flatnonzero(known & (part == s)) for s in ('train', 'val', 'test')}
     if empty := [s for s, r in rows.items() if not len(r)]:
-        raise NotForTheseData(f"no crop is left for {' and '.join(empty)} in the split by {rule}; expected a localization with two proteins or more, one to learn from and one to test; add proteins to have this analysis")
+        raise NotForTheseData(f"no crop is left for {' and '.join(empty)} in the split by {rule}; expected a "
+                              "localization with two proteins or more, one to learn from and one to test; "
+                              "add proteins to have this analysis")
     return rows
 
 # %% ../nbs/70_deeploc.ipynb #86b7208d
 class ClassLoader(CropLoader):
     "Batches `(x, class)` of any rows of a crop store"
-    def __init__(self, store, rows, classes, channels, batch=32, shuffle=False, seed=0, device=None, size=None, scale=True):
-        super().__init__(store, store.labels.split.iloc[rows[0]], channels, batch, shuffle, shuffle, seed, device)
+    def __init__(self, store, rows, classes, channels, batch=32, shuffle=False, seed=0, device=None,
+                 size=None, scale=True):
+        split = store.labels.split.iloc[rows[0]]
+        super().__init__(store, split, channels, batch, shuffle, shuffle, seed, device)
         self.rows = self.dataset = np.sort(np.asarray(rows))
         self.n, self.vocab, self.size, self.scale = len(self.rows), list(classes), size, scale
-        self.codes = torch.from_numpy(pd.Categorical(store.labels.localization, categories=self.vocab).codes.astype(np.int64))
+        codes = pd.Categorical(store.labels.localization, categories=self.vocab).codes
+        self.codes = torch.from_numpy(codes.astype(np.int64))
     def get_idxs(self):
         if not self.shuffle: return self.rows.tolist()
-        rng, self.rng_pose = np.random.default_rng([self.seed, self.epoch]), np.random.default_rng([self.seed, self.epoch, 1])
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self.rng_pose = np.random.default_rng([self.seed, self.epoch, 1])
         self.epoch += 1
         number = self.rows//self.step
         shards = rng.permutation(np.unique(number))
-        order = np.concatenate([rng.permutation(self.rows[np.isin(number, shards[a:a+8])]) for a in range(0, len(shards), 8)])
-        return order[:len(order) - (len(order) % self.bs == 1)].tolist()   # batch norm can't train on one crop
+        eight = (np.isin(number, shards[a:a+8]) for a in range(0, len(shards), 8))
+        order = np.concatenate([rng.permutation(self.rows[some]) for some in eight])
+        return order[:len(order) - (len(order) % self.bs == 1)].tolist()   # batch norm needs two crops
     def after_batch(self, b):
         x, y = super().after_batch(b)
         free = 0 if self.size is None else x.shape[-1] - self.size
@@ -114,7 +128,8 @@ class ClassLoader(CropLoader):
         x = x[..., dy:x.shape[-2] - free + dy, dx:x.shape[-1] - free + dx]
         return (standardize(x) if self.scale else x), y
     def new(self, dataset=None, cls=None, shuffle=False, **kwargs):
-        return ClassLoader(self.store, self.rows, self.vocab, self.channels, self.bs, shuffle, self.seed, self.device, self.size, self.scale)
+        return ClassLoader(self.store, self.rows, self.vocab, self.channels, self.bs, shuffle, self.seed,
+                           self.device, self.size, self.scale)
 
 # %% ../nbs/70_deeploc.ipynb #dcdef463
 class BestEpoch(Callback):
@@ -123,22 +138,29 @@ class BestEpoch(Callback):
     def __init__(self): self.rows, self.best, self.weights = [], float('inf'), None
     def after_epoch(self):
         row = dict(zip(('train_loss', 'valid_loss', 'accuracy'), map(float, self.recorder.values[-1])))
-        if not np.isfinite(row['train_loss']): raise ValueError(f"the loss is {row['train_loss']} in epoch {len(self.rows)}; lower the learning rate or look at the images")
+        if not np.isfinite(row['train_loss']):
+            raise ValueError(f"the loss is {row['train_loss']} in epoch {len(self.rows)}; "
+                             "lower the learning rate or look at the images")
         self.rows.append(dict(epoch=len(self.rows) + 1, **row))
         if row['valid_loss'] < self.best:
-            self.best, self.weights = row['valid_loss'], {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+            self.best = row['valid_loss']
+            self.weights = {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
     def after_fit(self):
         if self.weights is not None: self.model.load_state_dict(self.weights)
 
+# %% ../nbs/70_deeploc.ipynb #ef6c7e77
 def deeploc_features(
     model:DeepLoc, # Network
     loader,        # Loader of crops
 )->tuple: # (n, 512) representation and (n, classes) logits, float32
     "Last hidden layer and logits of each crop, in evaluation mode and full precision"
-    training, device = model.training, next(model.parameters()).device
+    training, device, out = model.training, next(model.parameters()).device, []
     model.eval()
     try:
-        with torch.no_grad(): out = [(f.cpu().numpy(), model.last(f).cpu().numpy()) for x, *_ in loader for f in [model.features(x.to(device))]]
+        with torch.no_grad():
+            for x, *_ in loader:
+                f = model.features(x.to(device))
+                out.append((f.cpu().numpy(), model.last(f).cpu().numpy()))
     finally: model.train(training)
     return tuple(np.concatenate(part) for part in zip(*out))
 
@@ -154,12 +176,16 @@ class ProteinMeans(Callback):
     "Keep the protein means of some crops before training and after every epoch"
     order = 62
     def __init__(self, loader, proteins): self.loader, self.proteins, self.kept = loader, proteins, []
-    def _keep(self): self.kept.append(protein_means(deeploc_features(self.model, self.loader)[0], self.proteins).to_numpy(np.float32))
+    def _keep(self):
+        features, _ = deeploc_features(self.model, self.loader)
+        self.kept.append(protein_means(features, self.proteins).to_numpy(np.float32))
     def before_fit(self): self._keep()
     def after_epoch(self): self._keep()
 
 # %% ../nbs/70_deeploc.ipynb #e4fcaae4
-DEEPLOC_SIZES = dict(smoke=dict(width=4, epochs=1, batch=32, runs=3), demo=dict(width=8, epochs=16, batch=32, runs=3), paper=dict(width=64, epochs=30, batch=128, runs=3))
+DEEPLOC_SIZES = dict(smoke=dict(width=4, epochs=1, batch=32, runs=3),
+                     demo=dict(width=8, epochs=16, batch=32, runs=3),
+                     paper=dict(width=64, epochs=30, batch=128, runs=3))
 RATES = (1e-3, 6e-4, 3e-4, 1e-4, 5e-5)   # Methods
 
 def deeploc_learner(
@@ -174,9 +200,14 @@ def deeploc_learner(
     "A fastai learner: cross-entropy, Adam, mixed precision where the device has it"
     classes, device = sorted(store.labels.localization.dropna().unique()), default_device()
     keep_freed_memory()
-    loaders = [ClassLoader(store, rows[s], classes, default_channels(store), batch, s == 'train', seed, device, model.settings['size'], scale) for s in ('train', 'val')]
+    def loader(split):
+        return ClassLoader(store, rows[split], classes, default_channels(store), batch, split == 'train',
+                           seed, device, model.settings['size'], scale)
+    cbs = [BestEpoch(), AutoPrecision()]
+    if model.settings['width'] >= 16: cbs.append(ChannelsLast())   # slower for eight channels
+    loaders = DataLoaders(loader('train'), loader('val'), device=device)
     opt = partial(OptimWrapper, opt=torch.optim.Adam, fused=True)
-    return Learner(DataLoaders(*loaders, device=device), model.to(device), CrossEntropyLossFlat(), opt, lr=lr, metrics=accuracy, cbs=[BestEpoch(), AutoPrecision(), *[ChannelsLast()]*(model.settings['width'] >= 16)])   # slow in the gradient of batch norm over eight channels
+    return Learner(loaders, model.to(device), CrossEntropyLossFlat(), opt, lr=lr, metrics=accuracy, cbs=cbs)
 
 # %% ../nbs/70_deeploc.ipynb #b855ab79
 def new_deeploc(
@@ -189,21 +220,31 @@ def new_deeploc(
     n = store.labels.localization.nunique()
     return DeepLoc(len(default_channels(store).split('+')), n, store.images.shape[-1], sizes['width'])
 
-def deeploc_settings(run, **more): "What a trained network of a run depends on"; return DEEPLOC_SIZES[run.profile.name] | dict(data=json.loads(Path(f'{crop_store(run).path}.settings.json').read_text())['settings'], seed=run.seed, edition=1) | more
+def deeploc_settings(
+    run,    # The run
+    **more, # Further settings
+)->dict:
+    "What a trained network of a run depends on"
+    data = json.loads(Path(f'{crop_store(run).path}.settings.json').read_text())['settings']
+    return DEEPLOC_SIZES[run.profile.name] | dict(data=data, seed=run.seed, edition=1) | more
 
+# %% ../nbs/70_deeploc.ipynb #d8ff588e
 def rate_table(
     run,              # The run
     rule:str='cells', # Split: `cells` (paper) or `proteins`
 )->pd.DataFrame: # rate, valid_loss, accuracy after one epoch
     "Validation loss of the paper's five learning rates in one split"
     def build(tmp):
-        rows, found = class_rows(crop_store(run), rule, run.seed), []
+        store, batch = crop_store(run), DEEPLOC_SIZES[run.profile.name]['batch']
+        rows, found = class_rows(store, rule, run.seed), []
         for rate in RATES:
-            learn = deeploc_learner(crop_store(run), rows, new_deeploc(run, run.seed), DEEPLOC_SIZES[run.profile.name]['batch'], rate, run.seed)
+            learn = deeploc_learner(store, rows, new_deeploc(run, run.seed), batch, rate, run.seed)
             with learn.no_bar(), learn.no_logging(): learn.fit(1)
-            found.append(dict(rate=rate, valid_loss=learn.best_epoch.rows[-1]['valid_loss'], accuracy=learn.best_epoch.rows[-1]['accuracy']))
+            last = learn.best_epoch.rows[-1]
+            found.append(dict(rate=rate, valid_loss=last['valid_loss'], accuracy=last['accuracy']))
         pd.DataFrame(found).to_csv(tmp, index=False)
-    return cached(run.path/f'deeploc-rates-{rule}.csv', deeploc_settings(run, rates=RATES, rule=rule), build, pd.read_csv, '70_deeploc')
+    settings = deeploc_settings(run, rates=RATES, rule=rule)
+    return cached(run.path/f'deeploc-rates-{rule}.csv', settings, build, pd.read_csv, '70_deeploc')
 
 # %% ../nbs/70_deeploc.ipynb #cbb65028
 def load_deeploc(
@@ -211,9 +252,12 @@ def load_deeploc(
 )->DeepLoc: # In evaluation mode
     "Rebuild a network from its file alone"
     from safetensors import safe_open
-    if not Path(path).is_file(): raise FileNotFoundError(f"no weights at {path}; train a network or give another path")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no weights at {path}; train a network or give another path")
     with safe_open(path, 'pt') as f: about = f.metadata() or {}
-    if about.get('format') != 'deeploc 1': raise ValueError(f"{path} has the format {about.get('format')!r}; expected a file of train_deeploc; give another path")
+    if about.get('format') != 'deeploc 1':
+        raise ValueError(f"{path} has the format {about.get('format')!r}; expected a file of train_deeploc; "
+                         "give another path")
     model = DeepLoc(**json.loads(about['settings']))
     model.load_state_dict(load_file(path))
     return model.eval()
@@ -231,15 +275,20 @@ def train_deeploc(
         rows, seed, start = class_rows(store, rule, run.seed), 1000*run.seed + repeat, time.perf_counter()
         learn = deeploc_learner(store, rows, new_deeploc(run, seed), sizes['batch'], rate, seed)
         test = np.flatnonzero(store.labels.split == 'test')
-        keep = ProteinMeans(ClassLoader(store, test, learn.dls.vocab, default_channels(store), 128), store.labels.protein.iloc[test].to_numpy())
+        loader = ClassLoader(store, test, learn.dls.vocab, default_channels(store), 128)
+        keep = ProteinMeans(loader, store.labels.protein.iloc[test].to_numpy())
         learn.add_cb(keep)
         with learn.no_bar(), learn.no_logging(): learn.fit(sizes['epochs'])
         tmp.mkdir()
-        save_file({k: v.cpu().contiguous() for k, v in learn.model.state_dict().items()}, tmp/'model.safetensors', dict(format='deeploc 1', settings=json.dumps(learn.model.settings)))
-        pd.DataFrame(learn.best_epoch.rows).assign(seconds=time.perf_counter() - start).to_csv(tmp/'history.csv', index=False)
+        weights = {k: v.cpu().contiguous() for k, v in learn.model.state_dict().items()}
+        about = dict(format='deeploc 1', settings=json.dumps(learn.model.settings))
+        save_file(weights, tmp/'model.safetensors', about)
+        history = pd.DataFrame(learn.best_epoch.rows).assign(seconds=time.perf_counter() - start)
+        history.to_csv(tmp/'history.csv', index=False)
         np.save(tmp/'means.npy', np.stack(keep.kept))
         pd.Series(sorted(set(keep.proteins)), name='protein').to_csv(tmp/'proteins.csv', index=False)
-    return cached(run.path/f'deeploc-{rule}-{repeat}', deeploc_settings(run, rule=rule, rate=rate, repeat=repeat), build, Path, '70_deeploc')
+    settings = deeploc_settings(run, rule=rule, rate=rate, repeat=repeat)
+    return cached(run.path/f'deeploc-{rule}-{repeat}', settings, build, Path, '70_deeploc')
 
 # %% ../nbs/70_deeploc.ipynb #cd6e2777
 def class_logits(
@@ -262,65 +311,46 @@ def class_guesses(
     store = crop_store(run)
     rows = class_rows(store, rule, run.seed)['test']
     classes, logits = class_logits(run, folder, rows)
-    return store.labels.iloc[rows][['protein', 'localization']].assign(guess=classes[logits.argmax(1)], row=rows).reset_index(drop=True)
+    t = store.labels.iloc[rows][['protein', 'localization']]
+    return t.assign(guess=classes[logits.argmax(1)], row=rows).reset_index(drop=True)
 
+# %% ../nbs/70_deeploc.ipynb #ea037231
 def class_accuracy(
     guesses:pd.DataFrame, # From `class_guesses`
     times:int=1000,       # Resamples of the proteins
-)->pd.DataFrame: # One row per class and `all cells`, `mean of classes`: accuracy, low, high (95 % interval), cells, proteins
+)->pd.DataFrame: # what (a class, `all cells`, `mean of classes`), accuracy, low, high, cells, proteins
     "Accuracy per class with intervals over proteins"
-    t = guesses.assign(right=guesses.guess == guesses.localization).groupby(['localization', 'protein']).right.agg(['sum', 'size']).reset_index()
-    rng, groups = np.random.default_rng(0), {c: np.flatnonzero(t.localization == c) for c in sorted(t.localization.unique())}
-    weight = np.zeros((times, len(t)))                                         # how often each protein is drawn, class by class
+    t = guesses.assign(right=guesses.guess == guesses.localization).groupby(['localization', 'protein'])
+    t = t.right.agg(['sum', 'size']).reset_index()
+    rng, weight = np.random.default_rng(0), np.zeros((times, len(t)))   # how often each protein is drawn
+    groups = {c: np.flatnonzero(t.localization == c) for c in sorted(t.localization.unique())}
     for ix in groups.values(): weight[:, ix] = rng.multinomial(len(ix), np.full(len(ix), 1/len(ix)), times)
     right, size, every, one = t['sum'].to_numpy(), t['size'].to_numpy(), np.arange(len(t)), np.ones(len(t))
-    share = lambda ix, w: (w[..., ix]@right[ix])/(w[..., ix]@size[ix])
+    def share(ix, w): return (w[..., ix]@right[ix])/(w[..., ix]@size[ix])
     rows = [(c, share(ix, one), share(ix, weight), ix) for c, ix in groups.items()]
-    rows += [('mean of classes', np.mean([r[1] for r in rows]), np.mean([r[2] for r in rows], 0), every), ('all cells', share(every, one), share(every, weight), every)]
-    ends = lambda ix, draws: np.quantile(draws, (.025, .975)) if len(ix) > 1 else (np.nan, np.nan)
-    return pd.DataFrame([dict(what=c, accuracy=float(v), low=ends(ix, d)[0], high=ends(ix, d)[1], cells=int(size[ix].sum()), proteins=len(ix)) for c, v, d, ix in rows])
+    rows += [('mean of classes', np.mean([r[1] for r in rows]), np.mean([r[2] for r in rows], 0), every),
+             ('all cells', share(every, one), share(every, weight), every)]
+    out = []
+    for c, v, draws, ix in rows:
+        low, high = np.quantile(draws, (.025, .975)) if len(ix) > 1 else (np.nan, np.nan)
+        out.append(dict(what=c, accuracy=float(v), low=low, high=high, cells=int(size[ix].sum()),
+                        proteins=len(ix)))
+    return pd.DataFrame(out)
 
 # %% ../nbs/70_deeploc.ipynb #0067b9e2
 def seed_numbers(
     run, # The run (virtual yeast or other data)
 )->pd.DataFrame: # split, repeat, what, accuracy, low, high
     "Accuracy of all trained networks of one seed, kept in the run folder"
-    if run.data == 'embedded': raise NotForTheseData("seeds of the second paper's networks belong to the virtual yeast cells; make seeds DATA=virtual_yeast")
+    if run.data == 'embedded':
+        raise NotForTheseData("seeds of the second paper's networks belong to the virtual yeast cells; "
+                              "make seeds DATA=virtual_yeast")
     def build(tmp):
         jobs = [('cells', k) for k in range(DEEPLOC_SIZES[run.profile.name]['runs'])] + [('proteins', 0)]
-        parts = [class_accuracy(class_guesses(run, train_deeploc(run, k, rule), rule)).assign(split=rule, repeat=k) for rule, k in jobs]
-        t = pd.concat(parts)
+        guesses = {(rule, k): class_guesses(run, train_deeploc(run, k, rule), rule) for rule, k in jobs}
+        t = pd.concat([class_accuracy(g).assign(split=rule, repeat=k) for (rule, k), g in guesses.items()])
         t[t.what.isin(['all cells', 'mean of classes'])].to_csv(tmp, index=False)
-    same = dict(model=DEEPLOC_SIZES[run.profile.name], channels=default_channels(crop_store(run)), batch=None, rate=None, start=None)
-    return cached(run.path/'deeploc_numbers.csv', dict(model=same, of=deeploc_settings(run, rates='of each split')), build, pd.read_csv, '70_deeploc')
-
-# %% ../nbs/70_deeploc.ipynb #61b62d4f
-def saved_bytes(
-    step, # Function without arguments that returns a loss
-)->int: # Bytes that autograd keeps, each storage counted once
-    "Memory that a forward pass holds for the backward pass"
-    seen = {}
-    def keep(t): seen[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes(); return t
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t): step()
-    return sum(seen.values())
-
-def cost_of(
-    name:str,       # What it is
-    model,          # Network
-    loss,           # Function(model) -> loss of one batch
-    embed,          # Function(model) -> representation of one batch
-    crops:int,      # Crops in the batch
-    steps:int=2,    # Steps that are timed, after one that is not; the fastest counts
-)->dict: # name, parameters, saved_MiB_per_crop, train_crops_per_s, embed_crops_per_s (one core, CPU time)
-    "Parameters, memory and speed of one network on this machine"
-    opt, times = torch.optim.Adam(model.parameters(), 1e-5, fused=True), []
-    for _ in range(steps + 1):
-        start = time.process_time(); loss(model.train()).backward(); opt.step(); opt.zero_grad(); times.append(time.process_time() - start)
-    def once():
-        start = time.process_time(); embed(model)
-        return time.process_time() - start
-    model.eval()
-    with torch.no_grad(): fastest = min([once() for _ in range(steps + 1)][1:])
-    own = sum(p.untyped_storage().nbytes() for p in model.parameters())
-    return dict(name=name, parameters=sum(p.numel() for p in model.parameters()), saved_MiB_per_crop=(saved_bytes(lambda: loss(model.train())) - own)/2**20/crops,
-                train_crops_per_s=crops/min(times[1:]), embed_crops_per_s=crops/max(fastest, 1e-9))
+    same = dict(model=DEEPLOC_SIZES[run.profile.name], channels=default_channels(crop_store(run)),
+                batch=None, rate=None, start=None)
+    settings = dict(model=same, of=deeploc_settings(run, rates='of each split'))
+    return cached(run.path/'deeploc_numbers.csv', settings, build, pd.read_csv, '70_deeploc')

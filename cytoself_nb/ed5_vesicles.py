@@ -13,14 +13,15 @@ import warnings
 import numpy as np
 import pandas as pd
 import torch
-from .atlas import crop_pictures, micrometres, umap_xy
+
+from .core import NotForTheseData, PALETTE, cached, fetch
+from .data import open_store, select_channels, split_rows, write_store
 from .fig3_complexes import permutation_p
-from .core import PALETTE, NotForTheseData, cached, fetch, figure_style, need_labels, save_claims, save_fig
-from .data import crop_store, default_channels, open_store, select_channels, split_rows, write_store
 from .preprocessing import read_stacks
+from .runs import crop_store, seed_table, trained_model
 from .simulate import virtual_proteome, write_screen
-from .spectra import histograms, plot_beside, some_crops
-from .training import embed_batches, seed_table, tables_of_seeds, trained_model
+from .spectra import histograms
+from .training import embed_batches
 
 # %% ../nbs/54_ed5_vesicles.ipynb #f5705150
 GO = dict(lysosome=('GO:0005764', 'GO:0005765'), endosome=('GO:0031901',))

@@ -10,10 +10,11 @@ __all__ = ['read_corum', 'complex_sets', 'protein_complexes', 'complete_complexe
 # %% ../nbs/53_fig3_complexes.ipynb #381ca1ba
 import numpy as np
 import pandas as pd
-from .core import PALETTE, NotForTheseData, data_label, fetch, figure_style, save_claims, save_fig
+
+from .core import NotForTheseData, PALETTE, fetch
 from .data import names_in
-from .spectra import READINGS, pearson, protein_spectra, single_localization, test_codes
-from .training import seed_table, tables_of_seeds, trained_model
+from .runs import seed_table, split_codes, trained_model
+from .spectra import READINGS, pearson, protein_spectra, single_localization
 
 # %% ../nbs/53_fig3_complexes.ipynb #f0abfd28
 def read_corum(
@@ -223,7 +224,7 @@ def seed_numbers(
 )->pd.DataFrame: # what, value, n
     "AUC of pairs and shares of nearest partners for the network of this run"
     def build():
-        codes, labels = test_codes(run)
+        codes, labels = split_codes(run, 'test')
         sets, _ = protein_complexes(labels, least=3)
         spectra, families = protein_spectra(codes, labels.protein, trained_model(run).settings['n_codes']), single_localization(labels)
         names, r, same, near = complex_pairs(spectra, sets, families)

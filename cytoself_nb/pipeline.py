@@ -20,7 +20,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 from tqdm import tqdm
 
 import cytoself_nb
-from .core import DATASETS, NotForTheseData, Run, _replace_text, fetch, has_stacks, open_run, registry
+
+from .core import (DATASETS, NotForTheseData, Run, _replace_text, fetch, has_stacks, open_run, registry)
 
 # %% ../nbs/90_pipeline.ipynb #e529258b
 PACKAGE = Path(cytoself_nb.__file__).resolve().parent

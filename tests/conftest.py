@@ -78,3 +78,11 @@ def real_pictures():
         except OSError as e:
             if os.environ.get('CI', '').lower() in ('1', 'true'): pytest.fail(f'no pictures of real cells: {e}')
             return False
+
+
+@pytest.fixture(scope='session')
+def tiny_store(tmp_path_factory):
+    "Twenty crops of two simulated proteins"
+    from cytoself_nb.data import write_store
+    from cytoself_nb.simulate import virtual_cells, virtual_proteome
+    return write_store(tmp_path_factory.mktemp('tiny')/'crops.zarr', *virtual_cells(virtual_proteome(2), fields=5, cells=2, size=64))

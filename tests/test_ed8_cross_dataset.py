@@ -1,13 +1,12 @@
-"Another data set: what the notebook can't say"
+"Another cell line: what may be asked, and which proteins are"
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import need
 
 from cytoself_nb import ed8_cross_dataset as cd
-from cytoself_nb.core import NotForTheseData, fetch, open_run
+from cytoself_nb.core import NotForTheseData, open_run
 
 MODEL = SimpleNamespace(extra=dict(channels='protein+distance'), settings=dict(size=64))
 
@@ -60,41 +59,8 @@ def test_other_data_have_no_second_line(tmp_path, monkeypatch):
     with pytest.raises(NotForTheseData, match='yeast5'): cd.line_b(open_run('yeast5', 'smoke', 0, '59_ed8_cross_dataset'))
 
 
-def test_scale_bars_of_the_real_pictures(mirror, monkeypatch):
-    "The bar is found in all nine, also where a bright nucleus touches it, and the fields have a plausible width"
-    monkeypatch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
-    files = cd.real_files('opencell9')
-    assert {f.stem for f in files} == set(cd.REAL)
-    for f in files:
-        r = cd.read_rendering(f)
-        assert 55 < r.protein.shape[0]*.4 < 75 and .11 < r.pixel_um < .41, f.stem
-        left, below = np.asarray(cd.read_image(f)).shape[1], cd.find_scale_bar(cd.read_image(f)[..., :3])
-        assert below[3] - below[2] > 10*(below[1] - below[0])/2 and below[3] < left
-
-
-def test_a_picture_without_bar_or_colour_is_refused(tmp_path):
-    from skimage.io import imsave
-    imsave(tmp_path/'grey.png', np.tile(np.arange(128, dtype=np.uint8), (128, 1)), check_contrast=False)
-    with pytest.raises(ValueError, match='coloured picture'): cd.read_rendering(tmp_path/'grey.png')
-    with pytest.raises(ValueError, match='no scale bar'): cd.find_scale_bar(np.zeros((100, 100, 3)))
-
-
 def test_shared_proteins_were_trained_on_and_have_one_localization():
     proteome = pd.DataFrame(dict(protein=list('fedcba'), localization=['x', 'x', 'x', None, 'y', 'y'], truth_main=['x', 'x', 'x', 'x', 'y', 'y'], held_out=False))
     labels = pd.DataFrame(dict(protein=list('abcdef'), split=['train']*5 + ['test']))
     assert cd.shared_proteins(labels, proteome, 1).protein.tolist() == ['a', 'd']
     assert cd.shared_proteins(labels, proteome, 2).protein.tolist() == ['a', 'b', 'd', 'e']
-
-
-def test_rates_with_families_that_are_missing():
-    r = pd.DataFrame([[3., 2], [2, 3.]], index=['p', 'q'], columns=['x', 'y'])
-    assert cd.rank_rates(r, pd.Series(dict(p='x', q='nowhere')))['n'] == 1
-    assert cd.class_rates(r, ['x', 'nowhere']) == dict(n=1)
-
-
-def test_structures_of_the_allen_institute_are_those_derived_elsewhere(mirror, shared, monkeypatch):
-    monkeypatch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
-    known = pd.read_csv(need(shared/'data/derived/tables/allen_tagged_genes.tsv', 'the derived table'), sep='\t').query('in_hipsc_single_cell_2022')
-    assert cd.allen_structures().values.tolist() == known[['gene', 'structure']].values.tolist()
-    graded = pd.read_csv(fetch('2021-09-29-public-annotations-flat.csv', progress=False)[0])
-    assert set(known.gene[known.in_opencell]) == set(known.gene) & set(graded.target_name)

@@ -1,4 +1,4 @@
-"Ablations: rules on made numbers, and what an interrupted or a further training leaves"
+"Ablations: intervals on made numbers, and what an interrupted or a further training leaves"
 import json
 
 import numpy as np
@@ -7,19 +7,6 @@ import pytest
 
 from cytoself_nb import fig4_ablations as A
 from cytoself_nb.core import NotForTheseData, open_run
-
-
-def curve(values, variant='full', seed=0, level='organelle'):
-    return pd.DataFrame([dict(variant=variant, seed=seed, level=level, place='validation', metric='mAP', epoch=e + 1, value=v) for e, v in enumerate(values)])
-
-
-def test_convergence_looks_at_the_last_quarter_and_at_the_mean_over_seeds():
-    rises = curve([.1, .2, .3, .4, .5, .6, .6, .64])
-    falls = curve([.1, .2, .3, .4, .5, .6, .6, .56], seed=1)
-    assert not A.convergence(rises).converged['full']
-    assert A.convergence(pd.concat([rises, falls])).converged['full']
-    assert A.convergence(rises).rise['full'] == pytest.approx(.04)
-    assert A.convergence(pd.concat([rises, curve([.5]*8, level='complex')]), 'complex').converged['full']
 
 
 @pytest.mark.parametrize('n, expected', [(2, 12.706), (3, 4.3027), (5, 2.7764)])

@@ -6,8 +6,8 @@ import torch
 
 from cytoself_nb.core import NotForTheseData, set_seed
 from cytoself_nb.data import write_store
-from cytoself_nb.inpainting import (LAYERS, PairedCellInpainting, PairLoader, field_test, inpainting_features, inpainting_learner, load_inpainting, pair_targets)
-from cytoself_nb.model import save_weights
+from cytoself_nb.inpainting import (LAYERS, PairedCellInpainting, PairLoader, field_test, inpainting_features, inpainting_learner, load_inpainting, pair_targets, store_features, train_inpainting)
+from cytoself_nb.weights import save_weights
 
 
 @pytest.mark.parametrize('channels, markers, count', [(2, 1, 7_323_521), (3, 2, 7_324_529)])
@@ -78,6 +78,14 @@ def test_training_resumes_and_learns(tmp_path):
     fit(1, tmp_path/'b.pt')
     assert fit(3, tmp_path/'b.pt') == pytest.approx(whole, rel=1e-5)
     assert whole[-1] < whole[0]
+
+
+def test_training_of_a_store_gives_a_network_that_says_its_channels(tmp_path):
+    s = store(tmp_path/'s', ['f0']*6 + ['f1']*4 + ['f2']*3, split=['train']*6 + ['val']*4 + ['test']*3)
+    net = train_inpainting(s, 1, batch=4, csv=tmp_path/'history.csv')
+    assert net.extra == dict(channels='protein+nucleus', best_epoch=0) and not net.training and (tmp_path/'history.csv').exists()
+    found = store_features(s, net, ['conv1_1'], most=5)['conv1_1']
+    assert {k: v.shape for k, v in found.items()} == dict(train=(5, 96), val=(4, 96), test=(3, 96))
 
 
 def test_not_finite_is_named(tmp_path):

@@ -1,5 +1,7 @@
 """The network against arrays that the authors' own TensorFlow graph has written, and weight files that don't fit."""
 import os, pickle, shutil
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -9,10 +11,49 @@ import pytest
 import torch
 from conftest import need
 
-from cytoself_nb.model import CytoselfFull, GROUPS, _targets, load_published_weights, load_weights, plain_port, save_weights
+from fastcore.test import test_close as close
+from torch.nn import functional as F
+
+from cytoself_nb.model import ConvUnit, CytoselfFull, MBConv, MergeUnit, Residual, SqueezeExcite, decoder_scales, fan_out_, glorot_, resize_matrix, same_pad
+from cytoself_nb.quantizer import Quantized, VectorQuantizer
+from cytoself_nb.weights import GROUPS, _targets, load_published_weights, load_weights, save_weights
 
 ORACLE = Path(os.environ.get('CYTOSELF_NB_ORACLE') or Path(__file__).resolve().parents[2]/'shared'/'oracle')
 SMALL = dict(size=64, n_codes=16, hidden=8, decoder_width=16, n_classes=3)
+
+
+# --- the network as one would write it first: same weights, none of the shortcuts
+
+def _plain_unit(self, x):
+    x = self.norm(self.conv(x if self.pad is None else F.pad(x, self.pad)))
+    return F.silu(x) if self.act else x
+
+
+def _plain_merge(self, maps):
+    "Resize all channels of the global map, concatenate, convolve"
+    coarse, fine = maps
+    m = resize_matrix(coarse.shape[-1], fine.shape[-1]).to(coarse)
+    return _plain_unit(self, torch.cat([torch.einsum('bcij,hi,wj->bchw', coarse, m, m), fine], 1))
+
+
+def _plain_quantizer(self, x):
+    "All distances at once, then the smallest"
+    z = x.permute(0, 2, 3, 1).reshape(-1, self.dim)
+    codes = torch.cdist(z, self.codebook).argmin(1)
+    chosen = self.codebook[codes]
+    loss = (z.detach() - chosen).square() + self.commitment * (z - chosen.detach()).square()
+    through = (z + (chosen - z).detach()).view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
+    return Quantized(through, codes.view(len(x), -1), loss.view(len(x), -1).mean(1))
+
+
+def plain_port(model):
+    "A copy of `model`, channels first, nothing folded or rearranged"
+    plain = deepcopy(model).to(memory_format=torch.contiguous_format)
+    plain.layout = torch.contiguous_format
+    for m in plain.modules():
+        forward = {ConvUnit: _plain_unit, MergeUnit: _plain_merge, VectorQuantizer: _plain_quantizer}.get(type(m))
+        if forward: m.forward = partial(forward, m)
+    return plain
 
 
 @pytest.fixture(scope='module')
@@ -153,3 +194,79 @@ def test_autocast_trains_with_finite_gradients():
     (out.reconstruction.float().square().mean() + out.local_logits.square().mean() + out.global_logits.square().mean()
      + (out.local_vq + out.global_vq + out.intermediate).mean()).backward()
     assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_gradients_of_the_plain_network_agree():
+    def loss_of(model, x):
+        o = model(x)
+        return (o.reconstruction.square().mean() + o.local_logits.square().mean() + o.global_logits.square().mean()
+                + (o.local_vq + o.global_vq + o.intermediate).mean())
+    torch.manual_seed(0)
+    ours, x = CytoselfFull(**SMALL | dict(dropout=0.)), torch.rand(3, 2, 64, 64)
+    plain = plain_port(ours)
+    losses = [loss_of(m, x) for m in (ours, plain)]
+    for l in losses: l.backward()
+    assert losses[0].item() == pytest.approx(losses[1].item(), abs=1e-4)
+    scale = max(t.grad.abs().max() for t in plain.parameters())   # a bias in front of a norm has a gradient of rounding only
+    assert all((a.grad - b.grad).abs().max() < 1e-3*scale for a, b in zip(ours.parameters(), plain.parameters()))
+
+
+def test_padding_and_starting_values_are_those_of_the_authors():
+    assert (same_pad(3, 2, 100), same_pad(3, 2, 25), same_pad(5, 1, 25)) == ((0, 1), (1, 1), (2, 2))
+    wide, deep, dense = torch.nn.Conv2d(320, 576, 1), torch.nn.Conv2d(1152, 1152, 5, groups=1152), torch.nn.Linear(400, 200)
+    fan_out_(wide), fan_out_(deep), glorot_(dense)
+    close(wide.weight.std().item(), (2/576)**.5, eps=1e-3)
+    close(deep.weight.std().item(), (2/25)**.5, eps=5e-3)
+    close(dense.weight.std().item(), (2/600)**.5, eps=1e-3)
+    assert not dense.bias.any() and ConvUnit(4, 4, 3).norm.eps == 1e-3
+
+
+def test_units():
+    gate, x = SqueezeExcite(8, 2), torch.randn(2, 8, 5, 5)
+    torch.nn.init.zeros_(gate.expand.weight)                 # every gate is sigmoid(0) = 1/2
+    assert (gate(x) - x/2).abs().max() < 1e-6
+    unit, x = Residual(4).eval(), torch.randn(2, 4, 5, 5)
+    torch.nn.init.zeros_(unit.second.norm.weight)            # silenced: what is left is swish of the input
+    assert (unit(x) - F.silu(x)).abs().max() < 1e-6
+    n = lambda m: sum(t.numel() for k, t in m.state_dict().items() if not k.endswith('num_batches_tracked'))
+    assert n(MBConv(24, 24, 3, 1, 6, 25, nominal=24)) == 11_334   # block 2b of the authors' list
+    assert n(MBConv(64, 80, 3, 2, 6, 25, nominal=40)) == 44_010   # the first of the second encoder
+    deep = ConvUnit(4, 4, 3, pad=(1, 1), groups=4)
+    with torch.autocast('cpu', dtype=torch.bfloat16): assert deep(torch.randn(2, 4, 5, 5).bfloat16()).dtype == torch.float32
+
+
+def test_sides_of_the_decoder():
+    sides, x = [], torch.randn(2, 64, 4, 4)
+    for step in decoder_scales(64, 4, 25, last=64):
+        x = step(x)
+        if isinstance(step, ConvUnit): sides.append(tuple(x.shape[1:3]))
+    assert sides == [(32, 7), (32, 13), (64, 25)]
+
+
+def test_a_folded_norm_gives_the_same_map():
+    unit, x = ConvUnit(3, 6, 3, 2, same_pad(3, 2, 10), bias=True), torch.randn(2, 3, 10, 10)
+    unit.norm.running_mean.normal_(0, .2), unit.norm.running_var.uniform_(.5, 2)
+    torch.nn.init.uniform_(unit.norm.weight, .5, 2)
+    unit.eval()
+    with torch.no_grad(): folded = unit(x)
+    assert folded.shape == (2, 6, 5, 5) and (folded - unit(x)).abs().max() < 1e-5
+
+
+def test_files_of_others_and_mixed_settings_are_refused(tmp_path):
+    from safetensors.torch import save_file
+    save_file({'weight': torch.zeros(3)}, tmp_path/'other.safetensors')
+    with pytest.raises(ValueError, match='of another program'): load_weights(tmp_path/'other.safetensors')
+    model = CytoselfFull(**SMALL)
+    model.settings['hidden'] += 1
+    save_weights(model, tmp_path/'mixed.safetensors')
+    with pytest.raises(ValueError, match='head1.0.bias is'): load_weights(tmp_path/'mixed.safetensors')
+    model.settings = dict(layers=3)
+    save_weights(model, tmp_path/'bad.safetensors')
+    with pytest.raises(ValueError, match='give no network'): load_weights(tmp_path/'bad.safetensors')
+    with h5py.File(tmp_path/'empty.h5', 'w') as f: f['x'] = 1
+    with pytest.raises(ValueError, match='group encoder1 is missing; found x'): load_published_weights(tmp_path/'empty.h5')
+    with pytest.raises(FileNotFoundError, match='no weights at'): load_published_weights(tmp_path/'nothing.h5')
+
+
+def test_a_batch_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match='this network expects'): CytoselfFull(**SMALL)(torch.rand(3, 1, 64, 64))

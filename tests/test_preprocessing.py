@@ -1,4 +1,4 @@
-"Preprocessing: damaged stacks, axes, killed runs, workers; what the notebook says about good stacks is tested there"
+"Preprocessing: bad stacks, killed runs, workers, distances and crops; the notebook shows the good ones"
 import json
 import os
 import signal
@@ -14,26 +14,15 @@ import pytest
 import tifffile
 from scipy import ndimage as ndi
 
-from cytoself_nb.preprocessing import (cut_crops, distance_from_nucleus, find_nuclei, judge_nuclei, max_projection, prepare_stack, prepare_stacks, read_stacks, reduce_image,
-                                       signed_distance, stack_info, stacks_table, unit_range)
+from test_stacks import stack, write
+
+from cytoself_nb.preprocessing import (bright_nuclei, cut_crops, distance_from_nucleus, find_nuclei, judge_nuclei, prepare_stack, prepare_stacks,
+                                       read_stacks, reduce_labels, sharpness, signed_distance, unit_range)
 
 
 def discs(image, diameter=None):
     "A plain segmenter: everything brighter than half of the maximum"
     return ndi.label(image > image.max()/2)[0]
-
-
-def stack(seed=0, planes=3, side=260, dtype=np.uint16):
-    "Protein noise and four bright discs (2, planes, side, side)"
-    rng, yx = np.random.default_rng(seed), np.mgrid[:side, :side]
-    x = rng.poisson(20, (2, planes, side, side))
-    for k, centre in enumerate([(110, 120), (155, 140), (110, 30), (250, 100)]): x[1, k % planes] += 180*(np.hypot(*(yx - np.array(centre)[:, None, None])) < 19)
-    return x.astype(dtype)
-
-
-def write(path, x, axes='CZYX', names=('protein', 'nucleus'), **kw):
-    tifffile.imwrite(path, x, ome=True, metadata=dict(axes=axes, Channel=dict(Name=list(names)), PhysicalSizeX=.2, PhysicalSizeXUnit='µm'), **kw)
-    return path
 
 
 @pytest.fixture
@@ -45,43 +34,7 @@ def screen(tmp_path):
     return folder
 
 
-# ---- reading
-
-@pytest.mark.parametrize('compression', [None, 'zlib'])
-@pytest.mark.parametrize('share', [.0, .02, .1, .3, .5, .7, .9, .97, .999])
-def test_a_stack_cut_anywhere_is_never_taken_for_whole(share, compression, tmp_path):
-    x = stack(planes=5, side=64)
-    whole = write(tmp_path/'w.ome.tif', x, compression=compression).read_bytes()
-    (tmp_path/'cut.ome.tif').write_bytes(whole[:int(share*len(whole))])
-    try: got = max_projection(tmp_path/'cut.ome.tif')
-    except ValueError as e: assert 'cut.ome.tif' in str(e) and ('damaged' in str(e) or 'empty' in str(e))
-    else: np.testing.assert_array_equal(got, x.max(1))   # only bytes that nobody needs were lost
-
-
-@pytest.mark.parametrize('axes', ['CZYX', 'ZCYX', 'CYXZ', 'YXZC', 'YXCZ', 'ZYXC'])
-@pytest.mark.parametrize('dtype', [np.uint8, np.uint16, np.float32])
-def test_every_order_of_axes(axes, dtype, tmp_path):
-    x = stack(planes=3, side=20).astype(dtype)
-    x[:, :, 3, 4] = 255
-    tifffile.imwrite(tmp_path/'a.tif', np.ascontiguousarray(x.transpose(['CZYX'.index(a) for a in axes])), photometric='minisblack')
-    got = max_projection(tmp_path/'a.tif', axes, (0, 1))
-    assert got.dtype == dtype
-    np.testing.assert_array_equal(got, x.max(1))
-
-
-def test_metadata_axes_of_planar_and_interleaved_colours(tmp_path):
-    rgb = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
-    tifffile.imwrite(tmp_path/'rgb.tif', rgb, photometric='rgb')
-    np.testing.assert_array_equal(max_projection(tmp_path/'rgb.tif', channels=(1, 2)), rgb.transpose(2, 0, 1)[1:])
-
-
-def test_big_endian_and_tiles(tmp_path):
-    x = stack(planes=2, side=64)
-    tifffile.imwrite(tmp_path/'b.tif', x, byteorder='>', photometric='minisblack', metadata=dict(axes='CZYX'))
-    write(tmp_path/'t.ome.tif', x, tile=(32, 32), compression='zlib')
-    np.testing.assert_array_equal(max_projection(tmp_path/'b.tif', channels=(0, 1)), x.max(1))
-    np.testing.assert_array_equal(max_projection(tmp_path/'t.ome.tif'), x.max(1))
-
+# ---- bad stacks
 
 @pytest.mark.parametrize('change, says', [
     (lambda f: f.write_bytes(b'not a picture'), 'damaged or cut short'),
@@ -122,6 +75,17 @@ def test_a_repaired_stack_is_taken_in(screen, tmp_path):
     (screen/'s4.ome.tif').write_bytes(good)
     assert not len(prepare_stacks(screen, tmp_path/'work', discs, workers=1)[2])
     assert not len(pd.read_csv(tmp_path/'work/rejects.csv'))
+
+
+def test_only_a_changed_stack_is_done_again(screen, tmp_path):
+    calls = []
+    def spy(image, diameter): calls.append(1); return discs(image, diameter)
+    prepare_stacks(screen, tmp_path/'work', spy, workers=1)
+    prepare_stacks(screen, tmp_path/'work', spy, workers=1)
+    assert len(calls) == 6
+    write(screen/'s1.ome.tif', stack(9))
+    prepare_stacks(screen, tmp_path/'work', spy, workers=1)
+    assert len(calls) == 7 and not list((tmp_path/'work').glob('.*'))     # nothing half written
 
 
 def test_full_disk_stops_the_run(screen, tmp_path, monkeypatch):
@@ -220,19 +184,6 @@ def test_labels_and_source_belong_together(screen, tmp_path):
     assert nuclei.reason.isna().sum() == len(labels) == fields.crops.sum() and set(nuclei.reason.dropna()) <= {'too near the edge', 'cut by the edge', 'too small', 'too large'}
 
 
-@pytest.mark.parametrize('change, error, says', [
-    (lambda t: t.drop(columns='protein'), ValueError, 'without protein'),
-    (lambda t: t.iloc[:0], ValueError, 'has no rows'),
-    (lambda t: t.assign(file='s0.ome.tif'), ValueError, 'more than once'),
-    (lambda t: t.assign(protein=[None, *t.protein[1:]]), ValueError, '1 rows without protein, first row 1'),
-    (lambda t: t.assign(pixel_um=-1), ValueError, 'expected the width of a raw pixel'),
-    (lambda t: t.assign(diameter_um='wide'), ValueError, 'expected the width of a nucleus in µm'),
-])
-def test_bad_tables(change, error, says, screen):
-    change(pd.read_csv(screen/'stacks.csv')).to_csv(screen/'stacks.csv', index=False)
-    with pytest.raises(error, match=says): stacks_table(screen)
-
-
 def test_the_pixel_size_of_the_table_overrides_the_file(screen, tmp_path):
     table = pd.read_csv(screen/'stacks.csv')
     table.assign(pixel_um=[.4]*6).to_csv(screen/'stacks.csv', index=False)
@@ -254,6 +205,14 @@ def test_channels_file(screen, tmp_path):
     (screen/'channels.txt').write_text('nucleus\nprotein\n')
     turned = read_stacks(screen, tmp_path/'turned', segment=discs, workers=1)[0]
     np.testing.assert_array_equal(plain.read(np.arange(3)), turned.read(np.arange(3)))
+
+
+def test_data_without_stacks_get_a_sentence(tmp_path, monkeypatch):
+    from cytoself_nb.core import open_run
+    from cytoself_nb.runs import read_run_stacks, stack_folder
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    assert stack_folder(open_run('hpa5', 'smoke')) is None
+    with pytest.raises(FileNotFoundError, match="data='hpa5' has no stacks"): read_run_stacks(open_run('hpa5', 'smoke'))
 
 
 # ---- distance
@@ -299,30 +258,48 @@ def test_crops_are_the_pixels_around_the_centre():
     assert (crops[:, :, 50, 50] == image[:, [50, 100], [50, 110]].T).all()
 
 
-def test_reduction_keeps_the_mean():
-    x = np.random.default_rng(0).random((2, 201, 203))
-    assert reduce_image(x, .2).shape == (2, 100, 101) and reduce_image(x, .13).shape == (2, 67, 67) and reduce_image(x, .25).shape == (2, 126, 127)
-    for p in (.1, .2, .25, .4): np.testing.assert_allclose(reduce_image(x, p).mean(), x.mean(), atol=.01)
-
-
-def test_memory_of_a_stack_is_a_few_planes(tmp_path):
-    if sys.platform != 'linux': pytest.skip('reads /proc')
-    write(tmp_path/'s.ome.tif', np.tile(np.arange(512, dtype=np.uint16), (2, 30, 512, 1)), compression='zlib')
-    program = ("import sys; from cytoself_nb.preprocessing import max_projection\n"
-               "held = lambda w: next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith(w))\n"
-               "before = held('VmRSS'); max_projection(sys.argv[1]); print((held('VmHWM') - before)*1024)")
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', program, str(tmp_path/'s.ome.tif')], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 16*512*512*2
-
-
-def test_nothing_is_logged(tmp_path, caplog, capfd):
-    path = write(tmp_path/'a.ome.tif', stack(side=64), compression='zlib')
-    path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(ValueError): stack_info(path)
-    assert capfd.readouterr().err == ''
-
-
 def test_a_script_without_main_guard_gets_a_sentence(screen, tmp_path):
     (tmp_path/'script.py').write_text(f'from cytoself_nb.preprocessing import prepare_stacks\nprepare_stacks({str(screen)!r}, {str(tmp_path/"work")!r}, workers=2)\n')
     done = subprocess.run([sys.executable, '-W', 'ignore', str(tmp_path/'script.py')], capture_output=True, text=True)
     assert done.returncode and "a script has to call this below if __name__ == '__main__'" in done.stderr.strip().splitlines()[-1]
+
+
+# ---- parts
+
+def test_labels_are_checked_and_brought_to_size():
+    image = np.zeros((20, 30)); image[5:15, 5:15] = 9
+    twice = (image > 0).astype(int).repeat(2, 0).repeat(2, 1)
+    np.testing.assert_array_equal(find_nuclei(image, twice), image > 0)
+    np.testing.assert_array_equal(reduce_labels(np.arange(16).reshape(4, 4), (2, 2)), [[5, 7], [13, 15]])
+    with pytest.raises(ValueError, match='expected an image of whole numbers'): find_nuclei(image, image)
+    with pytest.raises(ValueError, match=r'labels have the shape \(9, 10\)'): find_nuclei(image, np.ones((9, 10), int))
+    with pytest.raises(ValueError, match='no nucleus was found'): find_nuclei(image, image.astype(int)*0)
+
+
+def test_reasons():
+    labels = np.zeros((200, 200), int)
+    labels[:20, 90:110], labels[90:110, 90:110], labels[60:75, 100:115] = 1, 2, 3       # cut by the edge, 64 µm², 36 µm²
+    labels[30:50, 60:80] = 4
+    assert judge_nuclei(labels).reason.tolist() == ['cut by the edge', '', 'too small', 'too near the edge']
+    assert judge_nuclei(labels, (1, 50)).reason.tolist() == ['cut by the edge', 'too large', '', 'too large']
+
+
+def test_a_field_without_a_crop_says_why(screen):
+    path = screen/'s0.ome.tif'
+    only = lambda image, diameter: np.where(np.arange(image.shape[1]) < 40, discs(image), 0)
+    with pytest.raises(ValueError, match=r'1 nuclei, none to be cropped \(1 too (near the edge|small)\)'): prepare_stack(path, only)
+    with pytest.raises(ValueError, match='expected field or crop'): prepare_stack(path, discs, scale='plate')
+
+
+def test_a_hot_pixel_changes_nothing_and_light_no_sharpness():
+    x = np.random.default_rng(0).random((1, 100, 100)); hot = x.copy(); hot[0, 3, 3] = 60_000
+    np.testing.assert_allclose(unit_range(hot)[0, 50], unit_range(x)[0, 50], atol=.02)
+    assert np.isclose(sharpness(x[0]), sharpness(3*x[0] + 100), rtol=1e-4)
+    assert np.all(np.diff([sharpness(ndi.gaussian_filter(x[0], s)) for s in (0, 1, 2, 4)]) < 0)
+
+
+def test_crops_without_a_nucleus():
+    disc = (np.hypot(*(np.mgrid[:128, :128] - 64)) < 30)*200. + np.random.default_rng(0).poisson(20, (128, 128))
+    assert np.unique(distance_from_nucleus(np.stack([disc, disc*0 + 20]), diameter=60)[1]) == [-1]
+    with pytest.raises(ValueError, match='no nucleus in any of the 2 images'): distance_from_nucleus(np.zeros((2, 64, 64)))
+    assert not bright_nuclei(disc*0).any()

@@ -79,7 +79,7 @@ def test_public_names():
     assert public_names() == json.loads(NAMES.read_text()), 'public names have changed; if that is meant: python tests/test_project.py'
 
 def test_no_public_name_looks_like_a_test():
-    assert not [n for names in public_names().values() for n in names if n.startswith('test_') and n not in ('test_embedding', 'test_codes')]
+    assert not [n for names in public_names().values() for n in names if n.startswith('test_')]
 
 @pytest.fixture(scope='module')
 def copy(tmp_path_factory):

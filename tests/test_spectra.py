@@ -3,6 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cytoself_nb import predict as P
 from cytoself_nb import spectra as S
 
 rng = np.random.default_rng(0)
@@ -92,12 +93,12 @@ def test_codes_that_are_no_integers_are_refused():
 
 def test_threshold_is_infinite_when_no_answer_is_good_enough():
     table = pd.DataFrame(dict(margin=np.linspace(.5, .1, 20), rank=2))
-    assert S.answer_threshold(table) == float('inf')
+    assert P.answer_threshold(table) == float('inf')
 
 def test_threshold_keeps_its_promise_on_the_rows_it_was_set_on():
     table = pd.DataFrame(dict(margin=rng.random(200)))
     table['rank'] = np.where(rng.random(200) < table.margin, 1, 2)
-    t = S.answer_threshold(table, .8)
+    t = P.answer_threshold(table, .8)
     assert (table['rank'][table.margin >= t] == 1).mean() >= .8
 
 def test_the_field_stands_in_where_the_protein_is_the_localization():

@@ -1,0 +1,54 @@
+"Fig. 2: outlines, insets and thumbnails"
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from cytoself_nb.core import PALETTE
+from cytoself_nb.draw import name_groups
+from cytoself_nb.fig2_atlas import core_hull, draw_inset, inset_groups, outline_groups, pick_thumbnails, tight_groups
+
+CORNERS = np.array([[0., 0], [2, 0], [2, 2], [0, 2], [1, 1]])
+
+
+def test_a_core_in_two_pieces_has_no_hull():
+    hull, held = core_hull(CORNERS, share=1)
+    assert sorted(map(tuple, hull)) == [(0, 0), (0, 2), (2, 0), (2, 2)] and held == 5
+    assert core_hull(np.array([[0., 0], [1, 1], [2, 2]]))[0] is None   # on a line
+    two = np.vstack([CORNERS, CORNERS + [20, 0]])                      # two islands, 18 apart
+    assert core_hull(two, share=1, gap=5)[0] is None and core_hull(two, share=1, gap=18)[0] is not None
+
+def test_groups_of_equal_points_or_of_one_are_not_tight():
+    frame = pd.DataFrame(dict(protein=list('aaaaab'), umap_1=[0.]*5 + [1], umap_2=0.))
+    assert tight_groups(frame).empty and list(tight_groups(frame)) == ['kind', 'group', 'crops', 'purity']
+
+def test_members_of_a_tight_complex_are_not_outlined_again():
+    rng = np.random.default_rng(0)
+    xy = np.repeat([[0, 0], [30, 0], [0, 30]], 20, 0) + rng.normal(size=(60, 2))
+    frame = pd.DataFrame(dict(protein=[*np.resize(['a', 'b'], 20), *['c']*20, *['d']*20], umap_1=xy[:, 0], umap_2=xy[:, 1]))
+    assert tight_groups(frame.assign(complex=['both']*20 + [None]*40)).group.tolist() == ['both', 'c', 'd']
+
+def test_numbers_of_nested_outlines_can_be_read():
+    fig, ax = plt.subplots(figsize=(2.5, 2.5))
+    nested = pd.DataFrame(dict(protein=np.repeat(['in', 'out'], 5), umap_1=np.r_[CORNERS[:, 0], 3*CORNERS[:, 0] - 2],
+                               umap_2=np.r_[CORNERS[:, 1], 3*CORNERS[:, 1] - 2]))
+    ax.set(xlim=(-4, 8), ylim=(-4, 8))
+    spots = outline_groups(ax, nested, pd.DataFrame(dict(kind='protein', group=['in', 'out'])))
+    fig.canvas.draw()
+    name_groups(ax, nested[['umap_1', 'umap_2']].to_numpy(), nested.protein, dict.fromkeys(['in', 'out'], PALETTE[0]), spots=spots)
+    assert [t.get_text() for t in ax.texts] == ['in', 'out', '1', '2']
+    boxes = [t.get_window_extent() for t in ax.texts]
+    plt.close(fig)
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+def test_insets_name_six_proteins_and_count_the_others():
+    six = pd.DataFrame(dict(localization=['a']*12 + ['b']*12 + [None]*4, protein=list('pq'*6) + ['r']*12 + ['s']*4))
+    assert inset_groups(six, 'localization') == ['a'] and inset_groups(six, 'protein') == []   # b has one protein
+    fig, axes = plt.subplots(1, 2)
+    eight = pd.DataFrame(dict(localization='a', protein=list('pqrstuvw')*3, umap_1=np.arange(24.), umap_2=np.arange(24.) % 5))
+    for ax, t in zip(axes, (eight, eight[eight.protein < 's'])): draw_inset(ax, t, 'localization', 'a', 'k')
+    titles, names = [ax.get_title() for ax in axes], [[t.get_text() for t in ax.legend_.texts] for ax in axes]
+    plt.close(fig)
+    assert titles == ['a, + 2 more', 'a'] and len(names[0]) == 6 and names[1] == list('pqr')
+
+def test_a_square_shows_the_crop_nearest_to_its_middle():
+    assert pick_thumbnails(np.array([[0., 0], [.2, .3], [1, 1]]), across=2).crop.tolist() == [1, 2]

@@ -1,0 +1,117 @@
+"The loss and the callbacks: what is counted, what stops a training, and what a checkpoint holds"
+import pickle
+import random
+import sys
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from fastai.basics import Callback, DataLoaders, Learner, OptimWrapper, partial
+from fastai.test_utils import synth_learner
+
+from cytoself_nb.core import set_seed
+from cytoself_nb.data import crop_loader
+from cytoself_nb.losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, LossParts, Meter, PaperSchedule,
+                                _random_state, _set_random_state, best_dtype, cytoself_loss, keep_freed_memory)
+from cytoself_nb.model import CytoselfFull, CytoselfOutput
+
+SMALL = dict(n_classes=2, size=64, n_codes=8, hidden=8, decoder_width=4)
+
+
+def fit(store, *cbs, epochs=1, **kw):
+    "A small learner after some epochs"
+    set_seed(0)
+    loaders = DataLoaders(*(crop_loader(store, s, batch=8) for s in ('train', 'val')))
+    adam = partial(OptimWrapper, opt=torch.optim.Adam)
+    learn = Learner(loaders, CytoselfFull(**SMALL | kw), cytoself_loss(1.), adam, cbs=[LossParts(1., 8), *cbs])
+    with learn.no_bar(), learn.no_logging(): learn.fit(epochs, 1e-3)
+    return learn
+
+
+class Spoil(Callback):
+    "Break the second batch"
+    def before_batch(self):
+        if self.training and self.iter == 1: self.learn.xb = (self.xb[0]*float('nan'),)
+
+
+def test_one_unusual_crop_moves_the_mean_but_not_the_typical_loss():
+    x = torch.zeros(100, 1, 2, 2)
+    seen = x + 1
+    seen[0] = 1000
+    none = torch.zeros(100)
+    out = CytoselfOutput(seen, *[None]*4, None, None, none, none, none)
+    parts = LossParts(1., 4)
+    parts.learn, parts.row = SimpleNamespace(pred=out, yb=(torch.zeros(100, dtype=int), x)), {}
+    parts.before_validate()
+    parts.after_loss()
+    parts.after_validate()
+    assert parts.row['valid_loss'] > 9000 and parts.row['valid_typical_loss'] < 1.2
+
+
+def test_a_collapsed_codebook_is_told_once_it_lasts():
+    parts = LossParts(1., n_codes=512)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        for _ in range(3):
+            parts.row = dict(train_local_perplexity=300., train_global_perplexity=1.3)
+            parts.after_epoch()
+    assert len(caught) == 1 and 'the global codebook has collapsed: 1.3 of 512 codes' in str(caught[0].message)
+
+
+def test_a_loss_that_is_not_finite_stops_and_leaves_no_autocast(tiny_store):
+    with pytest.raises(ValueError, match=r'reconstruction.*epoch 0, batch 1; look at these rows of the crop store: \[\d'):
+        fit(tiny_store, FiniteGuard(), Spoil(), AutoPrecision(torch.bfloat16))
+    assert not torch.is_autocast_enabled('cpu')
+
+
+def test_without_a_better_epoch_nothing_is_put_back():
+    best = KeepBest()
+    best.learn = SimpleNamespace(loss_parts=SimpleNamespace(row=dict(valid_typical_loss=float('nan'), epoch=0)), model=None)
+    best.after_epoch()
+    best.after_fit()
+    assert best.epoch_of_best is None
+
+
+def test_the_meter_counts_training_crops(tiny_store):
+    row = fit(tiny_store, Meter()).loss_parts.rows[0]
+    n = (tiny_store.labels.split == 'train').sum()
+    assert n/row['seconds'] < row['crops_per_s'] < 3*n/row['seconds'] and row['peak_MiB'] > 200   # PyTorch alone takes that
+
+
+def test_float16_trains_with_its_scaler():
+    "CPUs are very slow in float16, so on a straight line; the first gradients overflow and their steps are skipped"
+    line = synth_learner(cbs=[AutoPrecision(torch.float16)], lr=.05)
+    with line.no_bar(), line.no_logging(): line.fit(4)
+    assert line.recorder.values[-1][1] < .5*line.recorder.values[0][1]
+    assert best_dtype('mps') is None
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='glibc')
+def test_glibc_takes_the_settings(): assert keep_freed_memory()
+
+
+def test_random_state_comes_back():
+    state = _random_state()
+    first = random.random(), np.random.rand(), torch.rand(1).item()
+    _set_random_state(state)
+    assert (random.random(), np.random.rand(), torch.rand(1).item()) == first
+
+
+def test_a_file_that_is_no_checkpoint_of_this_training_is_refused(tiny_store, tmp_path):
+    good, cut, strange = (tmp_path/f'{k}.pt' for k in ('good', 'cut', 'strange'))
+    fit(tiny_store, Checkpoint(good))
+    cut.write_bytes(good.read_bytes()[:10_000])
+    strange.write_bytes(pickle.dumps(print))
+    for path, more in ((cut, {}), (strange, {}), (good, dict(hidden=9))):
+        with pytest.raises(ValueError, match='is not a checkpoint of this training.*delete it to start anew'):
+            fit(tiny_store, Checkpoint(path), **more)
+    with pytest.raises(ValueError, match='KeyError'): fit(tiny_store, Checkpoint(good), PaperSchedule())   # other callbacks
+
+
+def test_a_complete_training_does_nothing_more(tiny_store, tmp_path):
+    first = fit(tiny_store, Checkpoint(tmp_path/'c.pt'))
+    again = fit(tiny_store, Checkpoint(tmp_path/'c.pt'))
+    assert again.loss_parts.rows == first.loss_parts.rows
+    for a, b in zip(first.model.parameters(), again.model.parameters()): assert torch.equal(a, b)

@@ -1,0 +1,77 @@
+"Embedding files, purities and the path: what the notebook of maps doesn't say"
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cytoself_nb.core import NotForTheseData
+from cytoself_nb.maps import nuclear_light, path_order, path_sets, path_table, purity_table, read_embedding, write_embedding
+
+
+def store(channels=('protein', 'distance')):
+    "Six crops: the upper half is nuclear and holds 0, 1/4, 1/2, 3/4, 1 and 1/2 of the light"
+    images = np.ones((6, len(channels), 8, 8), np.float16)
+    for k, share in enumerate((0, .25, .5, .75, 1, .5)): images[k, 0, :4], images[k, 0, 4:] = share, 1 - share
+    images[:, 1:, 4:] = -1
+    return SimpleNamespace(images=images, channels=list(channels))
+
+PLACES = ['cytoplasm', 'cytosol', 'cytoplasm;nucleoplasm', 'nucleoplasm', 'Nucleoplasm', None]
+LABELS = pd.DataFrame(dict(protein=list('abcdef'), localization=PLACES, row=range(6), fov='f'))
+X = np.array([[0.], [0], [5], [10], [10], [3]])
+
+
+@pytest.mark.parametrize('sizes, message', [((6,), '6 representations for the 7 rows'), ((7, 1), 'more representations'),
+                                            ((), 'no representations')])
+def test_one_representation_for_each_row(tmp_path, sizes, message):
+    obs = pd.DataFrame(dict(protein=list('aabbccc')))
+    with pytest.raises(ValueError, match=message): write_embedding(tmp_path/'a.h5ad', [np.ones((n, 3)) for n in sizes], obs, {})
+
+def test_a_matrix_stays_on_disk(tmp_path):
+    "No more than two blocks are alive while it is written, and reading gives a map of the file"
+    import weakref
+    alive = []
+    def blocks():
+        for _ in range(6):
+            block = np.ones((50, 40), np.float32)
+            alive.append(weakref.ref(block))
+            assert sum(r() is not None for r in alive) <= 3
+            yield block
+    write_embedding(tmp_path/'a.h5ad', blocks(), pd.DataFrame(dict(protein=['a']*300)), {})
+    assert isinstance(read_embedding(tmp_path/'a.h5ad').X, np.memmap)
+
+def test_complexes_are_asked_within_localizations():
+    labels = pd.DataFrame(dict(protein=np.repeat(list('abcd'), 5), localization=np.repeat(['er', 'golgi'], 10), umap_1=0., umap_2=0.))
+    labels['complex'] = labels.localization   # nothing but the localization: chance is as good
+    t = purity_table(np.repeat([[0.], [9]], 10, 0), labels).query('label == "complex"')
+    assert (t.shuffled == t.purity).all()
+
+
+def test_light_inside_nuclei():
+    assert np.allclose(nuclear_light(store(), range(6)), (0, .25, .5, .75, 1, .5))
+    assert np.isnan(nuclear_light(store(('protein', 'nucleus')), range(6))).all()
+
+def test_the_path_of_measured_proteins():
+    t = path_table(X, LABELS, store()).set_index('unit')
+    assert t.order.tolist() == [0, 0, .5, 1, 1, pytest.approx(.3)]
+    assert t.role.tolist() == ['cytoplasm', 'cytoplasm', 'between', 'nucleus', 'nucleus', 'mixed']
+    assert set(t.judged_by) == {'light inside nuclei'} and np.allclose(t.reference, t.measured)
+
+def test_a_known_nuclear_fraction_is_the_reference():
+    t = path_table(X, LABELS.assign(nuclear_fraction=np.linspace(.1, .6, 6)), store())
+    assert set(t.judged_by) == {'true nuclear fraction'} and np.allclose(t.reference, np.linspace(.1, .6, 6))
+
+def test_all_on_the_path_are_asked_where_few_are_mixed():
+    assert list(path_sets(path_table(X, LABELS, store()))) == ['ends and between']
+
+@pytest.mark.parametrize('labels, channels, message', [
+    (LABELS, ('protein', 'nucleus'), 'add a nuclear channel'),
+    (LABELS.assign(protein=None, fov=None), ('protein', 'distance'), 'protein or fov'),
+    (LABELS[:4].assign(localization=None), ('protein', 'distance'), 'expected two annotated'),
+])
+def test_data_without_a_path_get_a_sentence(labels, channels, message):
+    with pytest.raises(NotForTheseData, match=message): path_table(X[:len(labels)], labels, store(channels))
+
+def test_ends_that_coincide_give_no_order():
+    t = path_order(np.ones((8, 3)), list('aabbccdd'), (['a', 'b'], ['c', 'd']))
+    assert (t.order == 0).all() and (t.off == 0).all()

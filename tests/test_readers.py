@@ -1,0 +1,286 @@
+"Readers: files become crops, labels and channel names; bad files get one clear sentence"
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from cytoself_nb.core import open_run
+from cytoself_nb.data import SPLITS, class_names, default_channels, split_by_field, write_store
+from cytoself_nb.preprocessing import unit_range
+from cytoself_nb.readers import (composite_cells, nucleus_centre, prepare, read_folder, read_hpa3, read_hpa5, read_image,
+                                 read_opencell, read_opencell_proteins, read_yeast5, same_cell, with_distance)
+from cytoself_nb.runs import crop_store
+
+CHANNELS = ['protein', 'nucleus']
+
+
+# ---- reading files
+
+def test_truncated_files(tmp_path):
+    from PIL import Image
+    x = np.arange(10000, dtype=np.uint16).reshape(100, 100)
+    np.save(tmp_path/'a.npy', x); tifffile.imwrite(tmp_path/'a.tif', x); Image.fromarray((x//40).astype(np.uint8)).save(tmp_path/'a.png')
+    for f in ('a.npy', 'a.tif', 'a.png'):
+        assert read_image(tmp_path/f).shape == (100, 100)
+        whole = (tmp_path/f).read_bytes()
+        for keep in (len(whole)//2, 60, 0):
+            (tmp_path/f).write_bytes(whole[:keep])
+            with pytest.raises(ValueError, match=f'cannot read .*{f}.*expected a complete TIFF, PNG, JPEG or .npy file; copy or download it again'): read_image(tmp_path/f)
+    with pytest.raises(FileNotFoundError, match='no file'): read_image(tmp_path/'b.tif')
+
+
+class Evil:
+    def __reduce__(self): return os.system, ('touch evil',)
+
+
+def test_pickle_is_never_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save(tmp_path/'a.npy', np.array([Evil()], object), allow_pickle=True)
+    with pytest.raises(ValueError, match='holds pickled objects'): read_image(tmp_path/'a.npy')
+    assert not (tmp_path/'evil').exists()
+
+
+def test_prepare_scales_to_unit_range():
+    x = prepare(np.random.default_rng(0).random((6, 2, 16, 16))*4095, range(6), CHANNELS, 16)
+    assert x.min() == 0 and x.max() == 1 and x.dtype == np.float32
+    assert unit_range(np.full((1, 1, 4, 4), 7)).max() == 0
+
+
+def test_prepare_leaves_a_distance_alone_and_refuses_pixels():
+    x = np.linspace(-1, 1, 2*64).reshape(1, 2, 8, 8)
+    np.testing.assert_allclose(prepare(x, ['one'], ['protein', 'distance'], 8)[:, 1], x[:, 1], rtol=1e-6)
+    with pytest.raises(ValueError, match='the distance channel of one goes from'): prepare(x*90, ['one'], ['protein', 'distance'], 8)
+
+
+# ---- published OpenCell arrays
+
+def write_part(folder, k, n, columns=('ensg', 'name', 'loc_grade1', 'loc_grade2', 'loc_grade3', 'protein_id', 'FOV_id'), n_labels=None):
+    x = np.random.default_rng(k).random((n, 100, 100, 4))
+    x[..., 2] = x[..., 2]*240 - 120
+    np.save(folder/f'Image_data{k:02d}.npy', x)
+    pd.DataFrame([('ENSG1', 'AB'[k], 'membrane', '', '', 10 + k, i//3) for i in range(n_labels or n)], columns=columns).to_csv(folder/f'Label_data{k:02d}.csv', index=False)
+    return x
+
+
+def test_opencell_arrays(tmp_path):
+    x = np.concatenate([write_part(tmp_path, 0, 30), write_part(tmp_path, 1, 33)])
+    source, table, channels = read_opencell(tmp_path)
+    assert channels == ['protein', 'nucleus', 'distance', 'mask'] and source.shape == (63, 4, 100, 100)
+    got = source.read(np.array([3, 29, 30, 62]))
+    np.testing.assert_allclose(got[:, 0], x[[3, 29, 30, 62], ..., 0], rtol=1e-6)
+    np.testing.assert_allclose(got[:, 2], np.clip(x[[3, 29, 30, 62], ..., 2]*0.01, -1, 1), rtol=1e-5)
+    s = write_store(tmp_path/'crops.zarr', source, table, channels, size=64)
+    assert s.images.shape == (63, 4, 64, 64) and class_names(s) == ['A', 'B'] and default_channels(s) == 'protein+distance'
+    assert set(s.labels.fov.str[0]) == {'A', 'B'}
+
+
+def test_opencell_bad(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no Image_dataNN.npy'): read_opencell(tmp_path)
+    write_part(tmp_path, 0, 6, n_labels=5)
+    with pytest.raises(ValueError, match='Image_data00.npy has 6 images, Label_data00.csv 5 labels'): read_opencell(tmp_path)
+    write_part(tmp_path, 0, 6, columns=('ensg', 'name', 'a', 'b', 'c', 'd', 'e'))
+    with pytest.raises(ValueError, match='without loc_grade1.*expected ensg, name'): read_opencell(tmp_path)
+    whole = (tmp_path/'Image_data00.npy').read_bytes()
+    (tmp_path/'Image_data00.npy').write_bytes(whole[:len(whole)//2])
+    with pytest.raises(ValueError, match='cannot read .*Image_data00.npy'): read_opencell(tmp_path)
+    np.save(tmp_path/'Image_data00.npy', np.zeros((6, 100, 100, 2)))
+    with pytest.raises(ValueError, match=r'expected \(N, 100, 100, 4\)'): read_opencell(tmp_path)
+    (tmp_path/'Label_data00.csv').unlink()
+    with pytest.raises(FileNotFoundError, match='no Label_data00.csv beside it'): read_opencell(tmp_path)
+
+
+def test_opencell_infinity_is_not_clipped_away(tmp_path):
+    x = write_part(tmp_path, 0, 12)
+    x[4, 50, 50, 0] = np.inf; np.save(tmp_path/'Image_data00.npy', x)
+    with pytest.raises(ValueError, match='NaN or infinite pixels, first 4'): read_opencell(tmp_path)[0].read(np.arange(12))
+
+
+@pytest.mark.parametrize('columns', [3, 4])
+def test_opencell_proteins(tmp_path, columns):
+    for p in ('LMNB1', 'NPM1'):
+        for kind, k in (('pro', 1), ('nuc', 1), ('nucdist', 150)): np.save(tmp_path/f'{p}_{kind}.npy', np.random.default_rng(k).random((12, 100, 100))*k)
+        np.save(tmp_path/f'{p}_label.npy', np.array([['ENSG1', p, 'nucleus', str(i//3)][:columns] for i in range(12)]))
+    source, table, channels = read_opencell_proteins(tmp_path)
+    assert channels == ['protein', 'nucleus', 'distance'] and source.shape == (24, 3, 100, 100)
+    x = source.read(np.array([0, 23]))
+    assert x[:, 2].max() == 1 and x[:, 2].mean() == pytest.approx(0.66, abs=0.03)      # 0.01 x uniform(0, 150), clipped at 1
+    assert ('fov' in table) == (columns == 4)
+    assert read_opencell_proteins(tmp_path, ['NPM1'])[0].shape[0] == 12
+    np.save(tmp_path/'NPM1_nuc.npy', np.zeros((11, 100, 100)))
+    with pytest.raises(ValueError, match=r'files of NPM1 hold \[12, 11, 12, 12\] rows'): read_opencell_proteins(tmp_path)
+    (tmp_path/'NPM1_nuc.npy').unlink()
+    with pytest.raises(FileNotFoundError, match='NPM1_nuc.npy'): read_opencell_proteins(tmp_path)
+
+
+# ---- a folder of one's own
+
+@pytest.fixture
+def own(tmp_path):
+    folder = tmp_path/'my cells'; folder.mkdir()
+    rng, rows = np.random.default_rng(0), []
+    for k in range(40):
+        x, name = (rng.random((2, 30 + k % 3, 30 + k % 3))*4000).astype(np.uint16), f'cell{k:02d}.' + ('tif', 'npy')[k % 2]
+        if k % 2: np.save(folder/name, np.moveaxis(x, 0, -1))
+        else: tifffile.imwrite(folder/name, x)
+        rows.append((name, 'AB'[k//20], k//4 % 5, 'cytosol', 'ribosome'))
+    pd.DataFrame(rows, columns=['file', 'protein', 'field', 'localization', 'complex']).to_csv(folder/'labels.csv', index=False)
+    return folder
+
+
+def rewrite(folder, change): change(pd.read_csv(folder/'labels.csv')).to_csv(folder/'labels.csv', index=False)
+
+
+def test_own_folder(own, tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    run = open_run(str(own), 'smoke', 0, '08_data')
+    s = crop_store(run)
+    assert s.images.shape == (40, 2, 64, 64) and s.channels == CHANNELS and class_names(s) == ['A', 'B']
+    assert set(s.labels.fov) == {f'{p}_{f}' for p in 'AB' for f in range(5)} and set(s.labels.complex) == {'ribosome'}
+    assert s.labels.split.value_counts().to_dict() == {'train':24, 'val':8, 'test':8}
+    built = (run.path/'crops.zarr.settings.json').stat().st_mtime_ns
+    crop_store(run)
+    assert (run.path/'crops.zarr.settings.json').stat().st_mtime_ns == built                 # loaded
+    rewrite(own, lambda t: t[t.file != 'cell00.tif'])
+    assert crop_store(run).images.shape[0] == 39                                             # changed: built again
+
+
+def test_own_folder_png_and_channel_names(tmp_path):
+    from PIL import Image
+    for k in range(3): Image.fromarray(np.random.default_rng(k).integers(0, 255, (20, 20, 3), np.uint8)).save(tmp_path/f'{k}.png')
+    pd.DataFrame({'file':['0.png', '1.png', '2.png'], 'protein':'A', 'field':[1, 2, 3]}).to_csv(tmp_path/'labels.csv', index=False)
+    source, _, channels = read_folder(tmp_path, 20)
+    assert channels == ['protein', 'nucleus', 'distance']
+    with pytest.raises(ValueError, match='the distance channel of 0.png goes from'): source.read(np.arange(3))   # a colour is no distance
+    (tmp_path/'channels.txt').write_text('microtubules\nprotein\nnucleus\n')
+    source, _, channels = read_folder(tmp_path, 20)
+    assert channels == ['microtubules', 'protein', 'nucleus'] and source.read(np.arange(3)).shape == (3, 3, 20, 20)
+    (tmp_path/'channels.txt').write_text('protein')
+    with pytest.raises(ValueError, match='channels.txt names 1 channels, 0.png has 3'): read_folder(tmp_path, 20)
+
+
+def test_own_folder_without_fields(own, tmp_path):
+    rewrite(own, lambda t: t[['file', 'protein']])
+    with pytest.warns(UserWarning, match='Add a column with the field'): s = write_store(tmp_path/'x.zarr', *read_folder(own, 32))
+    assert set(s.labels.split_rule) == {'crop'} and set(s.labels.split) == set(SPLITS)
+
+
+@pytest.mark.parametrize('change, says', [
+    (lambda t: t.drop(columns='protein'), 'without protein; expected file and protein'),
+    (lambda t: t.drop(columns='file'), 'without file; expected file and protein'),
+    (lambda t: t.iloc[:0], 'no rows'),
+    (lambda t: t.replace('cell00.tif', 'gone.tif'), '1 of them are not in'),
+    (lambda t: t.assign(protein=None), 'have no protein'),
+])
+def test_own_folder_bad_table(own, change, says):
+    rewrite(own, change)
+    with pytest.raises((ValueError, FileNotFoundError)) as e: read_folder(own, 32)
+    assert says in str(e.value) and '\n' not in str(e.value)
+
+
+@pytest.mark.parametrize('image, says', [
+    (np.full((2, 30, 30), 5.), 'constant protein channel, first cell01.npy'),
+    (np.full((2, 30, 30), np.nan), 'NaN or infinite pixels, first cell01.npy'),
+    (np.random.rand(2, 30, 31), 'expected one square crop'),
+    (np.random.rand(30, 30, 30), 'expected one square crop'),
+    (np.random.rand(3, 30, 30), 'cell01.npy has 3 channels, cell00.tif has 2'),
+    (np.random.rand(5), 'expected one square crop'),
+])
+def test_own_folder_bad_image(own, image, says, tmp_path):
+    np.save(own/'cell01.npy', image)
+    source, table, channels = read_folder(own, 32)
+    with pytest.raises(ValueError) as e: write_store(tmp_path/'x.zarr', source, table, channels)
+    assert says in str(e.value) and not (tmp_path/'x.zarr').exists()
+
+
+def test_own_folder_truncated_image(own, tmp_path):
+    (own/'cell02.tif').write_bytes((own/'cell02.tif').read_bytes()[:500])
+    source, table, channels = read_folder(own, 32)
+    with pytest.raises(ValueError, match='cannot read .*cell02.tif'): write_store(tmp_path/'x.zarr', source, table, channels)
+
+
+def test_folder_without_anything(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    (tmp_path/'empty').mkdir()
+    with pytest.raises(FileNotFoundError, match='neither stacks.csv nor labels.csv nor published OpenCell arrays'): crop_store(open_run(str(tmp_path/'empty'), 'smoke'))
+    with pytest.raises(FileNotFoundError, match='no labels.csv'): read_folder(tmp_path/'empty', 32)
+
+
+def test_folder_of_published_arrays(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    (tmp_path/'opencell').mkdir(); write_part(tmp_path/'opencell', 0, 30); write_part(tmp_path/'opencell', 1, 30)
+    s = crop_store(open_run(str(tmp_path/'opencell'), 'smoke'))
+    assert s.images.shape == (60, 4, 64, 64) and set(s.labels.split) == set(SPLITS)
+
+
+# ---- cells of composites
+
+def test_cells_of_a_composite_are_centered_on_their_nucleus():
+    disc = 200.*(np.hypot(*(np.mgrid[:512, :512] - np.array([300, 140])[:, None, None])) < 60)
+    disc[:40, :40] = 200                               # a smaller bright object
+    np.testing.assert_allclose(nucleus_centre(disc), (300, 140), atol=4)
+    assert nucleus_centre(disc*0.01) is None
+    picture = np.zeros((1536, 1536)); picture[512:1024, 1024:] = disc
+    x, tiles = composite_cells(picture, picture)
+    assert tiles == [5] and x.shape == (1, 2, 320, 320) and (x[0, 1, 110:210, 160] == 200).all()
+    assert composite_cells(0*picture, 0*picture)[0].shape == (0, 2, 320, 320)
+
+
+def test_files_of_hpa3_and_hpa5(tmp_path):
+    "Small files in the published layout"
+    from PIL import Image
+    rng = np.random.default_rng(0)
+    (tmp_path/'A1CF_762_F2').mkdir()
+    for c in ('green', 'blue', 'red'): tifffile.imwrite(tmp_path/f'A1CF_762_F2/762_F2_1_10_{c}.tif', rng.random((128, 128), np.float32))
+    x, table, channels = read_hpa3(64, sorted((tmp_path/'A1CF_762_F2').iterdir()))
+    assert x.shape == (1, 3, 64, 64) and table.iloc[0].tolist() == ['A1CF', 'A1CF', '762_F2_1', '10']
+    (tmp_path/'img_comb1').mkdir()
+    picture = np.zeros((1536, 1536)); picture[700:800, 1200:1300] = 200
+    rows = [('mixed_img0', '25', '1_0'), ('mixed_img1', '0', '0_1'), ('mixed_img2', '25 0', '0.5_0.5')]
+    pd.DataFrame(rows, columns=['Id', 'Target', 'm_rate']).to_csv(tmp_path/'img_comb1.csv', index=False)
+    for k in range(2):
+        seen = (picture + 50*rng.random(picture.shape)*(picture > 0)).astype(np.uint8)
+        for c in ('green', 'blue'): Image.fromarray(seen).save(tmp_path/f'img_comb1/mixed_img{k}_{c}.jpg')
+    files = [tmp_path/'img_comb1.csv', *sorted((tmp_path/'img_comb1').iterdir())]
+    x, table, channels = read_hpa5(64, files)
+    assert x.shape == (2, 2, 64, 64) and table.protein.tolist() == ['cytosol', 'nucleoplasm'] and table.tile.tolist() == [5, 5]
+    with pytest.raises(FileNotFoundError, match='whose images are not there'): read_hpa5(64, files[:-1])
+
+
+def test_distance_needs_a_nucleus():
+    disc = (np.hypot(*(np.mgrid[:64, :64] - 31.5)) < 12).astype(np.float32)*0.8 + 0.1*np.random.default_rng(0).random((64, 64), np.float32)
+    with pytest.raises(ValueError, match='no nucleus was found in 1 of 2 crops, first 1'): with_distance(np.stack([[disc, disc], [0*disc, 0*disc]]), CHANNELS)
+
+
+# ---- real images, where a mirror has them
+
+real = pytest.mark.skipif(not os.environ.get('CYTOSELF_NB_MIRROR'), reason='CYTOSELF_NB_MIRROR is not set')
+
+
+@real
+def test_yeast5():
+    x, table, channels = read_yeast5(64)
+    assert x.shape == (1642, 2, 64, 64) and channels == ['protein', 'cytosol']
+    assert table.protein.value_counts().to_dict() == {'AAC3':416, 'AAC1':366, 'AAR2':349, 'AAP1':308, 'AAH1':203}
+    assert (table.groupby('protein').fov.nunique() == 4).all()
+
+
+@real
+def test_hpa3():
+    x, table, channels = read_hpa3(64)
+    assert x.shape == (62, 3, 64, 64) and channels == ['protein', 'nucleus', 'microtubules']
+    assert table.protein.value_counts().to_dict() == {'A1CF':34, 'AAAS':22, 'A4GALT':6}
+
+
+@real
+def test_hpa5():
+    x, table, channels = read_hpa5(64)
+    assert x.shape == (809, 2, 64, 64) and channels == CHANNELS
+    assert table.protein.value_counts().to_dict() == {'cytosol':324, 'nucleoplasm':314, 'plasma membrane':90, 'nucleoli':45, 'mitochondria':36}
+    assert table.copy_of.notna().sum() == 15
+    centre = x[:, 1, 22:42, 22:42].mean((1, 2)); rim = x[:, 1, :6].mean((1, 2))
+    assert (centre > rim).mean() > 0.99                       # the nucleus is in the middle
+    split = split_by_field(table, 0)
+    first = same_cell(x)
+    assert (split.split.to_numpy() == split.split.to_numpy()[first]).all()       # no cell in two parts

@@ -19,7 +19,7 @@ from .data import open_store, select_channels, split_rows, write_store
 from .fig3_complexes import permutation_p
 from .preprocessing import read_stacks
 from .runs import crop_store, seed_table, trained_model
-from .simulate import virtual_proteome, write_screen
+from .microscope import virtual_proteome, write_screen
 from .spectra import histograms
 from .training import embed_batches
 

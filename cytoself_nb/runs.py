@@ -31,7 +31,7 @@ from .predict import _limits, _new_codes, _page, answer_threshold, group_ranks, 
 from .preprocessing import read_stacks
 from .probes import probe_network, untrained
 from .readers import prepare, read_crops
-from .simulate import CROP_UM, virtual_proteome, write_screen
+from .microscope import CROP_UM, virtual_proteome, write_screen
 from .spectra import (_named, code_clusters, code_correlation, code_profiles, code_tree, family_spectra, protein_spectra,
     rank_families, relative, single_localization)
 from .stats import rank_correlation

@@ -24,7 +24,7 @@ from .quantizer import perplexity
 from .readers import read_hpa5, read_image, with_distance
 from .runs import crop_store, seed_table, trained_model
 from .segmentation import segment_nuclei
-from .simulate import CROP_UM
+from .microscope import CROP_UM
 from .spectra import (READINGS, family_spectra, leave_one_out, pearson, rank_families, rank_table, single_localization, top_k)
 from .stacks import DIAMETER_UM, PIXEL_UM
 

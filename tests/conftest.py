@@ -84,5 +84,5 @@ def real_pictures():
 def tiny_store(tmp_path_factory):
     "Twenty crops of two simulated proteins"
     from cytoself_nb.data import write_store
-    from cytoself_nb.simulate import virtual_cells, virtual_proteome
+    from cytoself_nb.microscope import virtual_cells, virtual_proteome
     return write_store(tmp_path_factory.mktemp('tiny')/'crops.zarr', *virtual_cells(virtual_proteome(2), fields=5, cells=2, size=64))

@@ -25,6 +25,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'cytoself_nb.core': { 'cytoself_nb.core.NotForTheseData': ('core.html#notforthesedata', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.Profile': ('core.html#profile', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core.Run': ('core.html#run', 'cytoself_nb/core.py'),
+                                  'cytoself_nb.core._add_entry': ('core.html#_add_entry', 'cytoself_nb/core.py'),
+                                  'cytoself_nb.core._alone': ('core.html#_alone', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._cache_folder': ('core.html#_cache_folder', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._fetch_one': ('core.html#_fetch_one', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._palette_png': ('core.html#_palette_png', 'cytoself_nb/core.py'),

@@ -33,7 +33,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
     head = f"OUT = {str(tmp_path/'out')!r}\n"
     def run(**options):
-        done = run_notebooks(**dict(data='embedded', profile='smoke', folder=tmp_path/'nbs') | options)
+        done = run_notebooks(**dict(data='embedded', profile='smoke', folder=tmp_path/'nbs', jobs=1) | options)
         return done.notebook[done.reason != ''].tolist()
     def make(n): write_notebook(tmp_path/'nbs/01_make.ipynb', head + MAKE.replace('N', str(n)))
     run.make, run.path = make, tmp_path

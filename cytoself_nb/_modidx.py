@@ -713,6 +713,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'cytoself_nb.order.by_urgency': ('order.html#by_urgency', 'cytoself_nb/order.py'),
                                    'cytoself_nb.order.kept_by': ('order.html#kept_by', 'cytoself_nb/order.py'),
                                    'cytoself_nb.order.library_calls': ('order.html#library_calls', 'cytoself_nb/order.py'),
+                                   'cytoself_nb.order.parsed': ('order.html#parsed', 'cytoself_nb/order.py'),
                                    'cytoself_nb.order.waits_for': ('order.html#waits_for', 'cytoself_nb/order.py')},
             'cytoself_nb.pipeline': { 'cytoself_nb.pipeline.NotebookError': ('pipeline.html#notebookerror', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._ablations': ('pipeline.html#_ablations', 'cytoself_nb/pipeline.py'),

@@ -7,15 +7,16 @@ __all__ = ['is_left_out', 'runnable', 'imported_modules', 'library_files', 'arte
            'fixed_inputs', 'notebook_inputs', 'manifest_entries', 'reason_to_run']
 
 # %% ../nbs/82_inputs.ipynb #6fc50afc
-import ast, dataclasses, hashlib, json, re
+import ast, dataclasses, hashlib, json, re, sys
+from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 
+sys.modules.setdefault('rfc3987_syntax', None)   # which nbformat would load, three seconds for nothing
 import nbformat
-from IPython.core.inputtransformer2 import TransformerManager
 
 from .core import DATASETS, Run
-from .order import PACKAGE
+from .order import PACKAGE, parsed
 
 # %% ../nbs/82_inputs.ipynb #71899cab
 def is_left_out(
@@ -34,20 +35,19 @@ def runnable(
     return nb
 
 # %% ../nbs/82_inputs.ipynb #4d76cd90
+@lru_cache(None)
 def imported_modules(
     source:str,  # Python, or the source of a notebook's cell
     package:str, # Name of the package
-)->set: # Names of modules, some of which may be functions
+)->frozenset: # Names of modules, some of which may be functions
     "What `source` imports from `package`, anywhere in it"
-    try: tree = ast.parse(TransformerManager().transform_cell(source))
-    except SyntaxError: return set()   # such a cell stops the notebook anyway
     names = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import): names |= {a.name for a in node.names}
         if isinstance(node, ast.ImportFrom):
             base = '.'.join(filter(None, [package if node.level else '', node.module]))
             names |= {f'{base}.{a.name}' for a in node.names}
-    return {n.split('.')[1] for n in names if n.startswith(f'{package}.')}
+    return frozenset(n.split('.')[1] for n in names if n.startswith(f'{package}.'))
 
 # %% ../nbs/82_inputs.ipynb #4bd37aea
 def library_files(

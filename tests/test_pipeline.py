@@ -237,7 +237,7 @@ def test_who_uses_the_network_waits_for_the_one_that_trains_it(tmp_path):
     for number, name in enumerate(('crop_store', 'trained_model', 'crop_embedding', 'stack_folder'), 1):
         write_notebook(tmp_path/f'0{number}_x.ipynb', ask.format(name, name))
     waits = waits_for(tmp_path.glob('0*.ipynb'))
-    assert waits == {'01_x': set(), '02_x': {'01_x'}, '03_x': {'01_x', '02_x'}, '04_x': set()}
+    assert waits == {'01_x': set(), '02_x': {'01_x'}, '03_x': {'01_x', '02_x'}, '04_x': {'01_x'}}
     assert by_urgency(waits) == ['01_x', '02_x', '03_x', '04_x']
 
 

@@ -7,6 +7,7 @@ __all__ = ['WARM', 'side_by_side', 'thread_settings', 'WarmKernels', 'stop_kerne
 
 # %% ../nbs/80_kernels.ipynb #dab3d08b
 import multiprocessing, os, signal, sys, threading
+from importlib import import_module
 from types import ModuleType, SimpleNamespace
 
 import joblib, numpy as np, psutil
@@ -62,10 +63,10 @@ def _like_popen(process):
 
 def _fork(*arguments):
     "A fork of the server that is a kernel; the server starts with the first"
-    from cytoself_nb.kernels import _be_a_kernel   # by this name the fork finds it
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(WARM)
-    process = context.Process(target=_be_a_kernel, args=arguments)
+    target = import_module('cytoself_nb.kernels')._be_a_kernel   # where the fork finds it, also from a notebook
+    process = context.Process(target=target, args=arguments)
     with _lock:   # without a main module, or the fork would run the script that calls this once more
         main, sys.modules['__main__'] = sys.modules['__main__'], ModuleType('__main__')
         try: process.start()

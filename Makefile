@@ -9,6 +9,7 @@ SEED    ?= 0
 SEEDS   ?= 1,2
 ONLY    ?=
 FORCE   ?=
+JOBS    ?=
 README  ?= README.md
 LAB     ?=
 
@@ -19,8 +20,8 @@ RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PRO
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
 .PHONY: api figures test lab seeds ablations readme claims notebooks clean help
 
-figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=embedded SEED=0 ONLY=11,20 FORCE=1
-	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)')
+figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=embedded SEED=0 ONLY=11,20 FORCE=1 JOBS=2
+	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 test: $(READY)          ## all tests, the notebooks in the smoke profile among them
 	$(BIN)/python -m pytest -q tests
@@ -52,6 +53,7 @@ api: $(READY)           ## write docs/api.md, the page of public names
 
 notebooks: $(READY)     ## run the notebooks in place, so that their saved outputs are fresh
 	$(BIN)/python docs/neighbors.py
+	$(BIN)/python docs/layers.py
 	$(BIN)/nbdev-export
 	$(BIN)/nbdev-test --save --n-workers 0 --do-print --cell-timeout 0
 	$(BIN)/python docs/pictures.py

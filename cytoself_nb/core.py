@@ -10,12 +10,14 @@ __all__ = ['PROFILES', 'DATASETS', 'PALETTE', 'Profile', 'get_profile', 'n_epoch
 # %% ../nbs/01_core.ipynb #a2260ddb
 import dataclasses, errno, hashlib, io, json, os, random, re, shutil, tempfile, textwrap, time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 # %% ../nbs/01_core.ipynb #50136a95
 @dataclass(frozen=True)
@@ -37,15 +39,19 @@ class Profile:
 
 # %% ../nbs/01_core.ipynb #91a377a3
 PROFILES = {p.name: p for p in (
-    Profile('smoke', proteins=9,    fields=5,  field_px=384,  size=64,  codes=64,   hidden=64,   decoder_width=32, batch=16, rate=1e-3, late=0, crops_shown=400),
-    Profile('demo',  proteins=65,   fields=10, field_px=432,  size=64,  codes=512,  hidden=256,  decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=40_000),
-    Profile('paper', proteins=1312, fields=18, field_px=1024, size=100, codes=2048, hidden=1000, decoder_width=64, batch=32, rate=4e-4, late=0, crops_shown=88_020_200))}
+    Profile('smoke', proteins=9, fields=5, field_px=384, size=64, codes=64, hidden=64,
+            decoder_width=32, batch=16, rate=1e-3, late=0, crops_shown=400),
+    Profile('demo', proteins=65, fields=10, field_px=432, size=64, codes=512, hidden=256,
+            decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=40_000),
+    Profile('paper', proteins=1312, fields=18, field_px=1024, size=100, codes=2048, hidden=1000,
+            decoder_width=64, batch=32, rate=4e-4, late=0, crops_shown=88_020_200))}
 
 def get_profile(
     name:str, # `smoke`, `demo` or `paper`
 )->Profile: # Sizes of the run
     "The profile called `name`"
-    if name not in PROFILES: raise ValueError(f"unknown profile {name!r}; expected one of {', '.join(PROFILES)}")
+    if name not in PROFILES:
+        raise ValueError(f"unknown profile {name!r}; expected one of {', '.join(PROFILES)}")
     return PROFILES[name]
 
 # %% ../nbs/01_core.ipynb #28dd91a2
@@ -57,8 +63,9 @@ def n_epochs(
     return int(np.clip(round(profile.crops_shown / max(n_train, 1)), 1, profile.max_epochs))
 
 # %% ../nbs/01_core.ipynb #3a357173
-DATASETS = {'embedded':'virtual cells', 'virtual_yeast':'virtual yeast cells', 'yeast5':'real yeast cells (yeast5)',
-            'hpa3':'real human cells (hpa3)', 'hpa5':'real human cells (hpa5)'}
+DATASETS = {'embedded':'virtual cells', 'virtual_yeast':'virtual yeast cells',
+            'yeast5':'real yeast cells (yeast5)', 'hpa3':'real human cells (hpa3)',
+            'hpa5':'real human cells (hpa5)'}
 
 @dataclass(frozen=True)
 class Run:
@@ -74,8 +81,9 @@ class Run:
 def output_root()->Path: # Folder that holds `runs/` and `figures/`
     "`CYTOSELF_NB_OUT` if set, else the project this is called in, else the current folder"
     if os.environ.get('CYTOSELF_NB_OUT'): return Path(os.environ['CYTOSELF_NB_OUT'])
+    def is_project(folder): return (folder/'settings.ini').exists() and (folder/'nbs').is_dir()
     here = Path.cwd()
-    return next((p for p in (here, *here.parents) if (p/'settings.ini').exists() and (p/'nbs').is_dir()), here)
+    return next((p for p in (here, *here.parents) if is_project(p)), here)
 
 # %% ../nbs/01_core.ipynb #72faee75
 def data_slug(
@@ -85,8 +93,9 @@ def data_slug(
     if data in DATASETS: return data
     folder = Path(data).expanduser()
     if not folder.is_dir():
-        raise FileNotFoundError(f"data={data!r} is neither a known data set ({', '.join(DATASETS)}) nor a folder; "
-                                "check the spelling or give the path of a folder with a stacks.csv or a labels.csv")
+        raise FileNotFoundError(f"data={data!r} is neither a known data set ({', '.join(DATASETS)}) nor a "
+                                "folder; check the spelling or give the path of a folder with a stacks.csv "
+                                "or a labels.csv")
     name = re.sub(r'[^A-Za-z0-9_.-]+', '_', folder.resolve().name) or 'data'
     return f'own-{name}' if name in DATASETS else name
 
@@ -101,7 +110,9 @@ def open_run(
     sizes, slug, root = get_profile(profile), data_slug(data), output_root()
     path = root/'runs'/f'{slug}-{profile}-{seed}'
     try: path.mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise OSError(f"cannot make the run folder {path} ({e.strerror}); set CYTOSELF_NB_OUT to a folder you can write to") from e
+    except OSError as e:
+        raise OSError(f"cannot make the run folder {path} ({e.strerror}); "
+                      "set CYTOSELF_NB_OUT to a folder you can write to") from e
     figures = path/'figures' if profile == 'smoke' else root/'figures'/slug
     return Run(data, sizes, seed, notebook, path, figures)
 
@@ -133,6 +144,11 @@ def _remove(path):
     if path.is_dir(): shutil.rmtree(path)
     else: path.unlink(missing_ok=True)
 
+@contextmanager
+def _alone(path):
+    "One process at a time makes or changes `path`; the others wait"
+    with FileLock(path.with_name(f'.{path.name}.lock')): yield
+
 def _replace_text(path, text):
     "Write `text` to `path` in one step"
     tmp = path.with_name(f'.{path.name}.tmp')
@@ -149,38 +165,49 @@ def cached(
     "Load the artefact at `path` if it was built with `settings`, else build it"
     path, side = Path(path), Path(f'{path}.settings.json')
     settings = json.loads(json.dumps(settings))
-    if side.exists() and path.exists() and json.loads(side.read_text())['settings'] == settings: return load(path)
+    def ready():
+        return side.exists() and path.exists() and json.loads(side.read_text())['settings'] == settings
+    if ready(): return load(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix='.building-', dir=path.parent) as tmp:
-            new = Path(tmp)/path.name
-            build(new)
-            side.unlink(missing_ok=True); _remove(path)
-            os.replace(new, path)
-        _replace_text(side, json.dumps(dict(made_by=made_by, built=time.strftime('%Y-%m-%d %H:%M:%S'), settings=settings), indent=1))
+        with _alone(path):
+            if ready(): return load(path)   # another process was building it
+            with tempfile.TemporaryDirectory(prefix='.building-', dir=path.parent) as tmp:
+                new = Path(tmp)/path.name
+                build(new)
+                side.unlink(missing_ok=True)
+                _remove(path)
+                os.replace(new, path)
+            made = dict(made_by=made_by, built=time.strftime('%Y-%m-%d %H:%M:%S'), settings=settings)
+            _replace_text(side, json.dumps(made, indent=1))
     except OSError as e:
         if e.errno in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
-            raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set CYTOSELF_NB_OUT to another folder; "
-                                   "what was there before is unchanged") from e
+            raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set "
+                                   "CYTOSELF_NB_OUT to another folder; what was there before is unchanged") from e
         raise
     return load(path)
 
 # %% ../nbs/01_core.ipynb #ca2a1ca0
-PALETTE = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9', '#6A3D00', '#332288', '#8F7BFF', '#882255', '#DDCC77', '#1A1A1A')   # Okabe and Ito's, then six that stay 23 or more apart from these and each other (CIELAB) also without red or green cones
+PALETTE = ('#0072B2', '#E69F00', '#009E73', '#CC79A7', '#D55E00', '#56B4E9',   # Okabe and Ito's, then six
+           '#6A3D00', '#332288', '#8F7BFF', '#882255', '#DDCC77', '#1A1A1A')   # that stay 23 apart (CIELAB)
 
 def figure_style():
-    "Set the Matplotlib style of all figures: legible at the width of a journal column, colour-blind-safe colours"
+    "Set the style of all figures: legible at the width of a journal column, color-blind-safe colors"
     import matplotlib as mpl
-    mpl.rcParams.update({'figure.dpi':110, 'savefig.dpi':160, 'font.size':8, 'axes.titlesize':9, 'axes.labelsize':8, 'legend.fontsize':7,
-        'legend.frameon':False, 'axes.spines.top':False, 'axes.spines.right':False, 'svg.hashsalt':'cytoself_nb',
-        'axes.prop_cycle':mpl.cycler(color=PALETTE), 'image.cmap':'gray', 'figure.constrained_layout.use':True})
+    mpl.rcParams.update({
+        'figure.dpi':110, 'savefig.dpi':160, 'font.size':8, 'axes.titlesize':9, 'axes.labelsize':8,
+        'legend.fontsize':7, 'legend.frameon':False, 'axes.spines.top':False, 'axes.spines.right':False,
+        'svg.hashsalt':'cytoself_nb', 'axes.prop_cycle':mpl.cycler(color=PALETTE), 'image.cmap':'gray',
+        'figure.constrained_layout.use':True})
 
 def log_ticks(
     axis, # `ax.xaxis` or `ax.yaxis` with a logarithmic scale
 ):
     "Label 1 and 3 of each decade, as plain numbers, so that labels stay apart on narrow and on wide ranges"
     from matplotlib.ticker import LogLocator, NullFormatter
-    axis.set_major_locator(LogLocator(subs=(1, 3))); axis.set_major_formatter('{x:g}'); axis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=(1, 3)))
+    axis.set_major_formatter('{x:g}')
+    axis.set_minor_formatter(NullFormatter())
 
 # %% ../nbs/01_core.ipynb #3cc8aeca
 def sha256_of(
@@ -194,7 +221,8 @@ def _palette_png(raw):
     "A PNG with at most 256 colors: half the bytes of one in true color, and the same picture to the eye"
     from PIL import Image
     out = io.BytesIO()
-    Image.open(io.BytesIO(raw)).convert('RGB').quantize(256, kmeans=1, dither=Image.Dither.NONE).save(out, 'PNG', optimize=True)
+    picture = Image.open(io.BytesIO(raw)).convert('RGB').quantize(256, kmeans=1, dither=Image.Dither.NONE)
+    picture.save(out, 'PNG', optimize=True)
     return out.getvalue()
 
 def _write_png(fig, path):
@@ -202,6 +230,13 @@ def _write_png(fig, path):
     full = io.BytesIO()
     fig.savefig(full, format='png', bbox_inches='tight')
     path.write_bytes(_palette_png(full.getvalue()))
+
+# %% ../nbs/01_core.ipynb #58aa6710
+def _add_entry(path, name, entry):
+    "Add one entry to a JSON file, sorted by name, also while other notebooks add theirs"
+    with _alone(path):
+        entries = json.loads(path.read_text()) if path.exists() else {}
+        _replace_text(path, json.dumps(dict(sorted((entries | {name: entry}).items())), indent=1) + '\n')
 
 # %% ../nbs/01_core.ipynb #56a4db34
 def save_fig(
@@ -216,7 +251,8 @@ def save_fig(
 )->Path: # The picture
     "Save a figure with the table it was drawn from, its caption and its entry in the manifest"
     from cytoself_nb import __version__
-    if not re.fullmatch(r'[a-z0-9]+(_[a-z0-9]+)+', name): raise ValueError(f"figure name {name!r} should be panel_subject in lower case, such as fig2_atlas")
+    if not re.fullmatch(r'[a-z0-9]+(_[a-z0-9]+)+', name):
+        raise ValueError(f"figure name {name!r} should be panel_subject in lower case, such as fig2_atlas")
     counts = ''.join(f', {n:,} {what}' for n, what in ((proteins, 'proteins'), (crops, 'crops')) if n is not None)
     what = shows or data_label(run)
     caption = f'{panel}. {what[0].upper() + what[1:]}{counts}, {run.profile.name} profile, seed {run.seed}.'
@@ -227,23 +263,23 @@ def save_fig(
     _write_png(fig, png)
     note.remove()
     table.to_csv(csv, index=False, float_format='%.6g')
-    path = run.figures/'manifest.json'
-    manifest = json.loads(path.read_text()) if path.exists() else {}
-    manifest[name] = dict(notebook=run.notebook, profile=run.profile.name, data=data_slug(run.data), seed=run.seed,
-                          version=__version__, table_sha256=sha256_of(csv), caption=caption)
-    _replace_text(path, json.dumps(dict(sorted(manifest.items())), indent=1) + '\n')
+    entry = dict(notebook=run.notebook, profile=run.profile.name, data=data_slug(run.data), seed=run.seed,
+                 version=__version__, table_sha256=sha256_of(csv), caption=caption)
+    _add_entry(run.figures/'manifest.json', name, entry)
     return png
 
 # %% ../nbs/01_core.ipynb #89f05d4c
 def save_claims(
-    rows:list, # One dict per claim: `id`, `claim`, `paper`, `here`, `holds` (`yes`, `no`, `not judged`), `remark`, and `data` where it is not that of the run
+    rows:list, # One dict per claim: `id`, `claim`, `paper`, `here`, `holds`, `remark`, maybe `data`
     run:Run,   # The run
 )->pd.DataFrame: # The table, with the data set as a column
     "Write the table *paper / here / data / remark* of one notebook and return it"
     cols = ['id', 'claim', 'paper', 'here', 'holds', 'remark']
     for r in rows:
-        if set(r) - {'data'} != set(cols): raise ValueError(f"a claim has the fields {sorted(r)}; expected {cols}")
-        if r['holds'] not in ('yes', 'no', 'not judged'): raise ValueError(f"holds={r['holds']!r} for {r['id']}; expected yes, no or not judged")
+        if set(r) - {'data'} != set(cols):
+            raise ValueError(f"a claim has the fields {sorted(r)}; expected {cols}")
+        if r['holds'] not in ('yes', 'no', 'not judged'):
+            raise ValueError(f"holds={r['holds']!r} for {r['id']}; expected yes, no or not judged")
     table = pd.DataFrame(rows, columns=cols)
     table.insert(4, 'data', [r.get('data', data_label(run)) for r in rows])
     run.figures.mkdir(parents=True, exist_ok=True)
@@ -252,7 +288,7 @@ def save_claims(
 
 # %% ../nbs/01_core.ipynb #e6373356
 class NotForTheseData(ValueError):
-    "An analysis that these data have no labels for; the runner leaves the notebook out and shows the sentence"
+    "These data have no labels for an analysis; the runner leaves the notebook out and shows the sentence"
 
 def need_labels(
     labels:pd.DataFrame, # Label table of the crops
@@ -261,7 +297,9 @@ def need_labels(
 ):
     "Raise `NotForTheseData` unless each column has a value for some crop"
     lost = [c for c in columns if c not in labels or labels[c].isna().all()]
-    if lost: raise NotForTheseData(f"no crop has a {' or a '.join(lost)}; expected this column in the label table for {why}; add it to stacks.csv or labels.csv to have this analysis")
+    if lost:
+        raise NotForTheseData(f"no crop has a {' or a '.join(lost)}; expected this column in the label table "
+                              f"for {why}; add it to stacks.csv or labels.csv to have this analysis")
 
 # %% ../nbs/01_core.ipynb #3b9bf5f0
 def registry()->pd.DataFrame: # Columns dataset, path, bytes, sha256, licence, url
@@ -280,16 +318,18 @@ def _fetch_one(row, cache):
     import pooch
     mirror = os.environ.get('CYTOSELF_NB_MIRROR')
     if mirror and (Path(mirror)/row.path).is_file():
-        if sha256_of(Path(mirror)/row.path) == row.sha256: return Path(mirror)/row.path
-        raise ValueError(f"{Path(mirror)/row.path} has another SHA-256 than {row.sha256[:12]}...; replace it or delete it")
-    try: return Path(pooch.retrieve(row.url, f'sha256:{row.sha256}', fname=Path(row.path).name, path=(cache/row.path).parent))
+        copy = Path(mirror)/row.path
+        if sha256_of(copy) == row.sha256: return copy
+        raise ValueError(f"{copy} has another SHA-256 than {row.sha256[:12]}...; replace it or delete it")
+    place = dict(fname=Path(row.path).name, path=(cache/row.path).parent)
+    try: return Path(pooch.retrieve(row.url, f'sha256:{row.sha256}', **place))
     except (OSError, ValueError) as e:
-        raise OSError(f"cannot download {row.url} ({type(e).__name__}); put the file by hand at {cache/row.path}, or set "
-                      "CYTOSELF_NB_MIRROR to a folder that has it") from e
+        raise OSError(f"cannot download {row.url} ({type(e).__name__}); put the file by hand at "
+                      f"{cache/row.path}, or set CYTOSELF_NB_MIRROR to a folder that has it") from e
 
 # %% ../nbs/01_core.ipynb #a01539c5
 def fetch(
-    name:str,           # A data set of the registry (`yeast5`) or the end of a file's path (`coreComplexes.txt`)
+    name:str,           # A data set of the registry (`yeast5`), or the end of a file's path
     progress:bool=True, # Show a progress bar?
     workers:int=8,      # Downloads at a time
 )->list: # Paths, in the order of the registry
@@ -299,11 +339,14 @@ def fetch(
     pooch.get_logger().setLevel(logging.WARNING)
     table = registry()
     rows = table[(table.dataset == name) | table.path.str.endswith('/' + name)]
-    if rows.empty: raise ValueError(f"nothing in the registry is called {name!r}; data sets are {', '.join(table.dataset.unique())}")
+    if rows.empty:
+        known = ', '.join(table.dataset.unique())
+        raise ValueError(f"nothing in the registry is called {name!r}; data sets are {known}")
     cache = _cache_folder()
     pool = ThreadPoolExecutor(workers)
     jobs = [pool.submit(_fetch_one, r, cache) for r in rows.itertuples()]
     try:
-        for job in tqdm(as_completed(jobs), total=len(jobs), desc=f'fetch {name}', disable=not progress): job.result()
+        done = as_completed(jobs)
+        for job in tqdm(done, total=len(jobs), desc=f'fetch {name}', disable=not progress): job.result()
     finally: pool.shutdown(cancel_futures=True)
     return [job.result() for job in jobs]

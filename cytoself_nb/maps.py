@@ -4,19 +4,21 @@
 
 # %% auto #0
 __all__ = ['ENDS', 'umap_xy', 'umap_frame', 'write_embedding', 'add_map', 'read_embedding', 'map_frame', 'purity_table',
-           'path_order', 'nuclear_light', 'path_ends', 'path_unit', 'path_table', 'path_sets']
+           'path_order', 'nuclear_light', 'path_ends', 'path_unit', 'path_table', 'path_sets', 'path_numbers']
 
 # %% ../nbs/20_maps.ipynb #26bfce9c
-import json, warnings
+import hashlib, json, warnings
 
 import h5py
 import numpy as np
 import pandas as pd
 
 from .core import NotForTheseData
-from .data import n_proteins, names_in
+from .data import crop_loader, n_proteins, names_in
 from .draw import colour_by
-from .stats import neighbours, purity, shuffled_purity
+from .probes import untrained
+from .stats import neighbours, purity, rank_correlation, shuffled_purity
+from .training import embed_batches
 
 # %% ../nbs/20_maps.ipynb #66485ddd
 def umap_xy(
@@ -79,6 +81,15 @@ def write_embedding(
             X[at:at + len(block)] = block
             at, block = at + len(block), next(blocks, None)
     if at != len(obs): raise ValueError(f"{at} representations for {rows}")
+
+# %% ../nbs/20_maps.ipynb #02ef9b5d
+def _digest(model, labels):
+    "One checksum of all weights and all labels"
+    h = hashlib.sha256(labels.to_csv(index=False).encode())
+    for k, v in sorted(model.state_dict().items()):
+        h.update(k.encode())
+        h.update(v.detach().cpu().contiguous().numpy().tobytes())
+    return h.hexdigest()
 
 # %% ../nbs/20_maps.ipynb #de6b28de
 def add_map(
@@ -277,3 +288,34 @@ def path_sets(
     sets = {'all mixed proteins': table[table.role.isin(['between', 'mixed'])],
             'cytoplasm and nucleoplasm': table[table.role == 'between']}
     return {k: t for k, t in sets.items() if len(t) > 4} or {'ends and between': table[table.role != 'other']}
+
+# %% ../nbs/20_maps.ipynb #13c26abb
+def _some_rows(blocks, keep):
+    "The rows `keep` of blocks that come one after the other; the others are not kept in memory"
+    at, kept = 0, []
+    for b in blocks:
+        kept.append(b[keep[(keep >= at) & (keep < at + len(b))] - at])
+        at += len(b)
+    return np.concatenate(kept)
+
+def path_numbers(
+    X,                  # (n, d) representations of the test crops
+    frame:pd.DataFrame, # Their labels
+    store,              # Crop store
+    model,              # The network that has given them
+    seed:int=0,         # Seed of the untrained network
+    most:int=40,        # Crops of a protein at most
+)->pd.DataFrame: # ordered_by, among, and `rank_correlation` of the order with the reference
+    "How well the order agrees with the nuclear fraction, beside its floors and its ceiling"
+    trained, channels = path_table(X, frame, store, most), model.extra['channels']
+    keep = np.flatnonzero(frame.groupby(path_unit(frame)).cumcount() < most)
+    some, loader = frame.iloc[keep].reset_index(drop=True), crop_loader(store, 'test', channels, batch=128)
+    random = untrained(model, store, channels, seed)
+    floors = {'untrained network': (g for g, *_ in embed_batches(random, loader)),
+              'raw pixels': (x.flatten(1).numpy() for x, _ in loader)}
+    tables = {k: path_table(_some_rows(blocks, keep), some, store, most) for k, blocks in floors.items()}
+    tables = {'trained network': trained} | tables
+    if trained.judged_by.iloc[0] == 'true nuclear fraction':
+        tables['light inside nuclei'] = trained.assign(order=trained.measured)
+    return pd.DataFrame([dict(ordered_by=k, among=name, **rank_correlation(part.order, part.reference))
+                         for k, t in tables.items() for name, part in path_sets(t).items()])

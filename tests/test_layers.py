@@ -1,22 +1,14 @@
 "Modules follow the order of the data: none imports a later one, so there is no circle either"
-import ast
 import re
+import sys
 
 import pytest
 from conftest import ROOT
 
-ORDER = [re.sub(r'^\d+_', '', p.stem) for p in sorted((ROOT/'nbs').glob('[0-9]*_*.ipynb')) if (ROOT/f'cytoself_nb/{p.stem.split("_", 1)[1]}.py').exists()]
+sys.path.insert(0, str(ROOT/'docs'))
+from layers import START, imports, in_order, needed, page
 
-
-def imports(source, package='cytoself_nb'):
-    "Modules of the package that `source` imports, at its top or inside a function"
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import): found |= {a.name.split('.')[1] for a in node.names if a.name.startswith(f'{package}.')}
-        if isinstance(node, ast.ImportFrom):
-            path = (node.module or '').split('.') if node.level else (node.module or '').split('.')[1:] if (node.module or '').split('.')[0] == package else None
-            if path is not None: found |= {path[0]} if path and path[0] else {a.name for a in node.names}
-    return found
+ORDER = in_order()
 
 
 def climbs(sources, order):
@@ -40,3 +32,9 @@ def test_no_module_imports_a_later_one():
 def test_a_climb_would_be_found(source):
     assert climbs(dict(early=source, late=''), ['early', 'late']) == [('early', 'late')]
     assert not climbs(dict(early='', late=source.replace('late', 'early')), ['early', 'late'])
+
+
+def test_the_drawing_in_contributing_is_true():
+    text = (ROOT/'CONTRIBUTING.md').read_text(encoding='utf-8')
+    assert START in text and page(text) == text, 'run `python docs/layers.py`'
+    assert needed(dict(a=set(), b={'a'}, c={'a', 'b'})) == dict(a=set(), b={'a'}, c={'b'})

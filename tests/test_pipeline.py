@@ -10,10 +10,13 @@ import nbformat
 import pytest
 from conftest import ROOT, write_notebook
 
-from cytoself_nb import pipeline
+from cytoself_nb import inputs, pipeline
 from cytoself_nb.core import open_run
-from cytoself_nb.pipeline import (NotebookError, artefact_settings, check_parameters, imported_modules, library_files, notebook_inputs,
-                                   numbered_notebooks, run_notebook, run_notebooks, runs_of)
+from cytoself_nb.inputs import artefact_settings, imported_modules, library_files, notebook_inputs, runs_of
+from cytoself_nb.kernels import side_by_side, thread_settings
+from cytoself_nb.order import by_urgency, waits_for
+from cytoself_nb.pipeline import (NotebookError, check_parameters, in_turn, numbered_notebooks, run_notebook,
+                                  run_notebooks)
 
 MAKE = """import json, pathlib
 path = pathlib.Path(OUT)/f'runs/embedded-smoke-{seed}'
@@ -33,7 +36,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
     head = f"OUT = {str(tmp_path/'out')!r}\n"
     def run(**options):
-        done = run_notebooks(**dict(data='embedded', profile='smoke', folder=tmp_path/'nbs') | options)
+        done = run_notebooks(**dict(data='embedded', profile='smoke', folder=tmp_path/'nbs', jobs=1) | options)
         return done.notebook[done.reason != ''].tolist()
     def make(n): write_notebook(tmp_path/'nbs/01_make.ipynb', head + MAKE.replace('N', str(n)))
     run.make, run.path = make, tmp_path
@@ -82,8 +85,8 @@ def test_other_seeds_count(project):
 
 def test_changed_library_reruns(project, monkeypatch):
     package = project.path/'cytoself_nb'
-    shutil.copytree(pipeline.PACKAGE, package, ignore=shutil.ignore_patterns('__pycache__'))
-    monkeypatch.setattr(pipeline, 'PACKAGE', package)
+    shutil.copytree(inputs.PACKAGE, package, ignore=shutil.ignore_patterns('__pycache__'))
+    monkeypatch.setattr(inputs, 'PACKAGE', package)
     project()
     with open(package/'core.py', 'a') as f: f.write('\n# changed\n')
     assert project() == ['02_draw'], 'only the second notebook imports core'
@@ -168,19 +171,74 @@ def test_unknown_parameter_stops_before_anything_runs(project):
     assert not (project.path/'out/runs/embedded-smoke-0/notebooks').exists()
 
 
+@pytest.mark.parametrize('arguments, sentence', [(['--only', '99'], 'no notebook has the number 99'),
+    (['--data', 'nowhere'], 'neither a known data set'), (['--profile', 'huge'], 'unknown profile')])
+def test_wrong_arguments_end_in_a_sentence(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    assert pipeline.main(arguments) == 1 and sentence in capsys.readouterr().err
+
+
 def test_command_line(tmp_path):
-    def call(*args):
-        return subprocess.run([sys.executable, '-m', 'cytoself_nb.pipeline', *args], cwd=tmp_path, capture_output=True, text=True,
-                              env=os.environ | dict(CYTOSELF_NB_OUT='here', PYTHONPATH=str(ROOT)))
-    for args, sentence in ((['--only', '99'], 'no notebook has the number 99'), (['--data', 'nowhere'], 'neither a known data set'),
-                           (['--profile', 'huge'], 'unknown profile')):
-        done = call(*args)
-        assert done.returncode == 1 and sentence in done.stderr and 'Traceback' not in done.stderr
     start = time.time()
-    done = call('--profile', 'smoke', '--only', '01')
+    done = subprocess.run([sys.executable, '-m', 'cytoself_nb.pipeline', '--profile', 'smoke', '--only', '01'], cwd=tmp_path,
+                          capture_output=True, text=True, env=os.environ | dict(CYTOSELF_NB_OUT='here', PYTHONPATH=str(ROOT)))
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith('1 run, 0 skipped') and done.stderr.strip() == ''
     assert (tmp_path/'here/runs/embedded-smoke-0/notebooks/01_core.ipynb').stat().st_mtime > start - 1
+
+
+# --- side by side
+
+MEET = """import pathlib, time
+(pathlib.Path(OUT)/'ME').touch()
+for _ in range(600):
+    if (pathlib.Path(OUT)/'OTHER').exists(): break
+    time.sleep(.1)
+else: raise RuntimeError('alone')"""
+
+def test_two_notebooks_run_at_the_same_time_and_start_empty(project):
+    out = project.path
+    head = f"assert not [n for n in globals() if n in ('left', 'OUT')]\nleft, OUT = 1, {str(out)!r}\n"
+    for me, other in (('01_make', '02_draw'), ('02_draw', '01_make')):
+        write_notebook(out/f'nbs/{me}.ipynb', head + MEET.replace('ME', me).replace('OTHER', other))
+    assert project(jobs=2) == ['01_make', '02_draw']
+
+
+def test_a_failure_stops_the_notebook_beside_it(project):
+    write_notebook(project.path/'nbs/01_make.ipynb', f"import time, pathlib\npathlib.Path({str(project.path/'on')!r}).touch()\ntime.sleep(600)")
+    write_notebook(project.path/'nbs/02_draw.ipynb', f"import time, pathlib\nwhile not pathlib.Path({str(project.path/'on')!r}).exists(): time.sleep(.1)\n1/0")
+    start = time.time()
+    with pytest.raises(NotebookError, match='02_draw failed in cell 2 of 2'): project(jobs=2)
+    assert time.time() - start < 300
+
+
+def test_nobody_starts_before_those_it_waits_for_and_lines_come_in_order(monkeypatch, project, capsys):
+    monkeypatch.setattr(pipeline, 'waits_for', lambda paths: {'01_make': set(), '02_draw': {'01_make'}})
+    ended = []
+    def work(path):
+        if path.stem == '02_draw': assert ended == ['01_make']
+        ended.append(path.stem)
+    assert [name for name, _ in in_turn(sorted((project.path/'nbs').glob('0*')), work, 2)] == ['01_make', '02_draw']
+    monkeypatch.setattr(pipeline, 'waits_for', lambda paths: {'01_make': set(), '02_draw': set()})
+    monkeypatch.setattr(pipeline, 'run_if_needed', lambda path, *a: time.sleep(.3*(path.stem == '01_make')) or dict(
+        notebook=path.stem, seconds=0., figures=0, reason='', left_out=''))
+    project(jobs=2)
+    assert [line[:7] for line in capsys.readouterr().out.splitlines()] == ['01_make', '02_draw']
+
+
+def test_cores_are_divided_and_what_the_user_has_set_stays(monkeypatch):
+    assert side_by_side(cores=2, memory=2**34) == (2, 1) and side_by_side(cores=8, memory=2**30) == (1, 8)
+    monkeypatch.setenv('OMP_NUM_THREADS', '7')
+    assert thread_settings(2)['OMP_NUM_THREADS'] == '7' and thread_settings(2)['OMP_WAIT_POLICY'] == 'PASSIVE'
+
+
+def test_who_uses_the_network_waits_for_the_one_that_trains_it(tmp_path):
+    ask = "from cytoself_nb.runs import {}\ndef late(): return {}(run)\nlate()"
+    for number, name in enumerate(('crop_store', 'trained_model', 'crop_embedding', 'stack_folder'), 1):
+        write_notebook(tmp_path/f'0{number}_x.ipynb', ask.format(name, name))
+    waits = waits_for(tmp_path.glob('0*.ipynb'))
+    assert waits == {'01_x': set(), '02_x': {'01_x'}, '03_x': {'01_x', '02_x'}, '04_x': {'01_x'}}
+    assert by_urgency(waits) == ['01_x', '02_x', '03_x', '04_x']
 
 
 # --- what a notebook depends on

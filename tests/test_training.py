@@ -98,7 +98,7 @@ def test_a_network_is_found_again_and_what_other_settings_left_goes(tmp_path):
 def test_the_settings_of_a_network_keep_their_names(tiny_store, tmp_path, monkeypatch):
     "Networks that exist are found by these names, whatever the options are called"
     monkeypatch.setattr(runs, 'crop_store', lambda run: tiny_store)
-    monkeypatch.setattr(runs, '_settings_of', lambda path: 'data')
+    monkeypatch.setattr(runs, '_made', lambda path: dict(settings='data'))
     monkeypatch.setattr(runs, 'resumable', lambda path, csv, made_with, *more: (path.name, csv.name, made_with))
     run = SimpleNamespace(profile=get_profile('demo'), seed=3, path=tmp_path)
     *names, made_with = runs.train_model(run)

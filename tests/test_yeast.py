@@ -57,7 +57,7 @@ def test_without_any_annotation_it_is_invented(tmp_path, monkeypatch):
     assert set(table.source) == {'invented'} and set(table.standard) == set(yeast.SOURCES)
     proteome = runs.yeast_proteome(run)
     assert proteome.gene.str.startswith('YZ').all() and proteome.localization.nunique() == 17
-    assert runs.yeast_settings(run)['annotation'] == 'invented'
+    assert runs._run_settings(run)['annotation'] == 'invented'
     x = next(yeast.draw_proteome(proteome, 3))
     assert np.isfinite(x).all() and x.shape[1:] == (2, 64, 64)
 

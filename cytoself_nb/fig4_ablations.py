@@ -19,9 +19,10 @@ from scipy.stats import t as student
 
 from .core import NotForTheseData, cached, n_epochs, open_run
 from .data import crop_loader, data_variance, default_channels, split_labels
-from .fig4_scores import UMAPS, aligned_maps, average_precision, score_levels, score_table
+from .fig4_scores import UMAPS, aligned_maps, score_levels, score_table
 from .quantizer import perplexity
 from .runs import crop_store, of_all_seeds, train_model
+from .stats import average_precision
 from .training import embed
 
 # %% ../nbs/56_fig4_ablations.ipynb #18790c39

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GO', 'NEW', 'COLOURS', 'go_kinds', 'vesicle_kinds', 'new_vesicles', 'vesicle_crops', 'judged_crops',
-           'vesicle_features', 'kind_score', 'pair_distances', 'u_test', 'separation', 'permuted_separation',
-           'two_clusters', 'probe_kinds', 'probe_summary', 'plot_vesicles', 'seed_numbers']
+           'vesicle_features', 'kind_score', 'separation', 'permuted_separation', 'two_clusters', 'probe_kinds',
+           'probe_summary', 'plot_vesicles', 'seed_numbers']
 
 # %% ../nbs/54_ed5_vesicles.ipynb #2b3b9bd1
 import warnings
@@ -16,11 +16,11 @@ import torch
 
 from .core import NotForTheseData, PALETTE, cached, fetch
 from .data import open_store, select_channels, split_rows, write_store
-from .fig3_complexes import permutation_p
 from .preprocessing import read_stacks
 from .runs import crop_store, seed_table, trained_model
 from .simulate import virtual_proteome, write_screen
 from .spectra import histograms
+from .stats import auc_of_ranks, permutation_p, u_test
 from .training import embed_batches
 
 # %% ../nbs/54_ed5_vesicles.ipynb #f5705150
@@ -32,59 +32,80 @@ def go_kinds(
     "Lysosomal and endosomal proteins by their GO terms"
     t = pd.read_csv(path or fetch('go-annotations-for-opencell-baits.csv', progress=False)[0])
     missing = [c for c in ('gene_name', 'go_annot') if c not in t]
-    if missing: raise ValueError(f"the table of GO terms has no column {', '.join(missing)}; expected gene_name and go_annot; name them so")
+    if missing:
+        raise ValueError(f"the table of GO terms has no column {', '.join(missing)}; expected gene_name "
+                         "and go_annot; name them so")
     terms = t.go_annot.fillna('').str.split().map(set)
     has = pd.DataFrame({k: terms.map(lambda s: bool(s & set(v))) for k, v in GO.items()})
     one = has.sum(axis=1) == 1
     return pd.Series(has[one].idxmax(axis=1).values, t.gene_name[one].values, name='kind')
 
+# %% ../nbs/54_ed5_vesicles.ipynb #596c4f32
 def vesicle_kinds(
-    labels:pd.DataFrame,      # One row per crop: protein, gene, localization; for virtual cells truth_main and truth_second
+    labels:pd.DataFrame,      # Row per crop: protein, gene, localization; truth_main, truth_second
     annotated:str='vesicles', # What annotators call both
 )->pd.Series: # Protein -> `lysosome` or `endosome`, only proteins annotated as vesicles and nothing else
     "The two kinds of vesicle proteins"
     one = labels.drop_duplicates('protein').set_index('protein')
     one = one[one.localization == annotated]
-    if 'truth_main' in one: return one.truth_main[one.truth_main.isin(list(GO)) & one.truth_second.isna()].rename('kind')
-    return one.gene.map(go_kinds()).dropna().rename('kind') if len(one) else pd.Series(dtype=object, name='kind')
+    if 'truth_main' in one:
+        return one.truth_main[one.truth_main.isin(list(GO)) & one.truth_second.isna()].rename('kind')
+    if not len(one): return pd.Series(dtype=object, name='kind')
+    return one.gene.map(go_kinds()).dropna().rename('kind')
 
 # %% ../nbs/54_ed5_vesicles.ipynb #8df15a4d
 NEW = dict(smoke=(3, 1), demo=(8, 1), paper=(20, 4))   # new proteins of each kind, fields of each
 
+def _new_proteome(n):
+    "`n` lysosomal and `n` endosomal proteins that are in no other proteome"
+    t = virtual_proteome(80*n, seed=1311)
+    t = t.query('complex.isna() and not held_out and localization == "vesicles"')
+    t = t.groupby('truth_main').head(n).sort_values('truth_main', kind='stable').reset_index(drop=True)
+    number = (t.groupby('truth_main').cumcount() + 1).astype(str).str.zfill(2)
+    names = t.truth_main.str[:4].str.upper() + 'new' + number
+    return t.assign(protein=names, gene=names)
+
+# %% ../nbs/54_ed5_vesicles.ipynb #4a7cf1ec
 def new_vesicles(
     run, # The run
 ): # Crop store, all of it `test`; None for data that can't be drawn
-    "Virtual lysosomal and endosomal proteins that are in no training set"
+    "Simulated lysosomal and endosomal proteins that are in no training set"
     if run.data != 'embedded': return None
     (n, fields), p = NEW[run.profile.name], run.profile
     def build(tmp):
-        t = virtual_proteome(80*n, seed=1311).query('complex.isna() and not held_out and localization == "vesicles"')
-        t = t.groupby('truth_main').head(n).sort_values('truth_main', kind='stable').reset_index(drop=True)
-        names = t.truth_main.str[:4].str.upper() + 'new' + (t.groupby('truth_main').cumcount() + 1).astype(str).str.zfill(2)
-        write_screen(tmp.parent/'screen', t.assign(protein=names, gene=names), fields, seed=1311, size=p.field_px, workers=1, progress=False)
+        screen = tmp.parent/'screen'
+        write_screen(screen, _new_proteome(n), fields, seed=1311, size=p.field_px, workers=1, progress=False)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')    # a field without a usable nucleus
-            source, labels, channels = read_stacks(tmp.parent/'screen', tmp.parent/'fields', workers=1, progress=False)
+            source, labels, channels = read_stacks(screen, tmp.parent/'fields', workers=1, progress=False)
         write_store(tmp, source, labels.assign(split='test'), channels, run.seed, p.size)
-    return cached(run.path/'new_vesicles.zarr', dict(new=NEW[p.name], field_px=p.field_px, size=p.size, seed=run.seed), build, open_store, '54_ed5_vesicles')
+    settings = dict(new=NEW[p.name], field_px=p.field_px, size=p.size, seed=run.seed)
+    return cached(run.path/'new_vesicles.zarr', settings, build, open_store, '54_ed5_vesicles')
 
 # %% ../nbs/54_ed5_vesicles.ipynb #a5dd583b
+def _kind_rows(store, number):
+    "Labels of the test crops of the vesicle proteins of a store"
+    rows = list(split_rows(store, 'test'))
+    t = store.labels.iloc[rows].assign(row=rows, store=number, trained=number == 0)
+    return t.assign(kind=t.protein.map(vesicle_kinds(store.labels))).dropna(subset=['kind'])
+
 def vesicle_crops(
     run, # The run
-)->tuple: # Crops (n, C, S, S) float32 with the network's channels; labels with kind, trained (was the protein in training?), store (0 test split, 1 new) and row
+)->tuple: # Crops (n, C, S, S) float32; labels with kind, trained, store (0, new: 1) and row
     "Test crops of the vesicle proteins, and those of new proteins"
-    model, parts, tables = trained_model(run), [], []
-    for k, store in enumerate((crop_store(run), new_vesicles(run))):
-        if store is None: continue
-        rows = split_rows(store, 'test')
-        t = store.labels.iloc[list(rows)].assign(row=list(rows), store=k, trained=k == 0, kind=lambda t: t.protein.map(vesicle_kinds(store.labels))).dropna(subset=['kind'])
-        picked = select_channels(store, model.extra['channels'])
-        tables.append(t); parts += [np.asarray(store.images[int(r)])[picked].astype(np.float32) for r in t.row]
+    stores = [s for s in (crop_store(run), new_vesicles(run)) if s is not None]
+    tables, channels = [_kind_rows(s, k) for k, s in enumerate(stores)], trained_model(run).extra['channels']
     labels = pd.concat(tables, ignore_index=True)
     n = labels.groupby('kind').protein.nunique().reindex(list(GO), fill_value=0)
-    if n.min() < 2: raise NotForTheseData(f"{n['lysosome']} lysosomal and {n['endosome']} endosomal proteins among those annotated as vesicles; expected two of each; add proteins to have this analysis")
-    return np.stack(parts), labels
+    if n.min() < 2:
+        raise NotForTheseData(f"{n['lysosome']} lysosomal and {n['endosome']} endosomal proteins among "
+                              "those annotated as vesicles; expected two of each; add proteins to have "
+                              "this analysis")
+    crops = [np.asarray(s.images[int(r)])[select_channels(s, channels)]
+             for s, t in zip(stores, tables) for r in t.row]
+    return np.stack(crops).astype(np.float32), labels
 
+# %% ../nbs/54_ed5_vesicles.ipynb #eb2157b2
 def judged_crops(
     labels:pd.DataFrame, # From `vesicle_crops`
 )->np.ndarray: # (n,) bool
@@ -98,59 +119,38 @@ def vesicle_features(
 )->dict: # Name -> (n, d) float32
     "Global representation, spectrum of local codes, raw pixels"
     parts = list(embed_batches(model, [(b, None) for b in torch.from_numpy(crops).split(128)]))
-    counts = histograms(np.concatenate([p[1] for p in parts]), model.settings['n_codes'])
-    return {'global representation': np.concatenate([p[0] for p in parts]), 'local spectrum': np.sqrt(counts).astype(np.float32), 'raw pixels': crops.reshape(len(crops), -1)}
+    globl, codes = (np.concatenate([p[k] for p in parts]) for k in (0, 1))
+    spectrum = np.sqrt(histograms(codes, model.settings['n_codes'])).astype(np.float32)
+    pixels = crops.reshape(len(crops), -1)
+    return {'global representation': globl, 'local spectrum': spectrum, 'raw pixels': pixels}
 
 # %% ../nbs/54_ed5_vesicles.ipynb #ae2d74bc
 def kind_score(
     X:np.ndarray,        # (n, d)
     labels:pd.DataFrame, # protein, kind
 )->np.ndarray: # (n,); positive: nearer to the lysosomal mean
-    "Distance to the endosomal mean less that to the lysosomal mean, each a mean over proteins, the crop's own protein left out"
-    X = np.asarray(X, np.float64)
-    number, names = pd.factorize(labels.protein)
+    "Distance to the endosomal less that to the lysosomal mean over proteins, the crop's own left out"
+    X, (number, names) = np.asarray(X, np.float64), pd.factorize(labels.protein)
     means = np.stack([X[number == i].mean(0) for i in range(len(names))])
     kind = labels.drop_duplicates('protein').set_index('protein').kind[names].to_numpy()
     out = np.empty(len(X))
     for i in range(len(names)):
-        other = np.arange(len(names)) != i
-        far = {k: np.linalg.norm(X[number == i] - means[other & (kind == k)].mean(0), axis=1) for k in GO}
+        other, x = np.arange(len(names)) != i, X[number == i]
+        far = {k: np.linalg.norm(x - means[other & (kind == k)].mean(0), axis=1) for k in GO}
         out[number == i] = far['endosome'] - far['lysosome']
     return out
 
-def pair_distances(
-    X:np.ndarray,        # (n, d)
-    labels:pd.DataFrame, # protein, kind
-)->tuple: # Distances within a kind, and between kinds; pairs of one protein left out
-    "Euclidean distances between crops of different proteins"
-    from scipy.spatial.distance import cdist
-    d, up = cdist(X, X), np.triu(np.ones((len(X), len(X)), bool), 1)
-    up &= labels.protein.to_numpy()[:, None] != labels.protein.to_numpy()
-    same = labels.kind.to_numpy()[:, None] == labels.kind.to_numpy()
-    return d[up & same], d[up & ~same]
-
 # %% ../nbs/54_ed5_vesicles.ipynb #c37fe059
-def u_test(
-    a, # Values expected to be larger
-    b, # The others
-)->dict: # n1, n2, U, AUC, rank_biserial, P (one-sided)
-    "Mann-Whitney U with its effect size"
-    from scipy.stats import mannwhitneyu
-    t = mannwhitneyu(a, b, alternative='greater')
-    auc = t.statistic/len(a)/len(b)
-    return dict(n1=len(a), n2=len(b), U=t.statistic, AUC=auc, rank_biserial=2*auc - 1, P=t.pvalue)
-
 def separation(
     X:np.ndarray,        # (n, d)
     labels:pd.DataFrame, # protein, kind
-)->pd.DataFrame: # One row per reading: crop pairs, crops, proteins
-    "Are the two kinds apart? Three readings of the paper's test"
-    within, between = pair_distances(X, labels)
+)->pd.DataFrame: # Rows: crops, proteins; columns of `u_test`
+    "Mann-Whitney U of the scores, crop by crop and protein by protein"
     score = pd.Series(kind_score(X, labels), labels.index)
     mean, kind = score.groupby(labels.protein).mean(), labels.groupby('protein').kind.first()
-    rows = {'crop pairs: between > within': u_test(between, within), 'crops: score': u_test(score[labels.kind == 'lysosome'], score[labels.kind == 'endosome']),
-            'proteins: score': u_test(mean[kind == 'lysosome'], mean[kind == 'endosome'])}
-    return pd.DataFrame(rows).T.rename_axis('reading')
+    rows = {unit: u_test(s[k == 'lysosome'], s[k == 'endosome'])
+            for unit, s, k in (('crops', score, labels.kind), ('proteins', mean, kind))}
+    return pd.DataFrame(rows).T
 
 # %% ../nbs/54_ed5_vesicles.ipynb #69cd8361
 def permuted_separation(
@@ -161,15 +161,14 @@ def permuted_separation(
 )->np.ndarray: # AUC over proteins of each shuffle
     "Proteins' AUC when the kinds are handed out at random"
     from scipy.stats import rankdata
-    kind, rng, out = labels.groupby('protein').kind.first(), np.random.default_rng(seed), []
+    kind, rng = labels.groupby('protein').kind.first(), np.random.default_rng(seed)
     X = np.asarray(X, np.float64)
     X = X@np.linalg.svd(X - X.mean(0), full_matrices=False)[2].T   # the same distances in fewer numbers
-    for _ in range(times):
+    def once():
         new = labels.assign(kind=labels.protein.map(pd.Series(rng.permutation(kind.values), kind.index)))
-        mean, lyso = pd.Series(kind_score(X, new)).groupby(new.protein.values).mean(), new.groupby('protein').kind.first() == 'lysosome'
-        n = lyso.sum()
-        out.append((rankdata(mean)[lyso].sum() - n*(n + 1)/2)/n/(~lyso).sum())
-    return np.array(out)
+        mean = pd.Series(kind_score(X, new)).groupby(new.protein.values).mean()
+        return auc_of_ranks(rankdata(mean), (new.groupby('protein').kind.first() == 'lysosome').to_numpy())
+    return np.array([once() for _ in range(times)])
 
 # %% ../nbs/54_ed5_vesicles.ipynb #b880393e
 def two_clusters(
@@ -197,9 +196,12 @@ def probe_kinds(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     few = min(n, len(X) - labels.protein.value_counts().max() - 1, X.shape[1])
-    model = make_pipeline(PCA(few, svd_solver='full'), StandardScaler(), LogisticRegression(class_weight='balanced', max_iter=1000))
-    return cross_val_predict(model, X, labels.kind == 'lysosome', groups=labels.protein, cv=LeaveOneGroupOut(), method='predict_proba')[:, 1]
+    regression = LogisticRegression(class_weight='balanced', max_iter=1000)
+    model = make_pipeline(PCA(few, svd_solver='full'), StandardScaler(), regression)
+    how = dict(groups=labels.protein, cv=LeaveOneGroupOut(), method='predict_proba')
+    return cross_val_predict(model, X, labels.kind == 'lysosome', **how)[:, 1]
 
+# %% ../nbs/54_ed5_vesicles.ipynb #ab4b3dce
 def probe_summary(
     p:np.ndarray,        # From `probe_kinds`
     labels:pd.DataFrame, # protein, kind
@@ -207,14 +209,29 @@ def probe_summary(
     "How often the probe is right about proteins it has not seen"
     from scipy.stats import binomtest
     from sklearn.metrics import balanced_accuracy_score
-    truth, mean = labels.kind == 'lysosome', pd.Series(p).groupby(labels.protein.values).mean()
+    mean = pd.Series(p).groupby(labels.protein.values).mean()
     right = int(((mean > .5) == (labels.groupby('protein').kind.first() == 'lysosome')).sum())
     low, high = binomtest(right, len(mean)).proportion_ci()
-    return dict(crops_balanced=balanced_accuracy_score(truth, p > .5), proteins_right=right, proteins=len(mean), low=low, high=high)
+    balanced = balanced_accuracy_score(labels.kind == 'lysosome', p > .5)
+    return dict(crops_balanced=balanced, proteins_right=right, proteins=len(mean), low=low, high=high)
 
 # %% ../nbs/54_ed5_vesicles.ipynb #5391ce0f
 COLOURS = dict(lysosome=PALETTE[4], endosome=PALETTE[0])
 
+def _scatter_kinds(a, b, xy, labels, mean):
+    "Crops on the map, and the score of each protein; open: not trained on"
+    for x, (kind, colour) in enumerate(COLOURS.items()):
+        some, face = mean[mean.kind == kind], {True:colour, False:'none'}
+        for trained, words in ((True, 'trained on'), (False, 'new')):
+            on = (labels.kind == kind) & (labels.trained == trained)
+            if not on.any(): continue
+            label = f'{kind}, {words} ({labels.protein[on].nunique()})'
+            a.scatter(*xy[on.values].T, s=10, facecolor=face[trained], edgecolor=colour, lw=.7, label=label)
+        aside = np.random.default_rng(0).uniform(-.2, .2, len(some))
+        b.scatter(x + aside, some.score, s=18, facecolor=face[bool(some.trained.iloc[0])], edgecolor=colour)
+        b.plot([x - .3, x + .3], [some.score.median()]*2, 'k', lw=1.4)
+
+# %% ../nbs/54_ed5_vesicles.ipynb #cc1faebb
 def plot_vesicles(
     xy:np.ndarray,       # Map (n, 2)
     labels:pd.DataFrame, # protein, kind, trained of the crops on the map
@@ -225,24 +242,34 @@ def plot_vesicles(
     "Ext. Data 5: map, scores of proteins, probe"
     import matplotlib.pyplot as plt
     fig, (a, b, c) = plt.subplots(1, 3, figsize=(7.1, 2.9), width_ratios=(1.25, 1, 1.1))
-    mean = judged.assign(score=score).groupby('protein').agg(dict(kind='first', trained='first', score='mean'))
-    for x, (kind, colour) in enumerate(COLOURS.items()):
-        some, face = mean[mean.kind == kind], {True:colour, False:'none'}
-        for trained in (True, False):
-            on = (labels.kind == kind) & (labels.trained == trained)
-            if on.any(): a.scatter(*xy[on.values].T, s=10, facecolor=face[trained], edgecolor=colour, lw=.7, label=f"{kind}, {'trained on' if trained else 'new'} ({labels.protein[on].nunique()})")
-        b.scatter(x + np.random.default_rng(0).uniform(-.2, .2, len(some)), some.score, s=18, facecolor=face[bool(some.trained.iloc[0])], edgecolor=colour)
-        b.plot([x - .3, x + .3], [some.score.median()]*2, 'k', lw=1.4)
-    a.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2', title='a  crops (proteins)'); a.legend(loc='upper center', bbox_to_anchor=(.5, -.1), ncols=2, fontsize=6, columnspacing=.6, handletextpad=.1)
-    b.axhline(0, color='0.6', lw=.7); b.set_xticks([0, 1], list(COLOURS)); b.set(title=f'b  proteins, n = {len(mean)}', ylabel='score (above 0: like lysosomes)', xlim=(-.6, 1.6))
+    first = dict(kind='first', trained='first', score='mean')
+    mean = judged.assign(score=score).groupby('protein').agg(first)
+    _scatter_kinds(a, b, xy, labels, mean)
+    a.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2', title='a  crops (proteins)')
+    low = dict(loc='upper center', ncols=2)
+    a.legend(bbox_to_anchor=(.5, -.1), fontsize=6, columnspacing=.6, handletextpad=.1, **low)
+    b.axhline(0, color='0.6', lw=.7); b.set_xticks([0, 1], list(COLOURS))
+    b.set(title=f'b  proteins, n = {len(mean)}', ylabel='score (above 0: like lysosomes)', xlim=(-.6, 1.6))
     y, share = np.arange(len(probe))[::-1], probe.proteins_right/probe.proteins
     c.barh(y, probe.crops_balanced, color='0.8', label='crops, balanced')
-    c.errorbar(share, y, xerr=[share - probe.low, probe.high - share], fmt='D', ms=4, color=PALETTE[1], label=f'proteins, n = {int(probe.proteins.iloc[0])}')
-    c.axvline(.5, color='0.3', lw=.8, ls=':'); c.set_yticks(y, [k.replace(' ', '\n') for k in probe.index]); c.set(xlim=(0, 1.03), xlabel='share right, protein left out', title='c  probe')
-    c.legend(loc='upper center', bbox_to_anchor=(.4, -.2), ncols=2, columnspacing=.8, handletextpad=.3)
+    c.errorbar(share, y, xerr=[share - probe.low, probe.high - share], fmt='D', ms=4, color=PALETTE[1],
+               label=f'proteins, n = {int(probe.proteins.iloc[0])}')
+    c.axvline(.5, color='0.3', lw=.8, ls=':'); c.set_yticks(y, [k.replace(' ', '\n') for k in probe.index])
+    c.set(xlim=(0, 1.03), xlabel='share right, protein left out', title='c  probe')
+    c.legend(bbox_to_anchor=(.4, -.2), columnspacing=.8, handletextpad=.3, **low)
     return fig
 
 # %% ../nbs/54_ed5_vesicles.ipynb #2b5d07df
+def _kind_numbers(X, labels, times, seed):
+    "What is asked of one description of the crops: name -> (value, n)"
+    auc, n = separation(X, labels).AUC['proteins'], labels.protein.nunique()
+    probe = probe_summary(probe_kinds(X, labels), labels)
+    return {'AUC of proteins': (auc, n),
+            'permutation P': (permutation_p(auc, permuted_separation(X, labels, times, seed)), n),
+            'adjusted Rand index': (two_clusters(X, labels.kind, seed)['rand'], len(labels)),
+            'probe, crops': (probe['crops_balanced'], len(labels)),
+            'probe, proteins': (probe['proteins_right']/probe['proteins'], probe['proteins'])}
+
 def seed_numbers(
     run, # The run
 )->pd.DataFrame: # what, value, n
@@ -250,14 +277,9 @@ def seed_numbers(
     times = 999 if run.profile.name != 'smoke' else 20
     def build():
         crops, labels = vesicle_crops(run)
-        rows, judged = [], judged_crops(labels)
-        every, labels = vesicle_features(trained_model(run), crops), labels[judged].reset_index(drop=True)
-        for k, X in every.items():
-            X = X[judged]
-            proteins, probe = separation(X, labels).loc['proteins: score'], probe_summary(probe_kinds(X, labels), labels)
-            chance = permuted_separation(X, labels, times, run.seed)
-            rows += [dict(what=f'{k}, AUC of proteins', value=proteins.AUC, n=labels.protein.nunique()), dict(what=f'{k}, permutation P', value=permutation_p(proteins.AUC, chance), n=labels.protein.nunique()),
-                     dict(what=f'{k}, adjusted Rand index', value=two_clusters(X, labels.kind, run.seed)['rand'], n=len(labels)),
-                     dict(what=f'{k}, probe, crops', value=probe['crops_balanced'], n=len(labels)), dict(what=f'{k}, probe, proteins', value=probe['proteins_right']/probe['proteins'], n=probe['proteins'])]
-        return pd.DataFrame(rows)
-    return seed_table(run, 'vesicles_numbers', build, '54_ed5_vesicles', new=NEW[run.profile.name], shuffles=times)
+        judged, every = judged_crops(labels), vesicle_features(trained_model(run), crops)
+        labels = labels[judged].reset_index(drop=True)
+        return pd.DataFrame([dict(what=f'{k}, {what}', value=v, n=n) for k, X in every.items()
+                             for what, (v, n) in _kind_numbers(X[judged], labels, times, run.seed).items()])
+    new = NEW[run.profile.name]
+    return seed_table(run, 'vesicles_numbers', build, '54_ed5_vesicles', new=new, shuffles=times)

@@ -25,20 +25,17 @@ from .simulate import CROP_UM, virtual_proteome, write_screen
 from .spectra import histograms, leave_one_out, rank_table, single_localization, top_k
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #1d37cb1e
-# Proteins of a compartment, their fields, HPA cells of a class
-SIZES = dict(
-    smoke=dict(each=1, fields=1, cells=6),
-    demo=dict(each=2, fields=3, cells=40),
-    paper=dict(each=2, fields=6, cells=100),
-)
+# Proteins of a localization, their fields, HPA cells of a class
+SIZES = dict(smoke=dict(each=1, fields=1, cells=6), demo=dict(each=2, fields=3, cells=40),
+             paper=dict(each=2, fields=6, cells=100))
 MOST = 80   # Crops of a protein at most (Methods, Applying cytoself on the Allen Institute dataset)
 
 def shared_proteins(
     labels:pd.DataFrame,   # Labels of the first line
     proteome:pd.DataFrame, # From `virtual_proteome`
-    each:int=2,            # Proteins of each compartment
+    each:int=2,            # Proteins of each localization
 )->pd.DataFrame: # Rows of the proteome
-    "The first proteins of each compartment, among those that have one localization and were trained on"
+    "The first proteins of each localization, among those that have one localization and were trained on"
     known = set(labels.protein[labels.split == 'train'])
     t = proteome[proteome.protein.isin(known) & proteome.localization.notna()].sort_values('protein')
     return t.groupby('truth_main').head(each).reset_index(drop=True)
@@ -364,19 +361,8 @@ def prediction_table(
     return pd.DataFrame(rows), kept
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #8b929b07
-COLUMNS = [
-    'question',
-    'asked',
-    'way',
-    'top1',
-    'top3',
-    'median',
-    'best',
-    'p',
-    'n',
-    'line_share',
-    'protein_share',
-]
+COLUMNS = ['question', 'asked', 'way', 'top1', 'top3', 'median', 'best', 'p', 'n', 'line_share',
+           'protein_share']
 
 def seed_numbers(
     run,         # The run

@@ -48,7 +48,8 @@ def variants_of(
 
 # %% ../nbs/56_fig4_ablations.ipynb #0191dd0b
 # For every variant
-BUDGETS = dict(smoke=dict(budget_share=0.3), demo=dict(budget_share=0.53, rate=4e-3, cosine_part=1.0), paper=dict())
+BUDGETS = dict(smoke=dict(budget_share=.3), demo=dict(budget_share=.53, rate=4e-3, cosine_part=1.),
+               paper=dict())
 MOST_EPOCHS = dict(demo=9)           # Small sets get no more passes than simulated cells
 CURVE = tuple(k/8 for k in range(9)) # Parts of training after which retrieval of validation crops is measured
 

@@ -50,6 +50,7 @@ def _human_genes(one):
     known = one.gene.notna().any() and one.localization.notna().any() and len(one) >= 30
     return known and one.gene.str.fullmatch('[A-Z][A-Za-z0-9-]{1,14}').mean() > .95
 
+# %% ../nbs/53_fig3_complexes.ipynb #8b4029bd
 def protein_complexes(
     labels:pd.DataFrame, # One row per crop: protein, gene, complex
     least:int=6,         # Proteins in complexes needed to go on
@@ -80,6 +81,7 @@ def complete_complexes(
     t = complexes[complexes[by].map(lambda s: len(s) > 1 and s <= members)]
     return t[~t[by].duplicated()].reset_index(drop=True)
 
+# %% ../nbs/53_fig3_complexes.ipynb #74b59edc
 def separate_complexes(
     complexes:pd.DataFrame, # From `complete_complexes`
     by:str='proteins',      # Column with the subunits
@@ -150,7 +152,7 @@ def _pair_matrix(ax, names, r, same, place, sets, most):
 def _pair_kinds(ax, r, same, near, most=2000):
     "Correlations by kind of pair"
     up = np.triu(np.ones_like(same, bool), 1)
-    kinds = {'same complex': up & same, 'same place,\nother complex': up & near & ~same,
+    kinds = {'same complex': up & same, 'same localization,\nother complex': up & near & ~same,
              'elsewhere': up & ~near & ~same}
     some = [(k, r[m]) for k, m in kinds.items() if m.any()]
     for x, (k, v) in enumerate(some):
@@ -176,7 +178,8 @@ def plot_pairs(
     import matplotlib.pyplot as plt
     fig, (a, b) = plt.subplots(1, 2, figsize=(7.1, 3.3), width_ratios=(1.15, 1))
     place = families.reindex(names).fillna('mixed').astype(str).to_numpy()
-    fig.colorbar(_pair_matrix(a, names, r, same, place, sets, most), ax=a, shrink=.8, pad=.02)
+    matrix = _pair_matrix(a, names, r, same, place, sets, most)
+    fig.colorbar(matrix, ax=a, shrink=.8, pad=.02, label='Pearson r')
     _pair_kinds(b, r, same, near)
     return fig
 
@@ -190,6 +193,7 @@ def nearest_same(
     best = v.argmax(1)
     return best, v.max(1), same[np.arange(len(r)), best]
 
+# %% ../nbs/53_fig3_complexes.ipynb #c2dfad9a
 def share_by_threshold(
     r:np.ndarray,          # Correlations (n, n)
     same:np.ndarray,       # Same complex?

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .core import PALETTE
-from .draw import GREY
+from .draw import GRAY, own_color
 from .fig5_spectra import ordered_codes
 from .predict import _judged, _limits, group_ranks, store_codes
 from cytoself_nb.runs import (_thresholds, crop_store, held_out_store, seed_table, split_codes,
@@ -83,7 +83,7 @@ def plot_families(
     import matplotlib.pyplot as plt
     fig, ax = plt.subplots(figsize=(3.4, .6 + .19*len(t)))
     y, spread = np.arange(len(t))[::-1], [(t.r - t.low).clip(lower=0), (t.high - t.r).clip(lower=0)]
-    colors = [PALETTE[1], *[GREY]*(len(t) - 1)]
+    colors = [own_color(t.index[0]) or PALETTE[1], *[GRAY]*(len(t) - 1)]
     ax.barh(y, t.r, xerr=spread, color=colors, error_kw=dict(lw=.8, ecolor='0.2'))
     ax.axvline(0, color='0.2', lw=.6)
     ax.set_yticks(y, t.index, fontsize=6.5)
@@ -156,6 +156,7 @@ def _cluster_rows(run):
     return rows + [dict(what=f'width, {f}, place', value=width.index.get_loc(f) + 1, n=len(width))
                    for f in ('chromatin', 'mitochondria') if f in width]
 
+# %% ../nbs/58_fig5_held_out.ipynb #1c6a783c
 def _answer_rows(run):
     "How often the answers above the thresholds are right"
     named = dict(zip(('right', 'upper end', 'proteins'), ('right of these', 'high', 'proteins of these')))
@@ -176,6 +177,7 @@ def _rate_rows(run):
                 rows += [dict(what=k, value=v, n=r.n) for k, v in values.items()]
     return rows
 
+# %% ../nbs/58_fig5_held_out.ipynb #7919798b
 def _held_out_rows(run):
     "Where the protein that was kept out is, by each reading"
     held, rows = held_out_store(run), []

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .core import PALETTE, log_ticks
-from .draw import GREY, crop_pictures, scale_bar
+from .draw import GRAY, crop_pictures, scale_bar
 from .predict import _bands
 from cytoself_nb.spectra import (ROMAN, cluster_name, code_clusters, code_correlation, code_profiles,
     code_tree)
@@ -41,7 +41,7 @@ def plot_workflow(
     grid = fig.add_gridspec(2, 12, height_ratios=(1, 1.5))
     a, b, c = (fig.add_subplot(grid[0, s]) for s in (slice(0, 3), slice(3, 6), slice(6, 12)))
     a.imshow(picture); a.set_title(f'a  {title}'); scale_bar(a, um, picture.shape[1])
-    shuffled = np.random.default_rng(0).permutation(n)   # so that near numbers get different colours
+    shuffled = np.random.default_rng(0).permutation(n)   # so that near numbers get different colors
     b.imshow(shuffled[code_map], cmap='nipy_spectral', interpolation='nearest')
     b.set_title(f'b  codes, {len(np.unique(code_map))} different')
     c.bar(np.arange(n), np.bincount(code_map.ravel(), minlength=n), width=1., color='0.2')
@@ -102,6 +102,7 @@ def plot_clusters(
             at[0, i].set_title(title, fontsize=5.3, pad=2, loc='left')
     return fig
 
+# %% ../nbs/57_fig5_spectra.ipynb #b8cc0bbc
 def _show_positions(ax, picture, here):
     "A dim crop, positions in orange, and their share"
     overlay = np.zeros((*here.shape, 4))
@@ -122,6 +123,7 @@ def _spectrum_row(ax, name, values, clusters, order):
     ax.set_ylabel(name, rotation=0, ha='right', va='center', fontsize=6.5)
     ax.yaxis.set_label_coords(-.04, .5)
 
+# %% ../nbs/57_fig5_spectra.ipynb #00d57468
 def plot_spectra(
     correlation:np.ndarray, # (codes, codes)
     order:np.ndarray,       # Order of the codes, of all or of those in use
@@ -163,15 +165,15 @@ def plot_code_use(
     use:pd.DataFrame, # From `code_use`
     proteins:int,     # Behind the spread
 ): # Matplotlib figure
-    "Brightness and spread of each code, coloured by cluster"
+    "Brightness and spread of each code, colored by cluster"
     import matplotlib.pyplot as plt
     fig, ax = plt.subplots(figsize=(5, 2.8))
     names = [c for c in ROMAN if c and c in set(use.cluster)]
-    for c, colour in [('', GREY), *zip(names, PALETTE)]:
+    for c, color in [('', GRAY), *zip(names, PALETTE)]:
         t = use[use.cluster == c]
         if not len(t): continue
         size = np.maximum(3000*t.share, 3)
-        ax.scatter(t.brightness, t.spread, s=size, color=colour, alpha=.7, lw=0, label=c or 'none')
+        ax.scatter(t.brightness, t.spread, s=size, color=color, alpha=.7, lw=0, label=c or 'none')
     ax.axhline(proteins**.5, color='0.5', lw=.8, ls=':')
     ax.annotate('in one protein only', (0, proteins**.5), xycoords=('axes fraction', 'data'), xytext=(3, 2),
                 textcoords='offset points', fontsize=6, color='0.4')

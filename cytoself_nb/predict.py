@@ -12,7 +12,7 @@ import torch
 
 from .core import PALETTE
 from .data import crop_loader
-from .draw import GREY, crop_pictures, scale_bar, some_crops
+from .draw import GRAY, crop_pictures, scale_bar, some_crops
 from .spectra import (BLOCK, READINGS, cluster_name, family_spectra, leave_one_out, pearson, protein_spectra, rank_families,
     rank_table, relative)
 from .training import embed_batches
@@ -153,7 +153,7 @@ def _page(frame, labels, store, spectrum, order, clusters, near, protein, words,
     for colour, p, size in zip(('k', *PALETTE), shown, (26, 12, 12, 12)): ax.scatter(*xy[(labels.protein == p).values].T, s=size, color=colour, lw=0, label=p, zorder=3)
     ax.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2'); ax.set_title(f'{protein}: {words}', loc='left'); ax.legend(loc='best', handletextpad=.1)
     ax, place = fig.add_axes((.68, .6, .3, .35)), np.arange(len(near))[::-1]
-    ax.barh(place, near.values, color=[*PALETTE[:3], *[GREY]*(len(near) - 3)][:len(near)])
+    ax.barh(place, near.values, color=[*PALETTE[:3], *[GRAY]*(len(near) - 3)][:len(near)])
     family = labels.drop_duplicates('protein').set_index('protein').localization
     ax.set_yticks(place, [f"{p}, {family[p] if isinstance(family[p], str) else 'mixed'}" for p in near.index], fontsize=6)
     ax.set(xlabel='Pearson r of spectra', title='nearest proteins', xlim=(min(0, near.min()), 1))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BAR_UM', 'REAL', 'OPENCELL_NAMES', 'HPA_FAMILIES', 'ALLEN_LIST', 'COLUMNS', 'find_scale_bar', 'remove_bar',
-           'Rendering', 'split_colours', 'read_rendering', 'real_files', 'field_crops', 'match_intensity',
+           'Rendering', 'split_colors', 'read_rendering', 'real_files', 'field_crops', 'match_intensity',
            'name_families', 'ask_families', 'rank_rates', 'allen_structures', 'hpa_cells', 'class_rates', 'at_home',
            'alterations', 'tolerance_table', 'real_tables', 'seed_numbers']
 
@@ -69,7 +69,7 @@ class Rendering(NamedTuple):
     nucleus:np.ndarray  # (H, W), 0..1
     pixel_um:float      # Width of a pixel of the file, µm
 
-def split_colours(
+def split_colors(
     rgb:np.ndarray,     # (H, W, 3), 0 to 255
     blue:float=114.,    # How much more than red the brightest DNA has
     red:float=.38,      # Part of that difference which DNA adds to red
@@ -92,10 +92,10 @@ def read_rendering(
     rgb = read_image(path)
     if rgb.ndim != 3 or rgb.shape[2] < 3:
         raise ValueError(f"{Path(path).name} has the shape {rgb.shape}; "
-                         "expected a coloured picture (H, W, 3)")
+                         "expected a colored picture (H, W, 3)")
     box = find_scale_bar(rgb[..., :3])
     pixel_um = BAR_UM/(box[3] - box[2])
-    both = split_colours(remove_bar(rgb[..., :3], box), spread=1./pixel_um)
+    both = split_colors(remove_bar(rgb[..., :3], box), spread=1./pixel_um)
     shape = [round(v*pixel_um/PIXEL_UM) for v in rgb.shape[:2]]
     smooth = shape[0] < len(rgb)
     both = (resize(a, shape, order=1, anti_aliasing=smooth).astype(np.float32) for a in both)
@@ -123,7 +123,7 @@ def field_crops(
     protein:np.ndarray,   # (H, W), pixels of `PIXEL_UM`
     nucleus:np.ndarray,   # (H, W)
     shift_um:float=8.,    # How far a crop may be shifted to fit into the field
-)->tuple: # Crops (n, 3, 100, 100), labels (H, W), nuclei that have one: y and x of the crop's centre
+)->tuple: # Crops (n, 3, 100, 100), labels (H, W), nuclei that have one: y and x of the crop's center
     "Crops of a small field: protein, nucleus, distance"
     from scipy.ndimage import binary_fill_holes
     if min(protein.shape) < SIZE:

@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.fig4_scores import (aligned_maps, centres_and_sizes, clustering_score, labelled, opencell_lists, score_table)
+from cytoself_nb.fig4_scores import (aligned_maps, centers_and_sizes, clustering_score, labeled, opencell_lists, score_table)
 from cytoself_nb.stats import average_precision, jackknife, without_each
 from cytoself_nb.draw import plot_maps
 
@@ -64,11 +64,11 @@ def test_score_equals_a_plain_loop():
     (np.zeros((3, 2)), ['a', 'b'], 'one class per point'), (np.zeros((3, 2)), ['a', None, 'b'], '1 points have no class'),
     (np.array([[0., 0], [np.nan, 1], [1, 1]]), list('aab'), 'not finite'), (np.zeros((2, 2)), list('aa'), 'two or more')])
 def test_bad_points(X, classes, message):
-    with pytest.raises(ValueError, match=message): centres_and_sizes(X, classes)
+    with pytest.raises(ValueError, match=message): centers_and_sizes(X, classes)
 
 
 def test_others_do_not_count():
-    assert not labelled(['others', 'Others', None, float('nan')]*6).any()
+    assert not labeled(['others', 'Others', None, float('nan')]*6).any()
 
 
 def test_average_precision_ignores_the_own_protein():

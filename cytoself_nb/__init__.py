@@ -25,7 +25,7 @@ _MODULES = dict(
     quantizer='VectorQuantizer', model='CytoselfFull',
     weights='save_weights load_weights load_published_weights', losses='cytoself_loss',
     training='cytoself_learner train_network embed', maps='umap_xy read_embedding',
-    fig2_atlas='plot_atlas', webatlas='write_atlas_html', stats='neighbours purity average_precision',
+    fig2_atlas='plot_atlas', webatlas='write_atlas_html', stats='neighbors purity average_precision',
     spectra='protein_spectra', predict='nearest_proteins', fig4_scores='clustering_score',
     cellprofiler='cellprofiler_features', inpainting='train_inpainting inpainting_features',
     deeploc='DeepLoc train_deeploc deeploc_features', function='evaluate')

@@ -255,7 +255,7 @@ def save_fig(
         raise ValueError(f"figure name {name!r} should be panel_subject in lower case, such as fig2_atlas")
     counts = ''.join(f', {n:,} {what}' for n, what in ((proteins, 'proteins'), (crops, 'crops')) if n is not None)
     what = shows or data_label(run)
-    caption = f'{panel}. {what[0].upper() + what[1:]}{counts}, {run.profile.name} profile, seed {run.seed}.'
+    caption = f'{panel}. {what[0].upper() + what[1:]}{counts}.'
     run.figures.mkdir(parents=True, exist_ok=True)
     wrapped = textwrap.fill(caption, int(23*fig.get_figwidth()))   # 6 points: a line of 23 characters per inch is not wider than the figure
     note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SIZES', 'MOST', 'METRICS', 'COLUMNS', 'shared_proteins', 'need_second_line', 'line_b', 'some_rows', 'take',
            'fit_crops', 'Applied', 'unexplained_share', 'apply_model', 'encode', 'protein_profiles', 'store_profiles',
-           'match_ranks', 'shuffled_medians', 'variance_shares', 'centred', 'line_profiles', 'match_table', 'own_mean',
+           'match_ranks', 'shuffled_medians', 'variance_shares', 'centered', 'line_profiles', 'match_table', 'own_mean',
            'shuffled_top', 'prediction_table', 'seed_numbers']
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #cd2b45ea
@@ -25,20 +25,17 @@ from .microscope import CROP_UM, virtual_proteome, write_screen
 from .spectra import histograms, leave_one_out, rank_table, single_localization, top_k
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #1d37cb1e
-# Proteins of a compartment, their fields, HPA cells of a class
-SIZES = dict(
-    smoke=dict(each=1, fields=1, cells=6),
-    demo=dict(each=2, fields=3, cells=40),
-    paper=dict(each=2, fields=6, cells=100),
-)
+# Proteins of a localization, their fields, HPA cells of a class
+SIZES = dict(smoke=dict(each=1, fields=1, cells=6), demo=dict(each=2, fields=3, cells=40),
+             paper=dict(each=2, fields=6, cells=100))
 MOST = 80   # Crops of a protein at most (Methods, Applying cytoself on the Allen Institute dataset)
 
 def shared_proteins(
     labels:pd.DataFrame,   # Labels of the first line
     proteome:pd.DataFrame, # From `virtual_proteome`
-    each:int=2,            # Proteins of each compartment
+    each:int=2,            # Proteins of each localization
 )->pd.DataFrame: # Rows of the proteome
-    "The first proteins of each compartment, among those that have one localization and were trained on"
+    "The first proteins of each localization, among those that have one localization and were trained on"
     known = set(labels.protein[labels.split == 'train'])
     t = proteome[proteome.protein.isin(known) & proteome.localization.notna()].sort_values('protein')
     return t.groupby('truth_main').head(each).reset_index(drop=True)
@@ -49,10 +46,8 @@ def need_second_line(
 ):
     "Raise `NotForTheseData` unless there is a second cell line to draw"
     if run.data != 'embedded':
-        raise NotForTheseData(
-            f"data={run.data!r} has no second cell line; expected 'embedded' (simulated cells, "
-            "in two lines); for two sets of your own use fit_crops and match_ranks"
-        )
+        raise NotForTheseData(f"data={run.data!r} has no second cell line; expected 'embedded' (simulated "
+                              "cells, in two lines); for two sets of your own use fit_crops and match_ranks")
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #ee7f9c23
 def line_b(
@@ -104,11 +99,9 @@ def _check_shape(x, channels, wanted, crop_um, keep, size):
                          f"expected (n, {len(channels)}, W, W); move the channels to the second place")
     lost = [c for c in wanted if c not in channels]
     if lost:
-        raise ValueError(
-            f"the crops have the channels {', '.join(channels)}, without {', '.join(lost)}; the "
-            f"network was trained on {' and '.join(wanted)}; add it (with_distance makes distance "
-            "from nucleus), or train on what there is"
-        )
+        raise ValueError(f"the crops have the channels {', '.join(channels)}, without {', '.join(lost)}; the "
+                         f"network was trained on {' and '.join(wanted)}; add it (with_distance makes "
+                         "distance from nucleus), or train on what there is")
     if crop_um < .97*CROP_UM:
         raise ValueError(f"crops of {crop_um:g} µm; the network was trained on {CROP_UM:g} µm; "
                          "cut them wider from their fields, or check the pixel size")
@@ -129,7 +122,7 @@ def _check_range(x, name):
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #9ea619e2
 def fit_crops(
-    x:np.ndarray,          # Crops (n, C, W, W), centred on nuclei; distances in crop widths
+    x:np.ndarray,          # Crops (n, C, W, W), centered on nuclei; distances in crop widths
     channels:list,         # Their channel names
     model,                 # Trained network with `extra['channels']`
     crop_um:float=CROP_UM, # Their width, µm
@@ -214,6 +207,7 @@ def protein_profiles(
     counts = np.bincount(number)[:, None]
     return {kind: pd.DataFrame(v/counts, index=names) for kind, v in sums.items()}
 
+# %% ../nbs/59_ed8_cross_dataset.ipynb #f1aad7fb
 def store_profiles(
     model, # Trained network
     store, # Crop store
@@ -230,6 +224,7 @@ def _places(asked, among, metric):
     from scipy.stats import rankdata
     return rankdata(np.nan_to_num(cdist(asked, among, metric), nan=2.), axis=1)
 
+# %% ../nbs/59_ed8_cross_dataset.ipynb #b0243d52
 def match_ranks(
     asked:pd.DataFrame,  # Profiles of one set, proteins x numbers
     among:pd.DataFrame,  # Profiles of the other, with all proteins of `asked`
@@ -243,6 +238,7 @@ def match_ranks(
     own = among.index.get_indexer(asked.index)
     return pd.Series(_places(asked, among, metric)[np.arange(len(asked)), own], asked.index)
 
+# %% ../nbs/59_ed8_cross_dataset.ipynb #04ccf757
 def shuffled_medians(
     asked, among, metric:str='euclidean', # As in `match_ranks`
     times:int=1000,                       # Shuffles
@@ -267,7 +263,7 @@ def variance_shares(
     parts = dict(line=len(names)*(line**2).sum()/total, protein=2*(protein**2).sum()/total)
     return parts | dict(rest=1 - sum(parts.values()))
 
-def centred(
+def centered(
     profiles:pd.DataFrame, # Proteins x numbers
     shared,                # Proteins that both sets have
 )->pd.DataFrame:
@@ -295,7 +291,7 @@ def line_profiles(
 def _match(asked, kind, how, a, b, metric, seed):
     "One row of `match_table`"
     b = b.loc[b.index.intersection(a.index)]
-    if how != 'as it is': a, b = centred(a, b.index), centred(b, b.index)
+    if how != 'as it is': a, b = centered(a, b.index), centered(b, b.index)
     r, level = match_ranks(b, a, metric), shuffled_medians(b, a, metric, seed=seed)
     top = {f'top{k}': (r <= k).mean() for k in (1, 3, 10)}
     p = (1 + (level <= r.median()).sum())/(1 + len(level))
@@ -364,19 +360,8 @@ def prediction_table(
     return pd.DataFrame(rows), kept
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #8b929b07
-COLUMNS = [
-    'question',
-    'asked',
-    'way',
-    'top1',
-    'top3',
-    'median',
-    'best',
-    'p',
-    'n',
-    'line_share',
-    'protein_share',
-]
+COLUMNS = ['question', 'asked', 'way', 'top1', 'top3', 'median', 'best', 'p', 'n', 'line_share',
+           'protein_share']
 
 def seed_numbers(
     run,         # The run

@@ -12,7 +12,8 @@ import textwrap
 import numpy as np
 import pandas as pd
 
-from .draw import (GREY, colour_by, crop_pictures, draw_points, group_colours, medoid, name_groups, scale_bar)
+from .draw import (GRAY, color_by, crop_pictures, draw_points, group_colors, medoid,
+    name_groups, scale_bar)
 
 # %% ../nbs/51_fig2_atlas.ipynb #e7ec5471
 def core_hull(
@@ -99,23 +100,23 @@ def draw_inset(
     frame:pd.DataFrame, # Map with labels
     by:str,             # Column that colors the map
     group:str,          # Group to enlarge
-    colour:str,         # Its color on the map
+    color:str,         # Its color on the map
 ):
     "Enlarge one group, its proteins in different colors; what belongs to other groups is gray"
     xy, mine = frame[['umap_1', 'umap_2']].values, (frame[by] == group).values
-    centre = medoid(xy[mine])
-    half = max(1.2*np.quantile(np.abs(xy[mine] - centre).max(1), .5), .02*np.ptp(xy, axis=0).max(), 1e-3)
-    near, colours = (np.abs(xy - centre) <= half).all(1), group_colours(frame.protein[mine])
-    own = [colours.get(str(p), GREY) if m else GREY for p, m in zip(frame.protein[near], mine[near])]
+    center = medoid(xy[mine])
+    half = max(1.2*np.quantile(np.abs(xy[mine] - center).max(1), .5), .02*np.ptp(xy, axis=0).max(), 1e-3)
+    near, colors = (np.abs(xy - center) <= half).all(1), group_colors(frame.protein[mine])
+    own = [colors.get(str(p), GRAY) if m else GRAY for p, m in zip(frame.protein[near], mine[near])]
     draw_points(ax, xy[near], own, most=14)
-    (x, y), frame_style = centre, dict(visible=True, color=colour, linewidth=1.6)
+    (x, y), frame_style = center, dict(visible=True, color=color, linewidth=1.6)
     ax.set(xlabel='', ylabel='', aspect='auto', xlim=(x - half, x + half), ylim=(y - half, y + half))
     ax.spines[:].set(**frame_style)
     counts = frame.protein[near & mine].astype(str).value_counts().sort_index()
-    named = [p for p in counts.sort_values(ascending=False, kind='stable').index if p in colours][:6]
+    named = [p for p in counts.sort_values(ascending=False, kind='stable').index if p in colors][:6]
     more = frame.protein[mine].nunique() - len(named)
     ax.set_title(group + (f', + {more} more' if more else ''), fontsize=6.5, pad=2)
-    handles = [ax.scatter([], [], s=8, color=colours[p], label=p) for p in named]
+    handles = [ax.scatter([], [], s=8, color=colors[p], label=p) for p in named]
     ax.legend(handles=handles, loc='best', ncols=2, fontsize=4.5, handletextpad=-.3, columnspacing=.2,
               borderpad=.2, labelspacing=.15, framealpha=.8)
 
@@ -126,26 +127,26 @@ def plot_atlas(
 ): # Matplotlib figure
     "Fig. 2: the atlas and its insets"
     import matplotlib.pyplot as plt
-    by = colour_by(frame)
-    colours, groups = group_colours(frame[by]), inset_groups(frame, by)
+    by = color_by(frame)
+    colors, groups = group_colors(frame[by]), inset_groups(frame, by)
     xy = frame[['umap_1', 'umap_2']].values
     tight, rows = tight_groups(frame), 3 + -(-max(len(groups) - 6, 0)//5)
     fig = plt.figure(figsize=(7.1 if groups else 4.6, 1.45*rows), layout='constrained')
     grid = fig.add_gridspec(rows, 5 if groups else 3)
     ax = fig.add_subplot(grid[:3, :3])
-    draw_points(ax, xy, [colours.get(str(v), GREY) if isinstance(v, str) else GREY for v in frame[by]])
+    draw_points(ax, xy, [colors.get(str(v), GRAY) if isinstance(v, str) else GRAY for v in frame[by]])
     ax.margins(.04)
     places = [(r, c) for r in range(3) for c in (3, 4)] + [(r, c) for r in range(3, rows) for c in range(5)]
     insets = [fig.add_subplot(grid[r, c], xticks=[], yticks=[]) for _, (r, c) in zip(groups, places)]
     key = '; '.join(f'{k + 1} {g}'.replace(' ', '\u00a0') for k, g in enumerate(tight.group))
     if key: ax.set_xlabel('UMAP 1\n' + textwrap.fill(f'outlined: {key}', 76), fontsize=6.5)
-    grey, why = int((~frame[by].isin(list(colours))).sum()), 'mixed or other localization'
+    gray, why = int((~frame[by].isin(list(colors))).sum()), 'mixed or other localization'
     if by != 'localization': why = 'further proteins'
-    pale = f'\ngray: {grey:,} of {len(frame):,} crops, {why}' if grey else ''
+    pale = f'\ngray: {gray:,} of {len(frame):,} crops, {why}' if gray else ''
     ax.set_title(f'{title}, colored by {by}{pale}', fontsize=7)
     fig.canvas.draw()   # names need the final size of the panels
-    name_groups(ax, xy, frame[by], colours, 7, outline_groups(ax, frame, tight))
-    for spot, g in zip(insets, groups): draw_inset(spot, frame, by, g, colours.get(g, GREY))
+    name_groups(ax, xy, frame[by], colors, 7, outline_groups(ax, frame, tight))
+    for spot, g in zip(insets, groups): draw_inset(spot, frame, by, g, colors.get(g, GRAY))
     return fig
 
 # %% ../nbs/51_fig2_atlas.ipynb #c0969492
@@ -171,22 +172,22 @@ def plot_thumbnails(
 )->tuple: # Figure, table of the crops that are shown
     "Crops in the order of the map, across and down, framed in the color of their group"
     import matplotlib.pyplot as plt
-    by = colour_by(frame)
-    colours = group_colours(frame[by])
+    by = color_by(frame)
+    colors = group_colors(frame[by])
     ranks = frame[['umap_1', 'umap_2']].rank(pct=True).values   # by rank: no empty page between islands
     chosen = pick_thumbnails(ranks, across)
     some, pictures = frame.iloc[chosen.crop], crop_pictures(store, frame.row.iloc[chosen.crop])
     fig, ax = plt.subplots(figsize=(7.1, 6.4))
     for img, c, l, g in zip(pictures, chosen.column, chosen.line, some[by]):
-        edge = colours.get(g, GREY) if isinstance(g, str) else GREY
+        edge = colors.get(g, GRAY) if isinstance(g, str) else GRAY
         ax.add_patch(plt.Rectangle((c + .01, l + .01), .98, .98, color=edge, lw=0, zorder=1))
         ax.imshow(img, extent=(c + .07, c + .93, l + .07, l + .93), zorder=2)
     lowest = chosen[chosen.line == chosen.line.min()]   # the bar stands on its last crop
     scale_bar(ax, um, .86, words=False, corner=(lowest.column.max() + .88, lowest.line.min() + .14))
     ax.set(xlim=(0, across), ylim=(0, across), aspect='equal')
     ax.axis('off')
-    used = {g: colours[g] for g in colours if (some[by] == g).any()}
-    if some[by].isna().any(): used['mixed or other'] = GREY
+    used = {g: colors[g] for g in colors if (some[by] == g).any()}
+    if some[by].isna().any(): used['mixed or other'] = GRAY
     handles = [plt.Line2D([], [], marker='s', ls='', color=c, label=g) for g, c in used.items()]
     ax.legend(handles=handles, loc='center left', bbox_to_anchor=(1, .5), title=by, title_fontsize=7)
     names = ('row', 'protein', 'localization', 'complex', 'fov', 'umap_1', 'umap_2')

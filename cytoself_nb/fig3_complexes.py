@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['read_corum', 'complex_sets', 'protein_complexes', 'complete_complexes', 'separate_complexes', 'complex_pairs',
-           'pair_test', 'shuffles', 'permuted_auc', 'permutation_p', 'plot_pairs', 'nearest_same', 'share_by_threshold',
-           'plot_thresholds', 'seed_numbers']
+           'pair_test', 'permuted_auc', 'plot_pairs', 'nearest_same', 'share_by_threshold', 'plot_thresholds',
+           'seed_numbers']
 
 # %% ../nbs/53_fig3_complexes.ipynb #381ca1ba
 import numpy as np
@@ -14,20 +14,24 @@ import pandas as pd
 from .core import NotForTheseData, PALETTE, fetch
 from .data import names_in
 from .runs import seed_table, split_codes, trained_model
-from .spectra import READINGS, pearson, protein_spectra, single_localization
+from .spectra import pearson, protein_spectra, single_localization
+from .stats import auc_of_ranks, permutation_p, shuffles, u_test
 
 # %% ../nbs/53_fig3_complexes.ipynb #f0abfd28
 def read_corum(
     path=None, # Table of CORUM, tab-separated; default `fetch('allComplexes.txt')`, the download of 2018-06
-)->pd.DataFrame: # complex_id, name, genes (frozenset of symbols), proteins (frozenset of UniProt identifiers); human only
+)->pd.DataFrame: # complex_id, name, genes (frozenset of symbols), proteins (frozenset of UniProt); human only
     "The human complexes of CORUM"
-    t = pd.read_csv(path or fetch('allComplexes.txt', progress=False)[0], sep='\t', dtype=str, keep_default_na=False)
+    path = path or fetch('allComplexes.txt', progress=False)[0]
+    t = pd.read_csv(path, sep='\t', dtype=str, keep_default_na=False)
     need = ['ComplexID', 'ComplexName', 'Organism', 'subunits(UniProt IDs)', 'subunits(Gene name)']
     missing = [c for c in need if c not in t]
-    if missing: raise ValueError(f"the table of CORUM has no column {', '.join(missing)}; expected a release in the format of allComplexes.txt; download that file")
-    t = t[t.Organism == 'Human']
-    parts = lambda c: t[c].map(lambda s: names_in(s, ';') - {'None'})
-    return pd.DataFrame(dict(complex_id=t.ComplexID, name=t.ComplexName, genes=parts('subunits(Gene name)'), proteins=parts('subunits(UniProt IDs)'))).reset_index(drop=True)
+    if missing:
+        raise ValueError(f"the table of CORUM has no column {', '.join(missing)}; expected a release in "
+                         "the format of allComplexes.txt; download that file")
+    t = t[t.Organism == 'Human'].reset_index(drop=True)
+    genes, proteins = (t[c].map(lambda s: names_in(s, ';') - {'None'}) for c in (need[4], need[3]))
+    return pd.DataFrame(dict(complex_id=t.ComplexID, name=t.ComplexName, genes=genes, proteins=proteins))
 
 # %% ../nbs/53_fig3_complexes.ipynb #bdc010b4
 def complex_sets(
@@ -37,22 +41,33 @@ def complex_sets(
 )->pd.Series: # Protein -> frozenset of complex identifiers, proteins in no complex left out
     "Which complexes each protein belongs to"
     long = complexes[['complex_id', by]].explode(by)
-    return long[long[by].isin(set(members))].groupby(by).complex_id.agg(frozenset).rename_axis('protein').rename('complexes')
+    sets = long[long[by].isin(set(members))].groupby(by).complex_id.agg(frozenset)
+    return sets.rename_axis('protein').rename('complexes')
 
+# %% ../nbs/53_fig3_complexes.ipynb #82cf1b49
+def _human_genes(one):
+    "Are the genes of a table of proteins human symbols, as far as one can see?"
+    known = one.gene.notna().any() and one.localization.notna().any() and len(one) >= 30
+    return known and one.gene.str.fullmatch('[A-Z][A-Za-z0-9-]{1,14}').mean() > .95
+
+# %% ../nbs/53_fig3_complexes.ipynb #8b4029bd
 def protein_complexes(
     labels:pd.DataFrame, # One row per crop: protein, gene, complex
     least:int=6,         # Proteins in complexes needed to go on
 )->tuple: # Protein -> frozenset of complexes; which list that is, in words
     "Complexes from the label table, else from CORUM by gene name"
-    one = labels.drop_duplicates('protein').set_index('protein')
-    if one.complex.notna().any(): sets, source = one.complex.map(lambda s: names_in(s, ';')).loc[lambda v: v.map(len) > 0], 'column complex of the labels'
-    elif one.gene.notna().any() and one.localization.notna().any() and one.gene.str.fullmatch('[A-Z][A-Za-z0-9-]{1,14}').mean() > .95 and len(one) >= 30:
+    one, sets, source = labels.drop_duplicates('protein').set_index('protein'), pd.Series(dtype=object), ''
+    if one.complex.notna().any():
+        sets, source = one.complex.map(lambda s: names_in(s, ';')), 'column complex of the labels'
+        sets = sets[sets.map(len) > 0]
+    elif _human_genes(one):
         sets, source = complex_sets(read_corum(), one.gene), 'CORUM, 2018-06 download'
         sets.index = sets.index.map(pd.Series(one.index, one.gene).groupby(level=0).first())
-    else: sets, source = pd.Series(dtype=object), ''
     shared = sum(len(a & b) > 0 for i, a in enumerate(sets) for b in sets[i + 1:])
     if len(sets) < least or not shared:
-        raise NotForTheseData(f"{len(sets)} of {len(one)} proteins are in a complex and {shared} pairs share one; expected {least} or more and at least one pair; add a column complex to stacks.csv or labels.csv to have this analysis")
+        raise NotForTheseData(f"{len(sets)} of {len(one)} proteins are in a complex and {shared} pairs "
+                              f"share one; expected {least} or more and at least one pair; add a column "
+                              "complex to stacks.csv or labels.csv to have this analysis")
     return sets, source
 
 # %% ../nbs/53_fig3_complexes.ipynb #c4c2df31
@@ -66,6 +81,7 @@ def complete_complexes(
     t = complexes[complexes[by].map(lambda s: len(s) > 1 and s <= members)]
     return t[~t[by].duplicated()].reset_index(drop=True)
 
+# %% ../nbs/53_fig3_complexes.ipynb #74b59edc
 def separate_complexes(
     complexes:pd.DataFrame, # From `complete_complexes`
     by:str='proteins',      # Column with the subunits
@@ -73,7 +89,9 @@ def separate_complexes(
     "Largest first, each only if it shares no subunit with those taken (Methods, Clustering score)"
     taken, keep = set(), []
     for i in complexes[by].map(len).sort_values(ascending=False, kind='stable').index:
-        if not complexes[by][i] & taken: keep.append(i); taken |= complexes[by][i]
+        if complexes[by][i] & taken: continue
+        keep.append(i)
+        taken |= complexes[by][i]
     return complexes.loc[sorted(keep)].reset_index(drop=True)
 
 # %% ../nbs/53_fig3_complexes.ipynb #1d0b9a65
@@ -81,14 +99,12 @@ def complex_pairs(
     spectra:pd.DataFrame,   # Proteins x codes
     sets:pd.Series,         # Protein -> frozenset of complexes
     families:pd.Series,     # Protein -> localization, NaN: mixed
-    reading:str='counts',   # Key of `spectra.READINGS`
 )->tuple: # Proteins; their correlations, `same` complex and `near` (same localization), each (n, n)
     "Correlation of all pairs of proteins that are in complexes"
     names = [p for p in spectra.index if p in sets.index]
-    read = READINGS[reading](spectra.loc[names].values, spectra.values)
-    place = families.reindex(names).to_numpy()
+    place, x = families.reindex(names).to_numpy(), spectra.loc[names].values
     same = np.array([[len(sets[a] & sets[b]) > 0 for b in names] for a in names])
-    return names, pearson(read, read), same, (place[:, None] == place) & pd.notna(place)[:, None]
+    return names, pearson(x, x), same, (place[:, None] == place) & pd.notna(place)[:, None]
 
 # %% ../nbs/53_fig3_complexes.ipynb #0a9a4cf5
 def pair_test(
@@ -97,29 +113,11 @@ def pair_test(
     near:np.ndarray=None, # Compare only these pairs (n, n), such as those in one localization
 )->dict: # n_same, n_other, U, AUC, rank_biserial, P (one-sided: partners higher)
     "Mann-Whitney U of partners against other pairs; P takes pairs for independent, which they are not"
-    from scipy.stats import mannwhitneyu
     use = np.triu(np.ones_like(same, bool) if near is None else near, 1).astype(bool)
-    a, b = r[use & same], r[use & ~same]
-    if not len(a) or not len(b): return dict(n_same=len(a), n_other=len(b), U=np.nan, AUC=np.nan, rank_biserial=np.nan, P=np.nan)
-    test = mannwhitneyu(a, b, alternative='greater')
-    auc = test.statistic/len(a)/len(b)
-    return dict(n_same=len(a), n_other=len(b), U=test.statistic, AUC=auc, rank_biserial=2*auc - 1, P=test.pvalue)
+    t = u_test(r[use & same], r[use & ~same])
+    return dict(n_same=t.pop('n1'), n_other=t.pop('n2')) | t
 
 # %% ../nbs/53_fig3_complexes.ipynb #125363ea
-def shuffles(
-    n:int,              # Proteins
-    within=None,        # Shuffle only inside these groups (n,); missing: these swap among themselves
-    times:int=999,      # Shuffles
-    seed:int=0,         # Seed
-)->np.ndarray: # (times, n) orders
-    "Random orders of proteins"
-    rng = np.random.default_rng(seed)
-    group = np.zeros(n, int) if within is None else pd.factorize(np.asarray(within, dtype=object))[0]
-    rows, out = [np.flatnonzero(group == g) for g in np.unique(group)], np.tile(np.arange(n), (times, 1))
-    for t in range(times):
-        for g in rows: out[t, g] = rng.permutation(g)
-    return out
-
 def permuted_auc(
     r:np.ndarray,         # Correlations (n, n)
     same:np.ndarray,      # Same complex? (n, n)
@@ -128,23 +126,45 @@ def permuted_auc(
 )->np.ndarray: # AUC of each shuffle
     "AUC when proteins swap their complexes"
     from scipy.stats import rankdata
-    at = np.nonzero(np.triu(np.ones_like(same, bool) if near is None else near, 1))
-    rank, out = rankdata(r[at]), np.full(len(orders), np.nan)
-    for i, o in enumerate(orders):
-        hit = same[o[at[0]], o[at[1]]]
-        n = hit.sum()
-        if 0 < n < len(hit): out[i] = (rank[hit].sum() - n*(n + 1)/2)/n/(len(hit) - n)
-    return out
-
-def permutation_p(
-    value:float,       # Measured
-    level:np.ndarray,  # The same after each shuffle
-)->float: # One-sided; never below 1 / (shuffles + 1)
-    "Share of shuffles that reach the measured value"
-    if np.isnan(value): return np.nan
-    return (1 + (level >= value - 1e-12).sum())/(1 + np.isfinite(level).sum())
+    i, j = np.nonzero(np.triu(np.ones_like(same, bool) if near is None else near, 1))
+    rank = rankdata(r[i, j])
+    return np.array([auc_of_ranks(rank, same[o[i], o[j]]) for o in orders])
 
 # %% ../nbs/53_fig3_complexes.ipynb #e1f43898
+def _pair_matrix(ax, names, r, same, place, sets, most):
+    "Correlations of the proteins, sorted by localization and complex; circles: same complex"
+    o = np.array(sorted(range(len(names)), key=lambda i: (place[i], min(sets[names[i]]), names[i])))[:most]
+    im = ax.imshow(r[np.ix_(o, o)], cmap='RdBu_r', vmin=-1, vmax=1, interpolation='nearest')
+    pair = np.argwhere(np.triu(same[np.ix_(o, o)], 1))
+    ax.scatter(pair[:, 1], pair[:, 0], s=7, marker='o', facecolor='w', edgecolor='k', lw=.5)
+    ax.plot([], [], 'o', ms=3, mfc='w', mec='k', mew=.5, label='same complex')
+    ax.legend(loc='lower left', bbox_to_anchor=(0, 1), borderpad=0)
+    starts = [0, *(np.flatnonzero(place[o][1:] != place[o][:-1]) + 1), len(o)]
+    for s in starts[1:-1]:
+        ax.axhline(s - .5, color='k', lw=.5)
+        ax.axvline(s - .5, color='k', lw=.5)
+    middle = [(s + e - 1)/2 for s, e in zip(starts, starts[1:])]
+    ax.set_yticks(middle, [place[o][s] for s in starts[:-1]], fontsize=6)
+    ax.set_xticks([])
+    return im
+
+# %% ../nbs/53_fig3_complexes.ipynb #049405e3
+def _pair_kinds(ax, r, same, near, most=2000):
+    "Correlations by kind of pair"
+    up = np.triu(np.ones_like(same, bool), 1)
+    kinds = {'same complex': up & same, 'same localization,\nother complex': up & near & ~same,
+             'elsewhere': up & ~near & ~same}
+    some = [(k, r[m]) for k, m in kinds.items() if m.any()]
+    for x, (k, v) in enumerate(some):
+        n = min(len(v), most)
+        aside = np.random.default_rng(0).uniform(-.28, .28, n)
+        shown = v[np.linspace(0, len(v) - 1, n).astype(int)]
+        ax.scatter(x + aside, shown, s=5, alpha=.5, color=PALETTE[x], lw=0)
+        ax.plot([x - .32, x + .32], [np.median(v)]*2, color='k', lw=1.6)
+    ax.set_xticks(range(len(some)), [f'{k}\nn = {len(v):,}' for k, v in some], fontsize=6.5)
+    ax.set(ylabel='Pearson r of spectra', title='pairs of proteins, line: median', xlim=(-.5, len(some) - .5))
+
+# %% ../nbs/53_fig3_complexes.ipynb #5dde610e
 def plot_pairs(
     names:list,         # Proteins
     r:np.ndarray,       # Correlations
@@ -158,21 +178,9 @@ def plot_pairs(
     import matplotlib.pyplot as plt
     fig, (a, b) = plt.subplots(1, 2, figsize=(7.1, 3.3), width_ratios=(1.15, 1))
     place = families.reindex(names).fillna('mixed').astype(str).to_numpy()
-    o = np.array(sorted(range(len(names)), key=lambda i: (place[i], min(sets[names[i]]), names[i])))[:most]
-    im = a.imshow(r[np.ix_(o, o)], cmap='RdBu_r', vmin=-1, vmax=1, interpolation='nearest')
-    pair = np.argwhere(np.triu(same[np.ix_(o, o)], 1))
-    a.scatter(pair[:, 1], pair[:, 0], s=7, marker='o', facecolor='w', edgecolor='k', lw=.5); a.plot([], [], 'o', ms=3, mfc='w', mec='k', mew=.5, label='same complex'); a.legend(loc='lower left', bbox_to_anchor=(0, 1), borderpad=0)
-    starts = [0, *(np.flatnonzero(place[o][1:] != place[o][:-1]) + 1), len(o)]
-    for s in starts[1:-1]: a.axhline(s - .5, color='k', lw=.5); a.axvline(s - .5, color='k', lw=.5)
-    a.set_yticks([(s + e - 1)/2 for s, e in zip(starts, starts[1:])], [place[o][s] for s in starts[:-1]], fontsize=6); a.set_xticks([])
-    fig.colorbar(im, ax=a, shrink=.8, pad=.02)
-    up = np.triu(np.ones_like(same, bool), 1)
-    kinds = {'same complex': up & same, 'same place,\nother complex': up & near & ~same, 'elsewhere': up & ~near & ~same}
-    some = [(k, r[m]) for k, m in kinds.items() if m.any()]
-    for x, (k, v) in enumerate(some):
-        b.scatter(x + np.random.default_rng(0).uniform(-.28, .28, min(len(v), 2000)), v[np.linspace(0, len(v) - 1, min(len(v), 2000)).astype(int)], s=5, alpha=.5, color=PALETTE[x], lw=0)
-        b.plot([x - .32, x + .32], [np.median(v)]*2, color='k', lw=1.6)
-    b.set_xticks(range(len(some)), [f'{k}\nn = {len(v):,}' for k, v in some], fontsize=6.5); b.set(ylabel='Pearson r of spectra', title='pairs of proteins, line: median', xlim=(-.5, len(some) - .5))
+    matrix = _pair_matrix(a, names, r, same, place, sets, most)
+    fig.colorbar(matrix, ax=a, shrink=.8, pad=.02, label='Pearson r')
+    _pair_kinds(b, r, same, near)
     return fig
 
 # %% ../nbs/53_fig3_complexes.ipynb #512205e1
@@ -185,22 +193,25 @@ def nearest_same(
     best = v.argmax(1)
     return best, v.max(1), same[np.arange(len(r)), best]
 
+# %% ../nbs/53_fig3_complexes.ipynb #c2dfad9a
 def share_by_threshold(
     r:np.ndarray,          # Correlations (n, n)
     same:np.ndarray,       # Same complex?
     thresholds:np.ndarray, # Lowest correlations of the nearest protein
     orders:np.ndarray,     # From `shuffles`
-)->pd.DataFrame: # threshold, proteins, share, level (mean), low, high (95 % of shuffles)
-    "Share of nearest proteins in the same complex, of the proteins whose nearest correlation is above each threshold"
+)->pd.DataFrame: # threshold, proteins, share, level (mean), low, high (95 % of shuffles), P
+    "Share of nearest proteins in the same complex, where the nearest correlation is above each threshold"
     best, high, hit = nearest_same(r, same)
     shuffled = same[orders, orders[:, best]]      # (times, n)
-    rows = []
-    for t in thresholds:
+    def row(t):
         use = high > t
-        if not use.any(): rows.append(dict(threshold=t, proteins=0)); continue
-        level = shuffled[:, use].mean(1)
-        rows.append(dict(threshold=t, proteins=int(use.sum()), share=hit[use].mean(), level=level.mean(), low=np.quantile(level, .025), high=np.quantile(level, .975), P=permutation_p(hit[use].mean(), level)))
-    return pd.DataFrame(rows, columns=['threshold', 'proteins', 'share', 'level', 'low', 'high', 'P'])
+        if not use.any(): return dict(threshold=t, proteins=0)
+        share, level = hit[use].mean(), shuffled[:, use].mean(1)
+        low, top = np.quantile(level, (.025, .975))
+        return dict(threshold=t, proteins=int(use.sum()), share=share, level=level.mean(), low=low, high=top,
+                    P=permutation_p(share, level))
+    columns = ['threshold', 'proteins', 'share', 'level', 'low', 'high', 'P']
+    return pd.DataFrame([row(t) for t in thresholds], columns=columns)
 
 # %% ../nbs/53_fig3_complexes.ipynb #91ab4ec1
 def plot_thresholds(
@@ -211,11 +222,15 @@ def plot_thresholds(
     import matplotlib.pyplot as plt
     fig, (a, b) = plt.subplots(2, 1, figsize=(3.4, 3.6), height_ratios=(2.4, 1), sharex=True)
     a.fill_between(everywhere.threshold, everywhere.low, everywhere.high, color='0.8', lw=0, label='shuffled')
-    for k in ('low', 'high'): a.plot(inside.threshold, inside[k], '--', lw=.9, color=PALETTE[0], label='shuffled within localization' if k == 'low' else None)
+    for k, label in (('low', 'shuffled within localization'), ('high', None)):
+        a.plot(inside.threshold, inside[k], '--', lw=.9, color=PALETTE[0], label=label)
     a.plot(everywhere.threshold, everywhere.share, color=PALETTE[4], label='measured')
     a.plot([.8, .95], [.60, .83], 'k*', ms=7, label='paper')
-    a.set(ylim=(0, 1.02), ylabel='share with the nearest\nin the same complex'); a.legend(loc='upper left', fontsize=6)
-    b.step(everywhere.threshold, everywhere.proteins, where='mid', color='0.2'); b.locator_params(axis='y', nbins=4); b.set(ylim=(0, None), ylabel='proteins', xlabel='correlation of the nearest protein above')
+    a.set(ylim=(0, 1.02), ylabel='share with the nearest\nin the same complex')
+    a.legend(loc='upper left', fontsize=6)
+    b.step(everywhere.threshold, everywhere.proteins, where='mid', color='0.2')
+    b.locator_params(axis='y', nbins=4)
+    b.set(ylim=(0, None), ylabel='proteins', xlabel='correlation of the nearest protein above')
     return fig
 
 # %% ../nbs/53_fig3_complexes.ipynb #2b5d07df
@@ -225,15 +240,21 @@ def seed_numbers(
     "AUC of pairs and shares of nearest partners for the network of this run"
     def build():
         codes, labels = split_codes(run, 'test')
-        sets, _ = protein_complexes(labels, least=3)
-        spectra, families = protein_spectra(codes, labels.protein, trained_model(run).settings['n_codes']), single_localization(labels)
+        sets, families = protein_complexes(labels, least=3)[0], single_localization(labels)
+        spectra = protein_spectra(codes, labels.protein, trained_model(run).settings['n_codes'])
         names, r, same, near = complex_pairs(spectra, sets, families)
-        free, local = shuffles(len(names), seed=run.seed), shuffles(len(names), families.reindex(names).to_numpy(), seed=run.seed)
-        a, w = pair_test(r, same), pair_test(r, same, near)
-        rows = [dict(what='AUC, all pairs', value=a['AUC'], n=a['n_same']), dict(what='P, all pairs', value=permutation_p(a['AUC'], permuted_auc(r, same, free)), n=a['n_same']),
-                dict(what='AUC, within localization', value=w['AUC'], n=w['n_same']), dict(what='P, within localization', value=permutation_p(w['AUC'], permuted_auc(r, same, local, near)), n=w['n_same'])]
+        n, within = len(names), families.reindex(names).to_numpy()
+        free, local = shuffles(n, seed=run.seed), shuffles(n, within, seed=run.seed)
+        rows = []
+        for what, pairs, orders in (('all pairs', None, free), ('within localization', near, local)):
+            t = pair_test(r, same, pairs)
+            p = permutation_p(t['AUC'], permuted_auc(r, same, orders, pairs))
+            values = {f'AUC, {what}': t['AUC'], f'P, {what}': p}
+            rows += [dict(what=k, value=v, n=t['n_same']) for k, v in values.items()]
         for t, e in zip(*(share_by_threshold(r, same, [-1, .8, .95], o).itertuples() for o in (local, free))):
-            rows += [dict(what=f'{k}, r > {t.threshold:g}', value=v, n=t.proteins) for k, v in (('nearest in the same complex', t.share), ('the same, shuffled within localization', t.level),
-                                                                                               ('upper end, shuffled within localization', t.high), ('upper end, shuffled', e.high))]
+            values = {'nearest in the same complex': t.share,
+                      'the same, shuffled within localization': t.level,
+                      'upper end, shuffled within localization': t.high, 'upper end, shuffled': e.high}
+            rows += [dict(what=f'{k}, r > {t.threshold:g}', value=v, n=t.proteins) for k, v in values.items()]
         return pd.DataFrame(rows)
     return seed_table(run, 'complexes_numbers', build, '53_fig3_complexes', pairs=2)

@@ -9,10 +9,10 @@ __all__ = ['along_path', 'plot_path', 'complex_table', 'plot_complexes']
 import numpy as np
 import pandas as pd
 
-from .core import NotForTheseData, PALETTE
-from .draw import GREY, crop_pictures, draw_points, name_groups, show_crops
+from .core import NotForTheseData
+from .draw import GRAY, crop_pictures, draw_points, name_groups, own_color, show_crops
 from .maps import path_unit
-from .stats import neighbours
+from .stats import neighbors
 
 # %% ../nbs/52_fig3_path.ipynb #3ffa49ca
 def along_path(
@@ -31,7 +31,7 @@ def _path_map(ax, table, frame, shown):
     xy, unit = frame[['umap_1', 'umap_2']].to_numpy(), frame[path_unit(frame)].astype(str)
     value = unit.map(table[table.role != 'other'].set_index('unit').order).to_numpy()
     on = np.isfinite(value)
-    draw_points(ax, xy, [GREY]*len(xy), most=10)
+    draw_points(ax, xy, [GRAY]*len(xy), most=10)
     spots = ax.scatter(*xy[on].T, c=value[on], s=np.clip(4000/max(on.sum(), 1), 2, 12), cmap='cividis',
                        vmin=-.25, vmax=1.25, linewidths=.3, edgecolors='white', rasterized=True)
     ax.figure.colorbar(spots, ax=ax, shrink=.6, label='order', pad=.02, extend='both')
@@ -39,21 +39,23 @@ def _path_map(ax, table, frame, shown):
     ax.margins(.08)
     ax.figure.canvas.draw()
     number = [str(k + 1) for k in range(len(shown))]
-    colours = {k: spots.to_rgba(v) for k, v in zip(number, shown.order)}
-    name_groups(ax, xy, unit.map(dict(zip(shown.unit, number))), colours, 7)
+    colors = {k: spots.to_rgba(v) for k, v in zip(number, shown.order)}
+    name_groups(ax, xy, unit.map(dict(zip(shown.unit, number))), colors, 7)
 
 # %% ../nbs/52_fig3_path.ipynb #a8c6d16d
 _LEGEND = dict(fontsize=5.5, handletextpad=.1, borderpad=.2, loc='upper center')
-_ROLES = {'between':('o', PALETTE[0], 'cytoplasm and nucleoplasm'), 'mixed':('o', '0.6', 'two other places'),
-          'cytoplasm':('s', PALETTE[1], 'cytoplasm (end)'), 'nucleus':('^', PALETTE[4], 'nucleoplasm (end)')}
+_ROLES = {'between':('o', '0.1', 'cytoplasm and nucleoplasm'),
+          'mixed':('o', '0.6', 'two other localizations'),
+          'cytoplasm':('s', own_color('cytoplasm'), 'cytoplasm (end)'),
+          'nucleus':('^', own_color('nucleoplasm'), 'nucleoplasm (end)')}
 
 # %% ../nbs/52_fig3_path.ipynb #4a05be63
 def _path_agreement(ax, table):
     "Order against nuclear fraction"
-    for role, (marker, colour, words) in _ROLES.items():
+    for role, (marker, color, words) in _ROLES.items():
         t = table[table.role == role]
-        ax.hlines(t.reference, t.low, t.high, lw=.7, color=colour)
-        if len(t): ax.plot(t.order, t.reference, marker, ms=4, color=colour, label=words)
+        ax.hlines(t.reference, t.low, t.high, lw=.7, color=color)
+        if len(t): ax.plot(t.order, t.reference, marker, ms=4, color=color, label=words)
     ax.set(xlabel='order along the path', ylabel=table.judged_by.iloc[0])
     ax.set_title(f'{(table.role != "other").sum()} proteins, bars: quartiles of crops', fontsize=7.5)
     ax.legend(bbox_to_anchor=(.5, -.22), ncols=2, columnspacing=.6, **_LEGEND)
@@ -65,7 +67,7 @@ def _path_floors(ax, numbers):
     for k, (among, t) in enumerate(numbers.groupby('among', sort=False)):
         y = np.array([len(names) - 1 - names.index(v) for v in t.ordered_by]) + .13 - .26*k
         ends = [(t.rho - t.low).clip(0), (t.high - t.rho).clip(0)]
-        ax.errorbar(t.rho, y, xerr=ends, fmt='o', ms=4, lw=1, color=['0.45', PALETTE[0]][k],
+        ax.errorbar(t.rho, y, xerr=ends, fmt='o', ms=4, lw=1, color=['0.6', '0.1'][k],
                     label=f'{among}, n = {t.n.max():.0f}')
     ax.axvline(0, color='0.7', lw=.7, zorder=0)
     ax.set(yticks=range(len(names)), yticklabels=[v.replace(' ', '\n', 1) for v in names[::-1]],
@@ -100,7 +102,7 @@ def plot_path(
 def _shares(X, protein, place, member, k):
     "Share of neighbors of other proteins in the complex; the same if random within localizations"
     own = np.flatnonzero(member)
-    index = neighbours(X, min(k, len(protein) - 1), protein, own)
+    index = neighbors(X, min(k, len(protein) - 1), protein, own)
     there, level = place[index] == place[own][:, None], {}
     for p in sorted(set(protein[own])):
         others = (protein != p) & (place == place[own[protein[own] == p][0]])
@@ -152,7 +154,7 @@ def plot_complexes(
     panels = fig.subfigures(rows, 2, squeeze=False, wspace=.04).ravel()
     for panel, (name, t) in zip(panels, groups):
         place = ', '.join(sorted(t.localization.dropna().unique()))
-        shares = f'{t.same.iloc[0]:.0%} of neighbours; by localization alone {t.by_place.iloc[0]:.0%}'
+        shares = f'{t.same.iloc[0]:.0%} of neighbors; by localization alone {t.by_place.iloc[0]:.0%}'
         panel.suptitle(name + (f' ({place})' if place else '') + '\n' + shares, fontsize=7)
         pictures = crop_pictures(store, frame.row.iloc[t.crop], (0, 1))
         axes = panel.subplots(1, wide, squeeze=False)[0]

@@ -19,9 +19,10 @@ from scipy.stats import t as student
 
 from .core import NotForTheseData, cached, n_epochs, open_run
 from .data import crop_loader, data_variance, default_channels, split_labels
-from .fig4_scores import UMAPS, aligned_maps, average_precision, score_levels, score_table
+from .fig4_scores import UMAPS, aligned_maps, score_levels, score_table
 from .quantizer import perplexity
 from .runs import crop_store, of_all_seeds, train_model
+from .stats import average_precision
 from .training import embed
 
 # %% ../nbs/56_fig4_ablations.ipynb #18790c39
@@ -39,15 +40,13 @@ def variants_of(
 )->list: # Names of variants
     "The variants that these channels allow: a raw nucleus is one only where the full network sees a distance"
     raw = default_channels(store) == 'protein+distance' and 'nucleus' in store.channels
-    return [
-        v
-        for v in VARIANTS
-        if (v != 'raw nucleus' or raw) and (v != 'no nuclear channel' or default_channels(store) != 'protein')
-    ]
+    allowed = {'raw nucleus': raw, 'no nuclear channel': default_channels(store) != 'protein'}
+    return [v for v in VARIANTS if allowed.get(v, True)]
 
 # %% ../nbs/56_fig4_ablations.ipynb #0191dd0b
 # For every variant
-BUDGETS = dict(smoke=dict(budget_share=0.3), demo=dict(budget_share=0.53, rate=4e-3, cosine_part=1.0), paper=dict())
+BUDGETS = dict(smoke=dict(budget_share=.3), demo=dict(budget_share=.53, rate=4e-3, cosine_part=1.),
+               paper=dict())
 MOST_EPOCHS = dict(demo=9)           # Small sets get no more passes than simulated cells
 CURVE = tuple(k/8 for k in range(9)) # Parts of training after which retrieval of validation crops is measured
 
@@ -59,6 +58,7 @@ def variant_name(
         raise ValueError(f"no variant {variant!r}; expected one of {', '.join(VARIANTS)}")
     return f"ablations/{variant.replace(' ', '-')}"
 
+# %% ../nbs/56_fig4_ablations.ipynb #9cd1bc0a
 def train_variant(
     run,         # The run
     variant:str, # Name of the variant
@@ -81,6 +81,7 @@ def reconstruction_error(
     errors = [(model(x).reconstruction[:, 0] - x[:, 0]).square().mean((1, 2)) for x, _ in loader]
     return torch.cat(errors).mean().item() / variance
 
+# %% ../nbs/56_fig4_ablations.ipynb #fc6bf7ba
 def network_measures(
     model,    # Network of a variant
     store,    # Crop store
@@ -114,6 +115,7 @@ def _learning_curve(file, labels):
     return [dict(level=level, place='validation', metric='mAP', epoch=e, value=v)
             for e, of in found.items() for level, v in of.items()]
 
+# %% ../nbs/56_fig4_ablations.ipynb #6c0e037c
 def variant_numbers(
     run,         # The run
     variant:str, # Name of the variant
@@ -141,6 +143,7 @@ def _one(data, profile, seed, variant, threads):
     torch.set_num_threads(threads)
     return seed, variant, len(variant_numbers(open_run(data, profile, seed, '56_fig4_ablations'), variant))
 
+# %% ../nbs/56_fig4_ablations.ipynb #f621e2d6
 def train_ablations(
     data:str='embedded', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
@@ -175,11 +178,9 @@ def ablation_numbers(
             epochs = made['settings']['model']['epochs']
             tables.append(pd.read_csv(path/'numbers.csv').assign(seed=seed, epochs=epochs, built=built))
     if not tables or tables[0].variant.iloc[0] != 'full':
-        raise NotForTheseData(
-            f'no ablations have been trained for {run.path.name}; expected at least the full '
-            'network of this seed; run make ablations, which takes one to two hours for the '
-            'simulated cells on two cores'
-        )
+        raise NotForTheseData(f'no ablations have been trained for {run.path.name}; expected at least the '
+                              'full network of this seed; run make ablations, which takes one to two hours '
+                              'for the simulated cells on two cores')
     return pd.concat(tables, ignore_index=True)
 
 # %% ../nbs/56_fig4_ablations.ipynb #7242c421
@@ -188,6 +189,7 @@ def _rows(numbers, level, place, metric):
     t = numbers[(numbers.level == level) & (numbers.place == place) & (numbers.metric == metric)]
     return t[t.umap.notna()] if place == 'map' else t
 
+# %% ../nbs/56_fig4_ablations.ipynb #dc813e8a
 def by_seed(
     numbers:pd.DataFrame, # From `ablation_numbers`
     level:str,            # `organelle`, `complex` or `network`
@@ -199,6 +201,7 @@ def by_seed(
     t = t.pivot_table(index='variant', columns='seed', values='value', sort=False, dropna=False)
     return t.reindex(list(dict.fromkeys(numbers.variant)))
 
+# %% ../nbs/56_fig4_ablations.ipynb #e06ed6fe
 def t_interval(
     x:pd.DataFrame, # (rows, seeds)
 )->tuple: # Means, half widths of their 95 % intervals; NaN for a single seed

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .core import _replace_text
-from .draw import GREY, colour_by, crop_pictures, group_colours, medoid
+from .draw import GRAY, color_by, crop_pictures, group_colors, medoid
 
 # %% ../nbs/23_webatlas.ipynb #4f0a1ae2
 def _base64(a):
@@ -50,7 +50,7 @@ def _column(name, values):
         finite = values.replace([np.inf, -np.inf], np.nan)
         return dict(name=name, values=_base64(finite.to_numpy('<f4', na_value=np.nan)))
     codes, names = pd.factorize(values.map(str, na_action='ignore'), sort=True)
-    colours = group_colours(names[codes[codes >= 0]])
+    colours = group_colors(names[codes[codes >= 0]])
     colours = {i: colours[n] for i, n in enumerate(names) if n in colours}
     return dict(name=name, codes=_base64((codes + 1).astype('<u4')), names=list(names), colours=colours)
 
@@ -97,7 +97,7 @@ def write_atlas_html(
     data = dict(
         x=_base64(xy[:, 0].astype('<f4')), y=_base64(xy[:, 1].astype('<f4')),
         picture=_base64(picture.astype('<i4')), sprite=url, across=across, tile=pictures.shape[1],
-        about=about, columns=columns, subject=subject, by=by or colour_by(frame), grey=GREY,
+        about=about, columns=columns, subject=subject, by=by or color_by(frame), grey=GRAY,
         typical=bool(len(pictures)) and len(pictures) < len(xy),
         shown=[c for c in ('localization', 'complex') if c in [k['name'] for k in columns]],
         missing=dict(localization='mixed or other', complex='no complex'))

@@ -40,7 +40,7 @@ def test_log_ticks(limits, labels):
 def test_a_picture_of_other_cells_says_so(run):
     real = dataclasses.replace(run, data='yeast5')
     save_fig(plt.figure(figsize=(1, 1)), 'core_shows', pd.DataFrame({'x': [1]}), real, 'Example', shows='virtual cells')
-    assert 'Example. Virtual cells, ' in json.loads((run.figures/'manifest.json').read_text())['core_shows']['caption']
+    assert 'Example. Virtual cells.' in json.loads((run.figures/'manifest.json').read_text())['core_shows']['caption']
 
 
 def test_bad_names_of_figures_and_verdicts(run):

@@ -35,7 +35,7 @@ def test_opencell_labels_need_the_annotation_vesicles(mirror, monkeypatch):
     labels = pd.DataFrame(dict(protein=['LAMP1', 'VPS4A', 'X'], gene=['LAMP1', 'VPS4A', 'X'], localization=['er', 'vesicles', 'vesicles']))
     assert 'LAMP1' not in V.vesicle_kinds(labels).index and 'X' not in V.vesicle_kinds(labels).index
 
-def test_a_large_difference_is_found_by_every_reading():
+def test_a_large_difference_is_found():
     X, labels = toy(gap=8.)
     assert (V.separation(X, labels).AUC > .95).all()
     assert V.two_clusters(X, labels.kind)['rand'] == 1
@@ -46,7 +46,7 @@ def test_without_a_difference_proteins_say_so():
     for k in range(25):
         X, labels = toy(5)
         level = V.permuted_separation(X, labels, 39, k)
-        p.append((1 + (level >= V.separation(X, labels).AUC['proteins: score'] - 1e-9).sum())/40)
+        p.append((1 + (level >= V.separation(X, labels).AUC['proteins'] - 1e-9).sum())/40)
     assert .3 < np.mean(p) < .75 and np.mean(np.array(p) <= .05) < .25
 
 def test_the_shuffles_keep_all_distances():
@@ -60,8 +60,3 @@ def test_own_protein_is_left_out_of_the_means():
     moved[mine.to_numpy()] += 1000                      # a protein far away changes its own score, and not by being its own mean
     assert not np.allclose(V.kind_score(moved, labels)[~mine.to_numpy()], before[~mine.to_numpy()])
     assert np.abs(V.kind_score(moved, labels)[mine.to_numpy()]).max() < 1000
-
-def test_pairs_of_one_protein_do_not_count():
-    X, labels = toy(2, 3)
-    within, between = V.pair_distances(X, labels)
-    assert len(within) == 2*9 and len(between) == 4*9

@@ -6,6 +6,7 @@ from conftest import need
 
 from cytoself_nb import fig3_complexes as C
 from cytoself_nb.core import NotForTheseData, fetch
+from cytoself_nb.stats import permutation_p, shuffles
 
 rng = np.random.default_rng(0)
 
@@ -61,16 +62,16 @@ def test_permutation_p_is_uniform_without_a_signal():
     same, p = label[:, None] == label, []
     for k in range(60):
         r = np.corrcoef(rng.normal(size=(18, 6)))
-        p.append(C.permutation_p(C.pair_test(r, same)['AUC'], C.permuted_auc(r, same, C.shuffles(18, times=99, seed=k))))
+        p.append(permutation_p(C.pair_test(r, same)['AUC'], C.permuted_auc(r, same, shuffles(18, times=99, seed=k))))
     assert .35 < np.mean(p) < .65 and np.mean(np.array(p) <= .1) < .25
 
-def test_compartments_alone_give_a_tiny_p_for_pairs_and_none_within():
+def test_localizations_alone_give_a_tiny_p_for_pairs_and_none_within():
     place, label = np.repeat(np.arange(5), 6), np.repeat(np.arange(10), 3)
     x = rng.normal(size=(5, 40))[place] + .5*rng.normal(size=(30, 40))     # proteins know their place, not their complex
     r, same, near = np.corrcoef(x), label[:, None] == label, place[:, None] == place
     assert C.pair_test(r, same)['P'] < 1e-8
-    assert C.permutation_p(C.pair_test(r, same, near)['AUC'], C.permuted_auc(r, same, C.shuffles(30, place, 199), near)) > .01
+    assert permutation_p(C.pair_test(r, same, near)['AUC'], C.permuted_auc(r, same, shuffles(30, place, 199), near)) > .01
 
 def test_missing_localizations_swap_among_themselves():
-    orders = C.shuffles(6, ['a', 'a', None, None, np.nan, 'b'], 50)
+    orders = shuffles(6, ['a', 'a', None, None, np.nan, 'b'], 50)
     assert {frozenset(o[[2, 3, 4]]) for o in orders} == {frozenset([2, 3, 4])} and (orders[:, 5] == 5).all()

@@ -3,8 +3,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.fig4_scores import (aligned_maps, average_precision, centres_and_sizes, clustering_score, jackknife, labelled,
-                                     left_out, opencell_lists, plot_maps, score_table)
+from cytoself_nb.fig4_scores import (aligned_maps, centers_and_sizes, clustering_score, labeled, opencell_lists, score_table)
+from cytoself_nb.stats import average_precision, jackknife, without_each
+from cytoself_nb.draw import plot_maps
 
 
 @pytest.fixture(scope='module')
@@ -63,11 +64,11 @@ def test_score_equals_a_plain_loop():
     (np.zeros((3, 2)), ['a', 'b'], 'one class per point'), (np.zeros((3, 2)), ['a', None, 'b'], '1 points have no class'),
     (np.array([[0., 0], [np.nan, 1], [1, 1]]), list('aab'), 'not finite'), (np.zeros((2, 2)), list('aa'), 'two or more')])
 def test_bad_points(X, classes, message):
-    with pytest.raises(ValueError, match=message): centres_and_sizes(X, classes)
+    with pytest.raises(ValueError, match=message): centers_and_sizes(X, classes)
 
 
 def test_others_do_not_count():
-    assert not labelled(['others', 'Others', None, float('nan')]*6).any()
+    assert not labeled(['others', 'Others', None, float('nan')]*6).any()
 
 
 def test_average_precision_ignores_the_own_protein():
@@ -90,10 +91,10 @@ def test_average_precision_is_that_of_scikit_learn_with_ties():
 
 def test_each_protein_is_left_out_once():
     proteins = np.repeat(np.arange(12), 5)
-    out = left_out(proteins)
+    out = without_each(proteins)
     assert len(out) == 12 and all(len(set(proteins) - set(proteins[d])) == 1 and len(d) == 55 for d in out)
-    assert left_out(proteins, 0) == []
-    grouped = left_out(np.arange(200), 7)
+    assert without_each(proteins, 0) == []
+    grouped = without_each(np.arange(200), 7)
     assert len(grouped) == 7 and sorted(np.concatenate([np.setdiff1d(np.arange(200), d) for d in grouped])) == list(range(200))
 
 
@@ -104,7 +105,7 @@ def test_interval_of_retrieval_is_as_wide_as_its_scatter():
     for _ in range(80):
         X = np.eye(8)[classes]*1.2 + rng.normal(size=(32, 8))[proteins] + .3*rng.normal(size=(96, 8))
         mean = lambda d: average_precision(X[d], classes[d], proteins[d]).ap.mean()
-        value.append(mean(np.arange(96))); error.append(jackknife([mean(d) for d in left_out(proteins)]))
+        value.append(mean(np.arange(96))); error.append(jackknife([mean(d) for d in without_each(proteins)]))
     assert .8 < np.mean(error)/np.std(value) < 1.6    # a bit wide rather than too narrow
 
 

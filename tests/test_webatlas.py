@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.draw import GREY, group_colours
+from cytoself_nb.draw import GRAY, group_colors
 from cytoself_nb.webatlas import atlas_pictures, write_atlas_html
 
 NASTY = ['</script><script>window.hacked=1</script>', '<img src=x onerror="window.hacked=1">', '{{title}} {{data}}', 'a,b "c"\nd', "O'Neil & sons", '<!--']
@@ -186,8 +186,8 @@ def test_a_screenshot_shows_each_point_in_the_colour_of_its_group(page):
     from matplotlib.colors import to_rgb
     from skimage.io import imread
     groups, seen = sorted(FRAME.localization.dropna().unique()), np.asarray(imread(io.BytesIO(base64.b64decode(page.do('Page.captureScreenshot')['data']))), float)[..., :3]/255
-    colours = group_colours(FRAME.localization)
-    known = np.array([to_rgb(c) for c in (*(colours[g] for g in groups), GREY)])
+    colours = group_colors(FRAME.localization)
+    known = np.array([to_rgb(c) for c in (*(colours[g] for g in groups), GRAY)])
     at = np.array([page.place(i) for i in range(60)]).round().astype(int)
     pixel = seen[at[:, 1], at[:, 0]]
     nearest = np.linalg.norm(pixel[:, None] - known, axis=2).argmin(1)

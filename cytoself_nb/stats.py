@@ -7,6 +7,8 @@ __all__ = ['neighbors', 'purity', 'shuffles', 'permutation_p', 'shuffled_purity'
            'pair_ap', 'u_test', 'auc_of_ranks', 'rank_correlation', 'without_each', 'jackknife']
 
 # %% ../nbs/15_stats.ipynb #5ba1681a
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -98,24 +100,12 @@ def shuffled_purity(
 def ranking_ap(
     score:np.ndarray, # (n,) higher stands further up; equal scores are found together
     hit:np.ndarray,   # (n,) is it what is looked for?
-    weights=None,     # How much each counts: several (n,) arrays, an answer for each
-): # Average precision, or one for each weighting; NaN without a hit
+)->float: # Average precision; NaN without a hit
     "Average precision of one ranking, as scikit-learn's `average_precision_score`"
     score, hit = np.asarray(score), np.asarray(hit, bool)
-    if weights is None:
-        if not hit.any(): return np.nan
-        mine, everyone = (np.searchsorted(np.sort(-v), -score[hit], 'right') for v in (score[hit], score))
-        return (mine/everyone).mean()
-    order = np.argsort(-score, kind='stable')
-    at = np.flatnonzero(hit[order])
-    upto = np.searchsorted(-score[order], -score[order[at]], 'right')   # as high as a hit, or higher
-    last, out = np.searchsorted(at, upto) - 1, []                       # the last hit among them
-    for w in weights:
-        w = np.asarray(w)[order]
-        everyone, mine = np.cumsum(w, dtype=np.float64)[upto - 1], np.cumsum(w[at], dtype=np.float64)
-        precision = mine[last]/np.maximum(everyone, 1e-12)
-        out.append((w[at]*precision).sum()/max(mine[-1], 1e-12) if len(at) else np.nan)
-    return np.array(out)
+    if not hit.any(): return np.nan
+    mine, everyone = (np.searchsorted(np.sort(-v), -score[hit], 'right') for v in (score[hit], score))
+    return (mine/everyone).mean()
 
 # %% ../nbs/15_stats.ipynb #d2b1a30b
 def average_precision(
@@ -147,6 +137,29 @@ def protein_ap(
     return np.array([ranking_ap(r[a, order], same[a, order]) for a, order in enumerate(others)])
 
 # %% ../nbs/15_stats.ipynb #b34af1c8
+def _weighted_walk(i, j, hit, last, weights):
+    "Average precision of pairs in order of falling similarity; `last`: the last of equally similar ones"
+    out = np.full(len(weights), np.nan)
+    for t, w in enumerate(weights):
+        everyone = found = here = total = 0.
+        for k in range(len(i)):
+            both = w[i[k]]*w[j[k]]
+            everyone += both
+            if hit[k]: here += both
+            if last[k] and here > 0:
+                found += here
+                total += here*found/everyone
+                here = 0.
+        if found > 0: out[t] = total/found
+    return out
+
+# %% ../nbs/15_stats.ipynb #38260629
+@functools.cache
+def _compiled(f):
+    "By numba, at the first call: to load it takes longer than all else here"
+    from numba import njit
+    return njit(f)
+
 def pair_ap(
     r:np.ndarray,       # (n, n) similarity
     same:np.ndarray,    # (n, n) do two proteins share a set?
@@ -154,7 +167,10 @@ def pair_ap(
 )->np.ndarray: # (times,) average precision
     "Average precision of all pairs; a pair weighs as often as both its proteins are drawn"
     i, j = np.triu_indices(len(r), 1)
-    return ranking_ap(r[i, j], same[i, j], (w[i]*w[j] for w in np.asarray(weights, np.float32)))
+    order = np.argsort(-r[i, j], kind='stable')
+    i, j = i[order], j[order]
+    last, hit = np.append(np.diff(r[i, j]) != 0, True), np.asarray(same[i, j], bool)
+    return _compiled(_weighted_walk)(i, j, hit, last, np.asarray(weights, np.float64))
 
 # %% ../nbs/15_stats.ipynb #18dfd095
 def u_test(

@@ -66,3 +66,25 @@ def test_features_of_every_crop_and_accuracy_by_hand(store):
     got = deeploc.class_accuracy(toy).set_index('what')
     assert got.accuracy.to_dict() == {'x': .75, 'y': 1., 'mean of classes': .875, 'all cells': .8}
     assert (got.low['x'], got.high['x']) == (.5, 1.) and np.isnan(got.low['y'])
+
+
+def test_a_file_gives_back_the_network_of_the_best_epoch(store, tmp_path):
+    rows, test = deeploc.class_rows(store), np.flatnonzero(store.labels.split == 'test')
+    learn = deeploc.deeploc_learner(store, rows, deeploc.DeepLoc(n_classes=3, size=16, width=2, hidden=8), 16)
+    loader = deeploc.ClassLoader(store, test, learn.dls.vocab, 'protein+cytosol', 128)
+    keep = deeploc.ProteinMeans(loader, store.labels.protein.iloc[test].to_numpy())
+    with learn.no_bar(), learn.no_logging(): learn.fit(2, cbs=keep)
+    deeploc._save_training(tmp_path/'net', learn, keep, 0.)
+    history, kept = pd.read_csv(tmp_path/'net'/'history.csv'), np.load(tmp_path/'net'/'means.npy')
+    features, _ = deeploc.deeploc_features(deeploc.load_deeploc(tmp_path/'net'/'model.safetensors'), loader)
+    now = deeploc.protein_means(features, store.labels.protein.iloc[test])
+    np.testing.assert_allclose(now, kept[history.epoch[history.valid_loss.idxmin()]], atol=1e-5)
+    assert now.index.tolist() == pd.read_csv(tmp_path/'net'/'proteins.csv').protein.tolist() and len(kept) == 3
+
+
+def test_pooling_before_the_relu_changes_no_bit():
+    model, x = deeploc.DeepLoc(n_classes=3, size=16, width=2).train(), torch.randn(4, 2, 16, 16)
+    a, b = torch.nn.MaxPool2d(2, ceil_mode=True), torch.nn.ReLU()
+    y = model.conv[:5](x)
+    one, two = a(b(y)), b(a(y))
+    assert torch.equal(one, two) and torch.equal(*(torch.autograd.grad(v.square().sum(), x0, retain_graph=True)[0] for v, x0 in ((one, y), (two, y))))

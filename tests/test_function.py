@@ -2,7 +2,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score, fbeta_score
+from sklearn.metrics import adjusted_mutual_info_score, average_precision_score, fbeta_score
 
 from cytoself_nb import function as fn
 
@@ -26,6 +26,12 @@ def test_average_precision_is_that_of_sklearn(r):
     partner = [a for a in range(30) if np.delete(SAME[a], a).any()]
     loop = [average_precision_score(np.delete(SAME[a], a), np.delete(r[a], a)) for a in partner]
     assert fn.protein_ap(r, SAME)[partner] == pytest.approx(loop, abs=1e-6)
+
+
+def test_ami_is_that_of_sklearn():
+    one = np.zeros(40, int)
+    for a, b in ((GROUP, RNG.integers(0, 9, 30)), (GROUP, GROUP + 3), (one, one), (one, np.arange(40)), (np.arange(40), np.arange(40))):
+        assert fn._ami(a, b) == pytest.approx(adjusted_mutual_info_score(a, b), abs=1e-12)
 
 
 @pytest.mark.parametrize('r', [R, np.round(R, 1)], ids=['distinct', 'tied'])

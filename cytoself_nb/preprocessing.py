@@ -19,7 +19,7 @@ from skimage.filters import threshold_otsu
 from . import __version__
 from .core import _replace_text
 from .segmentation import distance_to, estimate_diameter, segment_nuclei
-from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, project_stack, read_labels,
+from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, read_labels, read_projection,
                                 reduce_image, stack_channels, stack_options, stacks_table)
 
 # %% ../nbs/06_preprocessing.ipynb #5fd663ab
@@ -179,7 +179,7 @@ def prepare_stack(
 )->Field:
     "From a stack to crops"
     if scale not in ('field', 'crop'): raise ValueError(f"scale={scale!r}; expected field or crop")
-    info, projection = project_stack(path, axes, channels)
+    info, projection = read_projection(path, axes, channels)
     info = info._replace(pixel_um=pixel_um or info.pixel_um)
     image = reduce_image(projection, info.pixel_um)
     _check_size(image, info.pixel_um)

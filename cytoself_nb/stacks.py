@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNITS', 'CHANNELS', 'PIXEL_UM', 'WIDTHS', 'DIAMETER_UM', 'StackInfo', 'stack_info', 'channel_numbers',
-           'project_stack', 'max_projection', 'middle_planes', 'reduce_image', 'stacks_table', 'stack_options',
+           'read_projection', 'max_projection', 'middle_planes', 'reduce_image', 'stacks_table', 'stack_options',
            'stack_channels', 'label_file', 'read_labels', 'Source']
 
 # %% ../nbs/05_stacks.ipynb #a3055bda
@@ -196,7 +196,7 @@ def _check_plane(image, channel, name):
                          "expected an image; check the channels and the exposure")
 
 # %% ../nbs/05_stacks.ipynb #5b1e0005
-def project_stack(
+def read_projection(
     path,              # TIFF or OME-TIFF
     axes:str=None,     # Letters of the axes; default from the metadata
     channels=CHANNELS, # Names or numbers of protein and nucleus
@@ -215,7 +215,7 @@ def max_projection(
     channels=CHANNELS, # Names or numbers of protein and nucleus
 )->np.ndarray: # Protein and nucleus (2, Y, X), in the stack's own unit
     "Maximum over z of two channels"
-    return project_stack(path, axes, channels)[1]
+    return read_projection(path, axes, channels)[1]
 
 # %% ../nbs/05_stacks.ipynb #5b1e0006
 def middle_planes(

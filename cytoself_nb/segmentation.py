@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['OPENCELL_DIAMETER', 'LENGTHS', 'STEPS', 'NOISE_SEPARATION', 'drawn_nuclei', 'check_image', 'background_mask',
-           'log_response', 'close_disk', 'fill_holes', 'cut_gaps', 'nucleus_mask', 'split_mask', 'reduction',
-           'block_mean', 'without_glow', 'half_height', 'estimate_diameter', 'separation', 'segment_nuclei',
-           'check_labels']
+           'log_response', 'distance_to', 'close_disk', 'fill_holes', 'cut_gaps', 'nucleus_mask', 'high_peaks',
+           'split_mask', 'reduction', 'block_mean', 'without_glow', 'grow_labels', 'half_height', 'estimate_diameter',
+           'separation', 'segment_nuclei', 'check_labels']
 
 # %% ../nbs/04_segmentation.ipynb #a775cd99
 import numpy as np
 import pandas as pd
+from numba import njit
 from scipy import ndimage as ndi
 from skimage.filters import threshold_li
 from skimage.measure import label
-from skimage.morphology import h_maxima, isotropic_closing, remove_small_holes, remove_small_objects
-from skimage.segmentation import expand_labels, relabel_sequential, watershed
+from skimage.morphology import remove_small_holes, remove_small_objects
+from skimage.segmentation import relabel_sequential, watershed
 
 # %% ../nbs/04_segmentation.ipynb #3021196d
 def drawn_nuclei(
@@ -28,10 +29,12 @@ def drawn_nuclei(
     gap, (y, x) = 1.5*diameter, np.indices(shape)
     labels, bright = np.zeros(shape, np.int32), np.zeros(shape)
     grid = [(i, j) for i in np.arange(gap/2, shape[0], gap) for j in np.arange(gap/2, shape[1], gap)]
-    for k, centre in enumerate(grid, 1):
-        (cy, cx), turn = centre + rng.uniform(-.15, .15, 2)*diameter, rng.uniform(0, np.pi)
-        a = diameter/2*rng.uniform(.9, 1.15); b = a*rng.uniform(.75, 1)
-        u, v = (y - cy)*np.cos(turn) + (x - cx)*np.sin(turn), (x - cx)*np.cos(turn) - (y - cy)*np.sin(turn)
+    for k, center in enumerate(grid, 1):
+        (cy, cx), turn = center + rng.uniform(-.15, .15, 2)*diameter, rng.uniform(0, np.pi)
+        a = diameter/2*rng.uniform(.9, 1.15)
+        b = a*rng.uniform(.75, 1)
+        u = (y - cy)*np.cos(turn) + (x - cx)*np.sin(turn)
+        v = (x - cx)*np.cos(turn) - (y - cy)*np.sin(turn)
         inside = (u/a)**2 + (v/b)**2 <= 1
         labels[inside], bright[inside] = k, rng.uniform(.5, 1)
     image = rng.poisson(photons*(.05 + ndi.gaussian_filter(bright, .05*diameter)))
@@ -47,12 +50,20 @@ def check_image(
 )->np.ndarray: # float32 (H, W)
     "The picture as float32; `ValueError` that says what is wrong with it"
     a = np.asarray(image)
-    if a.ndim != 2: raise ValueError(f"the picture has shape {a.shape}; expected two dimensions (H, W); project a stack first, as image.max(0), or choose one channel")
-    if min(a.shape) < 16: raise ValueError(f"the picture has shape {a.shape}; expected at least 16 x 16 pixels")
-    if a.dtype.kind not in 'buif': raise ValueError(f"the picture has type {a.dtype}; expected numbers (integer or float)")
+    if a.ndim != 2:
+        raise ValueError(f"the picture has shape {a.shape}; expected two dimensions (H, W); "
+                         "project a stack first, as image.max(0), or choose one channel")
+    if min(a.shape) < 16:
+        raise ValueError(f"the picture has shape {a.shape}; expected at least 16 x 16 pixels")
+    if a.dtype.kind not in 'buif':
+        raise ValueError(f"the picture has type {a.dtype}; expected numbers (integer or float)")
     a = a.astype(np.float32)
-    if not np.isfinite(a).all(): raise ValueError(f"{(~np.isfinite(a)).sum()} of {a.size} pixels are NaN or infinite; expected finite numbers; replace them, as with numpy.nan_to_num")
-    if a.min() == a.max(): raise ValueError(f"all pixels have the value {a.min():g}; expected a picture of nuclei; is it the right channel, and was the light on?")
+    if not np.isfinite(a).all():
+        raise ValueError(f"{(~np.isfinite(a)).sum()} of {a.size} pixels are NaN or infinite; "
+                         "expected finite numbers; replace them, as with numpy.nan_to_num")
+    if a.min() == a.max():
+        raise ValueError(f"all pixels have the value {a.min():g}; expected a picture of nuclei; "
+                         "is it the right channel, and was the light on?")
     return a
 
 # %% ../nbs/04_segmentation.ipynb #be870d6b
@@ -64,7 +75,8 @@ def background_mask(
 )->np.ndarray: # True where stained, (H, W)
     "Low-pass filter and Li threshold"
     g = _smooth(x, LENGTHS['lowpass']*d)
-    return g > threshold_li(g)
+    steps = np.diff(np.sort(g - g.min(), axis=None))     # scikit-image's own tolerance, from a faster sort
+    return g > threshold_li(g, tolerance=steps[steps > 0].min(initial=np.inf)/2)
 
 # %% ../nbs/04_segmentation.ipynb #fe766402
 def log_response(
@@ -74,6 +86,50 @@ def log_response(
     "Laplacian of the Gaussian with the sign of scikit-image: positive inside bright spots"
     return -ndi.gaussian_laplace(x, LENGTHS['log']*d, mode='nearest')
 
+# %% ../nbs/04_segmentation.ipynb #04d15a01
+@njit(cache=True)
+def _rows_away(there, most):
+    "Rows to the nearest True pixel of the column, negative: upwards; further than `most`: none is near"
+    h, w = there.shape
+    rows = np.full((h, w), most + 1, np.int32)
+    for y in range(h):
+        for x in range(w):
+            if there[y, x]: rows[y, x] = 0
+            elif y > 0 and -most <= rows[y-1, x] <= 0: rows[y, x] = rows[y-1, x] - 1
+    for y in range(h - 2, -1, -1):
+        for x in range(w):
+            if 0 <= rows[y+1, x] < abs(rows[y, x]) - 1: rows[y, x] = rows[y+1, x] + 1
+    return rows
+
+# %% ../nbs/04_segmentation.ipynb #04d15a02
+@njit(cache=True)
+def _nearest(there, most):
+    "Squared distance to the nearest True pixel, and its flat number"
+    (h, w), rows = there.shape, _rows_away(there, most)
+    square, at = np.zeros((h, w), np.int32), np.zeros((h, w), np.int32)
+    for y in range(h):
+        for x in range(w):
+            best, hit, k = rows[y, x]*rows[y, x], x, 1
+            while k <= most and k*k <= best:
+                left, right = best + 1, best
+                if x >= k: left = k*k + rows[y, x-k]*rows[y, x-k]
+                if x + k < w: right = k*k + rows[y, x+k]*rows[y, x+k]
+                if left <= best: best, hit = left, x - k
+                if right < best: best, hit = right, x + k
+                k += 1
+            square[y, x] = best
+            at[y, x] = (y + rows[y, hit])*w + hit if best < (most + 1)**2 else y*w + x
+    return square, at
+
+# %% ../nbs/04_segmentation.ipynb #04d15a03
+def distance_to(
+    there:np.ndarray, # (H, W) bool
+    most:int=None,    # How far to look, pixels; default everywhere
+)->tuple: # Distance of the nearest True pixel (H, W), above `most` where none is near; its flat number (H, W)
+    "How far is the nearest True pixel, and which is it? Of equally near ones the first column, then row"
+    square, at = _nearest(np.ascontiguousarray(there), max(there.shape) if most is None else int(most))
+    return np.sqrt(square), at
+
 # %% ../nbs/04_segmentation.ipynb #7883bce6
 def close_disk(
     mask:np.ndarray, # (H, W) bool
@@ -81,7 +137,8 @@ def close_disk(
 )->np.ndarray: # (H, W) bool
     "Closing with a disk, as if the picture went on beyond its edge"
     pad = int(np.ceil(radius)) + 1
-    return isotropic_closing(np.pad(mask, pad, mode='edge'), radius)[pad:-pad, pad:-pad]
+    near = lambda m: distance_to(m, radius)[0] <= radius
+    return ~near(~near(np.pad(mask, pad, mode='edge')))[pad:-pad, pad:-pad]
 
 def fill_holes(
     mask:np.ndarray, # (H, W) bool
@@ -98,9 +155,9 @@ def cut_gaps(
     percentile:float=7, # Share of the picture that counts as dark lines, percent
 )->np.ndarray: # (H, W) bool
     "Remove the dark lines that touch the background, and those too large for a nucleolus"
-    gaps = label(log < np.percentile(log, percentile), connectivity=1)
-    remove = np.bincount(gaps.ravel(), minlength=gaps.max() + 1) > .16*d*d
-    remove[np.unique(gaps[~mask])] = True
+    gaps, many = ndi.label(log < np.percentile(log, percentile))
+    remove = np.bincount(gaps.ravel(), minlength=many + 1) > .16*d*d
+    remove[gaps[~mask]] = True
     remove[0] = False
     return mask & ~remove[gaps]
 
@@ -122,11 +179,37 @@ def nucleus_mask(
     if not {'minima', 'log'} & set(without): mask = cut_gaps(mask, log, d)
     return remove_small_objects(mask, max_size=int(.08*d*d))
 
+# %% ../nbs/04_segmentation.ipynb #04d15a04
+@njit(cache=True)
+def _sweep(low, high):
+    "Raise `low` in place to its neighbors before it, no higher than `high`; did anything change?"
+    (h, w), changed = low.shape, False
+    for y in range(h):
+        for x in range(w):
+            if low[y, x] >= high[y, x]: continue
+            v = low[y, max(x - 1, 0)]
+            if y > 0:
+                for u in range(max(x - 1, 0), min(x + 2, w)): v = max(v, low[y-1, u])
+            v = min(v, high[y, x])
+            if v > low[y, x]: low[y, x], changed = v, True
+    return changed
+
+def high_peaks(
+    x:np.ndarray, # (H, W), float
+    h:float,      # Least height above the saddle to a higher peak
+)->np.ndarray: # (H, W) bool
+    "Peaks that stand `h` above their surroundings: scikit-image's `h_maxima`"
+    low = x - h - 2*np.finfo(x.dtype).resolution*np.abs(x)
+    low = np.maximum(low, min(x.min(), low.max()))   # so much flows everywhere
+    while _sweep(low, x) | _sweep(low[::-1, ::-1], x[::-1, ::-1]): pass
+    return x - low >= h
+
 # %% ../nbs/04_segmentation.ipynb #758f8c20
 def _peaks(smooth, mask, d):
     "Peaks of the distance at least d/5 apart, as OpenCell's code takes them, but on our smoother map"
     from skimage.feature import peak_local_max
-    at, seeds = peak_local_max(smooth, min_distance=max(1, round(d/5)), labels=label(mask)), np.zeros(mask.shape, int)
+    at = peak_local_max(smooth, min_distance=max(1, round(d/5)), labels=label(mask))
+    seeds = np.zeros(mask.shape, int)
     seeds[tuple(at.T)] = np.arange(1, len(at) + 1)
     return seeds
 
@@ -136,9 +219,10 @@ def split_mask(
     by_depth:bool=True, # Seeds by depth (ours) or by least distance (OpenCell)?
 )->tuple: # Labels (H, W), seeds (H, W), depth = distance to the edge (H, W)
     "One label a nucleus: watershed from the peaks of the smoothed distance"
-    depth = ndi.distance_transform_edt(np.pad(mask, 1, mode='edge'))[1:-1, 1:-1].astype(np.float32)
+    depth = distance_to(~np.pad(mask, 1, mode='edge'))[0][1:-1, 1:-1].astype(np.float32)
     smooth = _smooth(depth, .08*d)
-    seeds = ndi.label((h_maxima(smooth, .06*d) > 0) & mask, np.ones((3, 3)))[0] if by_depth else _peaks(smooth, mask, d)
+    if by_depth: seeds = ndi.label(high_peaks(smooth, .06*d) & mask, np.ones((3, 3)))[0]
+    else: seeds = _peaks(smooth, mask, d)
     return watershed(-smooth, seeds, mask=mask), seeds, depth
 
 # %% ../nbs/04_segmentation.ipynb #d7cb411c
@@ -169,6 +253,14 @@ def without_glow(
     return x - _smooth(low, side/4).repeat(k, 0).repeat(k, 1)[:x.shape[0], :x.shape[1]]
 
 # %% ../nbs/04_segmentation.ipynb #384a9487
+def grow_labels(
+    labels:np.ndarray, # (H, W)
+    by:float,          # Pixels
+)->np.ndarray: # (H, W)
+    "Give each pixel of the background within `by` pixels the nearest label: scikit-image's `expand_labels`"
+    far, at = distance_to(labels > 0, by)
+    return np.where(far <= by, labels.ravel()[at], labels)
+
 def half_height(
     x:np.ndarray,      # Picture without glow (H, W)
     labels:np.ndarray, # Labels (H, W)
@@ -176,18 +268,28 @@ def half_height(
 )->np.ndarray: # Labels (H, W)
     "Draw the outline of each nucleus where the light falls to half of its mean, one piece a nucleus"
     if not labels.any(): return labels
-    near, core = expand_labels(labels, .2*d), labels > 0
-    level = np.append(np.inf, .5*ndi.mean(x, labels, range(1, labels.max() + 1)))
+    near, core, flat = grow_labels(labels, .2*d), labels > 0, labels.ravel()
+    level = .5*np.bincount(flat, x.ravel())/np.bincount(flat)
+    level[0] = np.inf
     bright = _smooth(x, .03*d) > level[near]
-    new = np.where(bright | core & remove_small_holes(bright, max_size=int(.16*d*d)), near, 0)   # a nucleolus stays inside
+    whole = remove_small_holes(bright, max_size=int(.16*d*d))       # a nucleolus stays inside
+    new = np.where(bright | core & whole, near, 0)
     pieces = label(new, connectivity=1)
     size, of = np.bincount(pieces.ravel()), np.zeros(pieces.max() + 1, labels.dtype)
     of[pieces] = new
     largest, order = np.zeros(labels.max() + 1, int), np.argsort(size, kind='stable')
-    largest[of[order]] = order                                                       # the last one written is the largest
+    largest[of[order]] = order                                      # the last one written is the largest
     return np.where(largest[new] == pieces, new, 0)
 
 # %% ../nbs/04_segmentation.ipynb #eaddf1be
+def _typical(depth, seeds):
+    "Median of the peaks of the distance, weighted by area; NaN without"
+    if not seeds.any(): return np.nan
+    r = np.sort(np.asarray(ndi.maximum(depth, seeds, range(1, seeds.max() + 1))))
+    r = r[r > 1]
+    total = np.cumsum(r**2)
+    return r[np.searchsorted(total, total[-1]/2)] if len(r) else np.nan
+
 def estimate_diameter(
     image, # 2-D picture of nuclei, any numeric type and scale
 )->float: # Pixels, between 5 and half the picture; NaN if nothing looks like a nucleus
@@ -198,11 +300,9 @@ def estimate_diameter(
         k = reduction(d)
         mask = nucleus_mask(without_glow(block_mean(x, k), d/k), d/k)
         _, seeds, depth = split_mask(mask, d/k)
-        r = np.sort(np.asarray(ndi.maximum(depth, seeds, range(1, seeds.max() + 1)))) if seeds.any() else np.zeros(0)
-        r = r[r > 1]
-        if not len(r): return np.nan
-        total = np.cumsum(r**2)
-        old, d = d, float(np.clip(2.25*k*r[np.searchsorted(total, total[-1]/2)], 5, min(x.shape)/2))
+        r = _typical(depth, seeds)
+        if np.isnan(r): return np.nan
+        old, d = d, float(np.clip(2.25*k*r, 5, min(x.shape)/2))
         if abs(d/old - 1) < .03: break
     return d
 
@@ -213,40 +313,52 @@ def separation(
     x:np.ndarray,      # Picture (H, W)
     labels:np.ndarray, # Labels (H, W)
     d:float,           # Nucleus diameter, pixels
-)->float: # 0 if nothing is labelled
-    "How much brighter the labelled pixels are than the others, in spreads of the darker half of the others, after the low-pass filter"
+)->float: # 0 if nothing is labeled
+    "How much brighter labeled pixels are, in spreads of the darker half of the others, after low-pass"
     inside = labels > 0
     if not inside.any() or inside.all(): return 0.
     g = _smooth(x, LENGTHS['lowpass']*d)
-    rest, low = g[~inside], np.median(g[~inside])
-    return float((g[inside].mean() - rest.mean())/max(np.sqrt(((rest[rest <= low] - low)**2).mean()), 1e-12))
+    rest = g[~inside]
+    low = np.median(rest)
+    spread = np.sqrt(((rest[rest <= low] - low)**2).mean())
+    return float((g[inside].mean() - rest.mean())/max(spread, 1e-12))
 
 # %% ../nbs/04_segmentation.ipynb #a908bd6e
 def _check_diameter(diameter, shape):
     "The diameter as a float; `ValueError` if no nucleus can be that wide"
-    if isinstance(diameter, bool) or not np.isscalar(diameter) or not np.isreal(diameter) or not 5 <= diameter <= min(shape):
-        raise ValueError(f"diameter={diameter!r} for a picture of {shape[0]} x {shape[1]} pixels; expected the width of a nucleus in pixels, 5 to {min(shape)}; leave it out to have it estimated")
+    number = np.isscalar(diameter) and np.isreal(diameter) and not isinstance(diameter, bool)
+    if not number or not 5 <= diameter <= min(shape):
+        raise ValueError(f"diameter={diameter!r} for a picture of {shape[0]} x {shape[1]} pixels; "
+                         f"expected the width of a nucleus in pixels, 5 to {min(shape)}; "
+                         "leave it out to have it estimated")
     return float(diameter)
 
+def _numbered(labels):
+    "Labels 1..n in the same order, int32"
+    there = np.bincount(labels.ravel()) > 0
+    there[0] = False
+    return (np.cumsum(there)*there).astype(np.int32)[labels]
+
+# %% ../nbs/04_segmentation.ipynb #04d15a05
 def segment_nuclei(
     image,               # 2-D picture of nuclei, brighter than the background, any numeric type and scale
     diameter:float=None, # Typical nucleus diameter in pixels of this picture; estimated if not given
     without=(),          # Names of `STEPS` to leave out, for the ablation
 )->np.ndarray: # int32 (H, W): 0 background, 1..n nuclei, border nuclei included; no nuclei gives zeros
-    "Label the nuclei of a picture: the five steps of the paper at any magnification, a watershed, and outlines at half height"
+    "Label nuclei: the steps of the paper at any magnification, a watershed, outlines at half height"
     x = check_image(image)
-    if unknown := set(without) - set(STEPS): raise ValueError(f"without={sorted(unknown)} are no steps; expected some of {STEPS}")
+    if unknown := set(without) - set(STEPS):
+        raise ValueError(f"without={sorted(unknown)} are no steps; expected some of {STEPS}")
     d = estimate_diameter(x) if diameter is None else _check_diameter(diameter, x.shape)
     if np.isnan(d): return np.zeros(x.shape, np.int32)
     k = 1 if 'reduce' in without else reduction(d)
     y, w = block_mean(x, k), d/k
     if 'glow' not in without: y = without_glow(y, w)
     labels = split_mask(nucleus_mask(y, w, without), w, 'h-maxima' not in without)[0]
-    labels = relabel_sequential(np.where((np.bincount(labels.ravel()) >= .08*w*w)[labels], labels, 0))[0]
+    labels = _numbered(np.where((np.bincount(labels.ravel()) >= .08*w*w)[labels], labels, 0))
     if 'separation' not in without and separation(y, labels, w) < NOISE_SEPARATION: labels[:] = 0
     if 'outlines' not in without: labels = half_height(y, labels, w)
-    labels = labels.repeat(k, 0).repeat(k, 1)[:x.shape[0], :x.shape[1]]
-    return relabel_sequential(labels)[0].astype(np.int32)
+    return _numbered(labels).repeat(k, 0).repeat(k, 1)[:x.shape[0], :x.shape[1]]
 
 # %% ../nbs/04_segmentation.ipynb #9740d759
 def check_labels(
@@ -255,7 +367,13 @@ def check_labels(
 )->np.ndarray: # int32 (H, W), numbered 1..n
     "A user's own segmentation, checked: whole numbers from 0, in the shape of the picture"
     a = np.asarray(labels(image) if callable(labels) else labels)
-    if a.shape != np.shape(image): raise ValueError(f"labels have shape {a.shape} and the picture {np.shape(image)}; expected the same; StarDist and Cellpose return several things, take the labels, the first")
-    if a.dtype.kind not in 'ui': raise ValueError(f"labels have type {a.dtype}; expected integers, one number a nucleus; a mask becomes labels by skimage.measure.label")
-    if a.size and a.min() < 0: raise ValueError(f"labels go down to {a.min()}; expected 0 for the background and positive numbers for nuclei")
+    if a.shape != np.shape(image):
+        raise ValueError(f"labels have shape {a.shape} and the picture {np.shape(image)}; expected the same; "
+                         "StarDist and Cellpose return several things, take the labels, the first")
+    if a.dtype.kind not in 'ui':
+        raise ValueError(f"labels have type {a.dtype}; expected integers, one number a nucleus; "
+                         "a mask becomes labels by skimage.measure.label")
+    if a.size and a.min() < 0:
+        raise ValueError(f"labels go down to {a.min()}; expected 0 for the background "
+                         "and positive numbers for nuclei")
     return relabel_sequential(a.astype(np.int64))[0].astype(np.int32)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UNITS', 'CHANNELS', 'PIXEL_UM', 'WIDTHS', 'DIAMETER_UM', 'StackInfo', 'stack_info', 'channel_numbers',
-           'max_projection', 'middle_planes', 'reduce_image', 'stacks_table', 'stack_options', 'stack_channels',
-           'label_file', 'read_labels', 'Source']
+           'read_projection', 'max_projection', 'middle_planes', 'reduce_image', 'stacks_table', 'stack_options',
+           'stack_channels', 'label_file', 'read_labels', 'Source']
 
 # %% ../nbs/05_stacks.ipynb #a3055bda
 import logging, math, zlib
@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 import tifffile
 from skimage.transform import resize
+try: from deflate import DeflateError, zlib_decompress
+except ImportError: zlib_decompress = None     # then zlib, in three times the time
 
 # %% ../nbs/05_stacks.ipynb #292f102f
 class _Listener(logging.Handler):
@@ -137,6 +139,24 @@ def channel_numbers(
                          "channels.txt, a line for each channel of the stacks")
     return [c if isinstance(c, int) else known.index(str(c).lower()) for c in channels]
 
+# %% ../nbs/05_stacks.ipynb #05d15a01
+def _pixels(tif, page):
+    "The pixels of a plane; strips that zlib has packed are unpacked by libdeflate"
+    frame = page.keyframe
+    plain = frame.predictor == 1 and frame.samplesperpixel == 1 and not frame.is_tiled
+    packed = frame.compression in (8, 32946) and np.dtype(f'{tif.byteorder}u2').isnative
+    if zlib_decompress is None or not (plain and packed): return page.asarray()
+    image = np.empty(page.shape, page.dtype)
+    flat, done = image.reshape(-1).view(np.uint8), 0
+    strip = frame.rowsperstrip*page.shape[-1]*page.dtype.itemsize
+    for start, count in zip(page.dataoffsets, page.databytecounts):
+        tif.filehandle.seek(start)
+        size = min(strip, flat.size - done)
+        try: flat[done:done+size] = zlib_decompress(tif.filehandle.read(count), size)
+        except (DeflateError, ValueError): return page.asarray()     # which says what is wrong
+        done += size
+    return image if done == flat.size else page.asarray()
+
 # %% ../nbs/05_stacks.ipynb #c4340116
 def _planes(tif, axes, shape):
     "A function that reads plane z of channel c"
@@ -146,7 +166,7 @@ def _planes(tif, axes, shape):
             at = [dict(C=c, Z=z)[a] for a in axes[:-2]]
             page = series.pages[int(np.ravel_multi_index(at, shape[:-2]))]
             if page is None: raise EOFError(f'plane {z} of channel {c} is missing')
-            return page.asarray()
+            return _pixels(tif, page)
         return read
     if series.dataoffset is not None and series.dtype is not None:
         whole = tif.filehandle.memmap_array(tif.byteorder + series.dtype.char, shape, series.dataoffset)
@@ -158,12 +178,12 @@ def _planes(tif, axes, shape):
 # %% ../nbs/05_stacks.ipynb #5b1e0004
 @contextmanager
 def _open_planes(path, axes, channels):
-    "Number of planes, and a function that reads plane z of protein (0) or nucleus (1)"
+    "What the stack holds, and a function that reads plane z of protein (0) or nucleus (1)"
     path = Path(path)
     with _tiff(path) as tif:
         info = _info(tif, path, axes)
         read, numbers = _planes(tif, info.axes, info.shape), channel_numbers(info, channels, path.name)
-        yield info.planes, lambda k, z: read(numbers[k], z)
+        yield info, lambda k, z: read(numbers[k], z)
 
 # %% ../nbs/05_stacks.ipynb #45d00dd6
 def _check_plane(image, channel, name):
@@ -176,18 +196,26 @@ def _check_plane(image, channel, name):
                          "expected an image; check the channels and the exposure")
 
 # %% ../nbs/05_stacks.ipynb #5b1e0005
+def read_projection(
+    path,              # TIFF or OME-TIFF
+    axes:str=None,     # Letters of the axes; default from the metadata
+    channels=CHANNELS, # Names or numbers of protein and nucleus
+)->tuple: # `StackInfo`; protein and nucleus (2, Y, X), in the stack's own unit
+    "What a stack holds, and the maximum over z of two channels, read plane by plane"
+    with _open_planes(path, axes, channels) as (info, read):
+        out = np.stack([read(k, 0) for k in (0, 1)])
+        for k in (0, 1):
+            for z in range(1, info.planes): np.maximum(out[k], read(k, z), out=out[k])
+    for image, channel in zip(out, CHANNELS): _check_plane(image, channel, Path(path).name)
+    return info, out
+
 def max_projection(
     path,              # TIFF or OME-TIFF
     axes:str=None,     # Letters of the axes; default from the metadata
     channels=CHANNELS, # Names or numbers of protein and nucleus
 )->np.ndarray: # Protein and nucleus (2, Y, X), in the stack's own unit
-    "Maximum over z of two channels, read plane by plane"
-    with _open_planes(path, axes, channels) as (depth, read):
-        out = [read(k, 0) for k in (0, 1)]
-        for k in (0, 1):
-            for z in range(1, depth): out[k] = np.maximum(out[k], read(k, z))
-    for image, channel in zip(out, CHANNELS): _check_plane(image, channel, Path(path).name)
-    return np.stack(out)
+    "Maximum over z of two channels"
+    return read_projection(path, axes, channels)[1]
 
 # %% ../nbs/05_stacks.ipynb #5b1e0006
 def middle_planes(
@@ -196,8 +224,8 @@ def middle_planes(
     channels=CHANNELS, # Names or numbers of protein and nucleus
 )->np.ndarray: # Protein and nucleus (2, Y, X)
     "The plane in the middle of the stack, of both channels"
-    with _open_planes(path, axes, channels) as (depth, read):
-        return np.stack([read(k, depth//2) for k in (0, 1)])
+    with _open_planes(path, axes, channels) as (info, read):
+        return np.stack([read(k, info.planes//2) for k in (0, 1)])
 
 # %% ../nbs/05_stacks.ipynb #9cbccea3
 PIXEL_UM = 0.4   # Width of a pixel after reduction, µm
@@ -209,9 +237,10 @@ def reduce_image(
     "Mean of k x k pixels if that hits the pixel size within 5 %, else resampling"
     factor = PIXEL_UM/(pixel_um or PIXEL_UM/2)
     k = max(1, round(factor))
-    c, h, w = (image.shape[0], *(v//k*k for v in image.shape[1:]))
-    if abs(factor/k - 1) <= 0.05:
-        return image[:, :h, :w].reshape(c, h//k, k, w//k, k).mean((2, 4), dtype=np.float32)
+    h, w = (v//k*k for v in image.shape[1:])
+    if abs(factor/k - 1) <= 0.05:   # sums of every k-th pixel: ten times as fast as a mean over blocks
+        part = lambda y, x: image[:, y:h:k, x:w:k].astype(np.float32)
+        return sum(sum(part(y, x) for x in range(k)) for y in range(k))/np.float32(k*k)
     shape = [round(v/factor) for v in image.shape[1:]]
     return np.stack([resize(i.astype(np.float32), shape, order=1, anti_aliasing=factor > 1) for i in image])
 

@@ -5,7 +5,8 @@ import pytest
 from skimage.measure import label
 
 from cytoself_nb.methods_segmentation import match_counts, overlaps, scores
-from cytoself_nb.segmentation import (LENGTHS, STEPS, check_image, check_labels, close_disk, cut_gaps, drawn_nuclei, estimate_diameter, half_height,
+from cytoself_nb.segmentation import (LENGTHS, STEPS, check_image, check_labels, close_disk, cut_gaps, distance_to, drawn_nuclei, estimate_diameter,
+                                     grow_labels, half_height, high_peaks,
                                       reduction, segment_nuclei, separation)
 
 
@@ -157,3 +158,19 @@ def test_a_very_bright_thing_outside_does_not_hide_nuclei():
     image, truth = drawn_nuclei(np.random.default_rng(0))
     flare = np.where(np.hypot(*(np.indices(image.shape) - 128)) < 25, 20*image.max(), image)
     assert separation(flare, truth, 30) > 50
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_distances_peaks_and_growing_agree_with_scipy_and_scikit_image(seed):
+    from scipy import ndimage as ndi
+    from skimage.morphology import h_maxima
+    from skimage.segmentation import expand_labels
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((40, 51)) < rng.choice([.01, .05, .3]))*rng.integers(1, 9, (40, 51))
+    labels[rng.integers(40), rng.integers(51)] = 1
+    far, at = distance_to(labels > 0)
+    assert (far == ndi.distance_transform_edt(labels == 0)).all() and (labels.ravel()[at] > 0).all()
+    by = rng.uniform(1, 9)
+    assert (grow_labels(labels, by) == expand_labels(labels, by)).all()    # ties included
+    hills = ndi.gaussian_filter(rng.random((40, 51)).astype(np.float32), 2)
+    for h in (.01, .03, .1): assert (high_peaks(hills, h) == h_maxima(hills, h)).all()

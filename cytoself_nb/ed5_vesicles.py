@@ -17,9 +17,9 @@ import torch
 from .core import NotForTheseData, PALETTE, cached, fetch
 from .data import open_store, select_channels, split_rows, write_store
 from .draw import own_color
+from .microscope import virtual_proteome, write_screen
 from .preprocessing import read_stacks
 from .runs import crop_store, seed_table, trained_model
-from .microscope import virtual_proteome, write_screen
 from .spectra import histograms
 from .stats import auc_of_ranks, permutation_p, u_test
 from .training import embed_batches

@@ -19,9 +19,9 @@ import shutil, sys
 
 from .core import NotForTheseData, cached
 from .data import check_crops, open_store, resize_crops, write_store
+from .microscope import CROP_UM, virtual_proteome, write_screen
 from .preprocessing import read_stacks
 from .runs import crop_store, seed_table, trained_model
-from .microscope import CROP_UM, virtual_proteome, write_screen
 from .spectra import histograms, leave_one_out, rank_table, single_localization, top_k
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #1d37cb1e

@@ -15,9 +15,9 @@ import pandas as pd
 
 from .core import NotForTheseData
 from .data import crop_loader, n_proteins, names_in
-from .draw import colour_by
+from .draw import color_by
 from .probes import untrained
-from .stats import neighbours, purity, rank_correlation, shuffled_purity
+from .stats import neighbors, purity, rank_correlation, shuffled_purity
 from .training import embed_batches
 
 # %% ../nbs/20_maps.ipynb #66485ddd
@@ -127,7 +127,7 @@ def map_frame(
 # %% ../nbs/20_maps.ipynb #49994318
 def _questions(labels):
     "What is asked about a map: keyword arguments of `_purities`, one dict a question"
-    by, known = colour_by(labels), lambda c: c in labels and labels[c].notna().any()
+    by, known = color_by(labels), lambda c: c in labels and labels[c].notna().any()
     labelled = labels[by].notna().to_numpy()
     asked = [dict(label=by, apart=None, asked=labelled)]
     if by == 'localization' and 'protein' in labels:
@@ -152,7 +152,7 @@ def _purities(spaces, labels, k, most, seed, label, apart, asked, unit=None, wit
     who = {None:'any other crop', 'protein':'of other proteins', 'fov':'of other fields'}[apart]
     units = len(crops) if unit is None else labels.loc[labels[label].notna(), unit].nunique()
     for place, Z in spaces.items():
-        index = neighbours(Z, k, None if apart is None else labels[apart].astype(str), crops)
+        index = neighbors(Z, k, None if apart is None else labels[apart].astype(str), crops)
         level = shuffled_purity(index, values, crops, strict, column(unit), column(within), seed=seed)
         yield dict(label=label, neighbours=who, place=place, purity=purity(index, values, crops, strict),
                    shuffled=np.nanmean(level), shuffled_highest=np.nanmax(level),

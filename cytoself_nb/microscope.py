@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from . import __version__
-from .simulate import (ANNOTATED, CELL_LINES, PATTERNS, PIXEL_UM, PLANE_UM, CellLine, Cells,
-    Signature, _balls, _per_cell, _positions, draw_cells, draw_dna, draw_localization)
+from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PIXEL_UM, PLANE_UM, Signature, _balls, _per_cell,
+    _positions, draw_cells, draw_dna, draw_localization)
 
 # %% ../nbs/03_microscope.ipynb #9d4a105c
 MIXED_PAIRS = (('endosome', 'membrane'), ('er', 'golgi'), ('nucleolus', 'nucleoplasm'),

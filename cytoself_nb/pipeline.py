@@ -15,14 +15,13 @@ from importlib import import_module
 from itertools import product
 from pathlib import Path
 
-from .core import DATASETS, NotForTheseData, Run, _add_entry, fetch, has_stacks, open_run, registry
-from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries, reason_to_run,
-                                runnable, runs_of)   # before nbformat, see there
-from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
-from .order import PACKAGE, by_urgency, waits_for
-
 import nbformat, pandas as pd, papermill
 from tqdm import tqdm
+
+from .core import (DATASETS, NotForTheseData, Run, _add_entry, fetch, has_stacks, open_run, registry)
+from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries, reason_to_run, runnable, runs_of)
+from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
+from .order import PACKAGE, by_urgency, waits_for
 
 # %% ../nbs/90_pipeline.ipynb #e529258b
 NOTEBOOKS = PACKAGE.parent/'nbs'

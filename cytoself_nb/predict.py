@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['group_ranks', 'store_codes', 'coverage_curve', 'answer_threshold', 'calibrate', 'answers', 'plot_coverage',
-           'nearest_proteins', 'profile_page', 'plot_beside', 'some_crops']
+           'nearest_proteins', 'profile_page']
 
 # %% ../nbs/22_predict.ipynb #af833552
 import numpy as np
@@ -13,9 +13,9 @@ import torch
 
 from .core import PALETTE
 from .data import crop_loader
-from .draw import GREY, crop_pictures, scale_bar
-from .spectra import (BLOCK, READINGS, cluster_name, code_clusters, code_correlation, code_profiles,
-    code_tree, family_spectra, leave_one_out, pearson, protein_spectra, rank_families, rank_table, relative,
+from .draw import GRAY, crop_pictures, scale_bar, some_crops
+from .spectra import (BLOCK, READINGS, cluster_name, code_clusters, code_correlation, code_profiles, code_tree,
+    family_spectra, leave_one_out, pearson, protein_spectra, rank_families, rank_table, relative,
     single_localization)
 from .training import embed_batches
 
@@ -191,7 +191,7 @@ def _page(frame, labels, store, spectrum, order, clusters, near, protein, words,
     for colour, p, size in zip(('k', *PALETTE), shown, (26, 12, 12, 12)): ax.scatter(*xy[(labels.protein == p).values].T, s=size, color=colour, lw=0, label=p, zorder=3)
     ax.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2'); ax.set_title(f'{protein}: {words}', loc='left'); ax.legend(loc='best', handletextpad=.1)
     ax, place = fig.add_axes((.68, .6, .3, .35)), np.arange(len(near))[::-1]
-    ax.barh(place, near.values, color=[*PALETTE[:3], *[GREY]*(len(near) - 3)][:len(near)])
+    ax.barh(place, near.values, color=[*PALETTE[:3], *[GRAY]*(len(near) - 3)][:len(near)])
     family = labels.drop_duplicates('protein').set_index('protein').localization
     ax.set_yticks(place, [f"{p}, {family[p] if isinstance(family[p], str) else 'mixed'}" for p in near.index], fontsize=6)
     ax.set(xlabel='Pearson r of spectra', title='nearest proteins', xlim=(min(0, near.min()), 1))
@@ -226,28 +226,3 @@ def profile_page(
     fig = _page(frame, labels, store, spectra.loc[protein].values, order, clusters, near, protein, words, um)
     table = near.rename('r').rename_axis('protein').reset_index().assign(of=protein)
     return fig, table.assign(localization=table.protein.map(family))
-
-# %% ../nbs/22_predict.ipynb #372f6434
-def plot_beside(
-    rows:list,  # (title, store, rows of the store) for each line
-    n:int=8,    # Crops in a line
-    um:float=None, # Width of a crop, µm, for a scale bar
-): # Matplotlib figure
-    "Lines of crops, one below the other"
-    import matplotlib.pyplot as plt
-    fig, axes = plt.subplots(len(rows), n, figsize=(7.1, 1.03*len(rows)), squeeze=False, layout='none', gridspec_kw=dict(left=.01, right=.99, top=.95, bottom=.01, hspace=.17, wspace=.03))
-    for k, (line, (title, store, some)) in enumerate(zip(axes, rows)):
-        for ax in line: ax.axis('off')
-        for ax, picture in zip(line, crop_pictures(store, some[:n])): ax.imshow(picture)
-        line[0].set_title(title, fontsize=7, loc='left', pad=2)
-        if len(some): scale_bar(line[0], um, picture.shape[1], words=k == 0)
-    return fig
-
-def some_crops(
-    labels:pd.DataFrame, # One row per crop, with `row`
-    mask,                # Which crops may be taken
-    n:int=8,             # How many
-)->list: # Rows of the store, spread over the proteins
-    "Up to `n` crops, taking turns between proteins"
-    t = labels[np.asarray(mask)]
-    return t.assign(turn=t.groupby('protein').cumcount()).sort_values(['turn', 'protein'], kind='stable').row.tolist()[:n]

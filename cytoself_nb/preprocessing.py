@@ -19,8 +19,8 @@ from skimage.filters import threshold_otsu
 from . import __version__
 from .core import _replace_text
 from .segmentation import distance_to, estimate_diameter, segment_nuclei
-from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, read_labels, read_projection,
-                                reduce_image, stack_channels, stack_options, stacks_table)
+from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, read_labels, read_projection, reduce_image,
+    stack_channels, stack_options, stacks_table)
 
 # %% ../nbs/06_preprocessing.ipynb #5fd663ab
 def reduce_labels(

@@ -4,55 +4,48 @@
 
 # %% auto #0
 __all__ = ['YEAST_SIZES', 'stack_folder', 'read_run_stacks', 'yeast_run', 'annotation', 'yeast_label', 'yeast_proteome',
-           'yeast_settings', 'read_virtual_yeast', 'crop_store', 'model_settings', 'train_model', 'trained_model',
-           'which_model', 'library_hash', 'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds',
-           'probes_of_seeds', 'over_seeds', 'crop_embedding', 'micrometres', 'path_numbers', 'map_numbers',
-           'split_codes', 'held_out_store', 'group_calibration', 'predict_localization', 'protein_profile',
-           'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
+           'crop_store', 'model_settings', 'train_model', 'trained_model', 'which_model', 'probe_table', 'of_all_seeds',
+           'seed_table', 'tables_of_seeds', 'over_seeds', 'crop_embedding', 'micrometres', 'map_numbers', 'split_codes',
+           'held_out_store', 'group_calibration', 'predict_localization', 'protein_profile', 'cellprofiler_table',
+           'inpainting_model', 'inpainting_embedding']
 
 # %% ../nbs/40_runs.ipynb #01d45add
-import dataclasses, hashlib, itertools, json, shutil, sys, warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from . import yeast
+import dataclasses, hashlib, json, shutil, sys, warnings
 from .cellprofiler import store_measurements
-from .core import (NotForTheseData, Run, cached, data_label, has_stacks, n_epochs, open_run, sha256_of)
+from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs, open_run, sha256_of)
 from .data import (CropStore, class_names, crop_loader, default_channels, open_store, select_channels, split_by_crop,
     split_rows, write_store)
 from .inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features, train_inpainting)
-from cytoself_nb.maps import (add_map, map_frame, path_sets, path_table, path_unit, purity_table, read_embedding, umap_xy,
-    write_embedding)
-from .model import CytoselfFull
-from .predict import _limits, _new_codes, _page, answer_threshold, group_ranks, nearest_proteins
-from .preprocessing import read_stacks
-from .probes import probe_network, untrained
-from .readers import prepare, read_crops
+from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding, umap_xy, write_embedding)
 from .microscope import CROP_UM, virtual_proteome, write_screen
-from .spectra import (_named, code_clusters, code_correlation, code_profiles, code_tree, family_spectra, protein_spectra,
-    rank_families, relative, single_localization)
-from .stats import rank_correlation
+from .model import CytoselfFull
+from .predict import _new_codes, answer_threshold, answers, calibrate, profile_page
+from .preprocessing import read_stacks
+from .probes import probe_network
+from .readers import prepare, read_crops
+from .spectra import _named, protein_spectra, single_localization
 from .training import embed_batches, resumable, train_network
 from .weights import load_weights, save_weights
 
 # %% ../nbs/40_runs.ipynb #ef7e8719
-def stack_folder(
-    run:Run, # The run
-)->Path: # Folder with `stacks.csv`, or None for data without stacks
+def stack_folder(run:Run)->Path: # Folder with `stacks.csv`, or None for data without stacks
     "The stacks of a run: a folder of one's own, or the simulated screen, drawn first if it is missing"
     if run.data != 'embedded': return Path(run.data).expanduser() if has_stacks(run.data) else None
     p = run.profile
     path = run.path.parent/f'screen-{p.proteins}x{p.fields}x{p.field_px}'   # one screen for all seeds
     shown = virtual_proteome(p.proteins).query('not held_out')   # as FAM241A, not in the paper's training
-    draw = lambda: write_screen(path, shown, p.fields, size=p.field_px, progress=sys.stderr.isatty())
-    try: draw()
-    except ValueError: shutil.rmtree(path); draw()   # drawn by another version: again, from nothing
+    def draw(): write_screen(path, shown, p.fields, size=p.field_px, progress=sys.stderr.isatty())
+    with _alone(path):
+        try: draw()
+        except ValueError: shutil.rmtree(path); draw()   # drawn by another version: again, from nothing
     return path
 
-# %% ../nbs/40_runs.ipynb #166c0fa4
 def read_run_stacks(
     run:Run,    # The run
     **options,  # As in `prepare_stacks`
@@ -62,71 +55,51 @@ def read_run_stacks(
     if folder is None:
         raise FileNotFoundError(f"data={run.data!r} has no stacks; expected 'embedded' or a folder with "
                                 "stacks.csv (columns file, protein); for crops use the readers of 09_readers")
-    return read_stacks(folder, run.path/'fields', **options)
+    with _alone(run.path/'fields'): return read_stacks(folder, run.path/'fields', **options)
 
 # %% ../nbs/40_runs.ipynb #0d79db83
 YEAST_SIZES = {'smoke':(30, 15), 'demo':(320, 20), 'paper':(2600, 2470)}   # Proteins, cells of each
 
-def yeast_run(
-    run:Run, # The run of a notebook
-)->Run: # The same, or the simulated yeast cells of this profile and seed; figures stay where they were
+def yeast_run(run:Run)->Run: # The same, or the simulated yeast cells of this profile and seed
     "The run whose cells the second paper's notebooks look at: simulated yeast when no images are named"
     if run.data != 'embedded': return run
     cells = open_run('virtual_yeast', run.profile.name, run.seed, run.notebook)
     return dataclasses.replace(cells, figures=run.figures)
 
-def annotation(
-    run:Run, # A run; the table is kept in its folder
-)->pd.DataFrame: # standard, set, protein (systematic name), source (`real` or `invented`)
+def annotation(run:Run)->pd.DataFrame: # standard, set, protein (systematic name), source (`real` or `invented`)
     "All standards in one table, as `read_annotation` gives them"
     build = lambda tmp: yeast.read_annotation().to_csv(tmp, index=False)
     settings = dict(sources=list(yeast.SOURCES), edition=1)
     return cached(run.path/'annotation.csv', settings, build, pd.read_csv, '07_yeast')
 
-def yeast_label(
-    run:Run, # A run
-)->str: # `virtual yeast cells, real annotation`
+def yeast_label(run:Run)->str: # `virtual yeast cells, real annotation`
     "What a figure shows: the cells, and where they are simulated whether their annotation is real"
     known = f', {annotation(run).source.iloc[0]} annotation' if run.data == 'virtual_yeast' else ''
     return data_label(run) + known
 
-# %% ../nbs/40_runs.ipynb #a7dd2c0d
-def yeast_proteome(
-    run:Run, # The run
-)->pd.DataFrame: # As `virtual_proteome` of notebook 07 gives it
+def yeast_proteome(run:Run)->pd.DataFrame: # As `virtual_proteome` of notebook 07 gives it
     "The simulated yeast proteins of a run"
     return yeast.virtual_proteome(annotation(run), YEAST_SIZES[run.profile.name][0], run.seed)
-
-def yeast_settings(
-    run:Run, # The run
-)->dict: # JSON values
-    "What simulated yeast cells depend on"
-    source, shares = annotation(run).source.iloc[0], [[*k, v] for k, v in yeast.SHARES.items()]
-    return dict(proteins_cells=YEAST_SIZES[run.profile.name], annotation=source, shares=shares, edition=1)
-
-def read_virtual_yeast(
-    run:Run, # The run
-)->tuple: # Iterator over photons (n, 2, side, side), labels, channels
-    "Simulated yeast cells for the crop store, which scales and splits them"
-    cells, proteome = YEAST_SIZES[run.profile.name][1], yeast_proteome(run)
-    crops = yeast.draw_proteome(proteome, cells, run.seed)
-    return crops, yeast.proteome_labels(proteome, cells), ['protein', 'cytosol']
 
 # %% ../nbs/40_runs.ipynb #97a29b4b
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
-    if run.data == 'virtual_yeast':
-        x, labels, channels = read_virtual_yeast(run)
-        scaled = (prepare(b, range(len(b)), channels, b.shape[-1]) for b in x)
-        return scaled, split_by_crop(labels, run.seed), channels
-    return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size)
+    if run.data != 'virtual_yeast':
+        return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size)
+    cells, proteome, channels = YEAST_SIZES[run.profile.name][1], yeast_proteome(run), ['protein', 'cytosol']
+    photons = yeast.draw_proteome(proteome, cells, run.seed)
+    scaled = (prepare(b, range(len(b)), channels, b.shape[-1]) for b in photons)
+    return scaled, split_by_crop(yeast.proteome_labels(proteome, cells), run.seed), channels
 
 def _run_settings(run):
     "What the store of a run depends on"
     settings = dict(data=run.data, size=run.profile.size, seed=run.seed)
     if run.data == 'embedded':
         return settings | {k: getattr(run.profile, k) for k in ('proteins', 'fields', 'field_px')}
-    if run.data == 'virtual_yeast': return settings | yeast_settings(run)
+    if run.data == 'virtual_yeast':
+        return settings | dict(proteins_cells=YEAST_SIZES[run.profile.name], edition=1,
+                               annotation=annotation(run).source.iloc[0],
+                               shares=[[*k, v] for k, v in yeast.SHARES.items()])
     folder = Path(run.data).expanduser()
     if not folder.is_dir(): return settings
     files = sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))
@@ -173,7 +146,7 @@ def train_model(
     late, rate = min(p.late if quantize_after is None else quantize_after, epochs - 1), rate or p.rate
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=p.batch, rate=rate,
                      seed=run.seed, start=codes_from_crops, late=late, anneal=cosine_part,
-                     data=_settings_of(store.path))
+                     data=_made(store.path)['settings'])
     def train(tmp, csv, checkpoint):
         learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, codes_from_crops,
                               late, cosine_part, snapshots_at, csv, checkpoint)
@@ -183,39 +156,24 @@ def train_model(
     csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
     return resumable(run.path/f'{name}.safetensors', csv, made_with, train, load_weights, '13_training')
 
-def _settings_of(path):
-    "The settings that an artefact was made with"
-    return json.loads(Path(f'{path}.settings.json').read_text())['settings']
+def _made(path):
+    "With which settings an artefact was made, when, and by whom"
+    return json.loads(Path(f'{path}.settings.json').read_text())
 
-def trained_model(
-    run, # The run
-)->CytoselfFull: # In evaluation mode
+def trained_model(run:Run)->CytoselfFull: # In evaluation mode
     "The network of the paper, trained for this run"
     return train_model(run)
 
 # %% ../nbs/40_runs.ipynb #9ae51c52
-def which_model(
-    run, # The run
-)->dict: # `model` = its settings, `trained` = when
+def which_model(run:Run)->dict: # `model` = its settings, `trained` = when
     "What results of the trained network of a run depend on: for the settings of their artefacts"
     trained_model(run)
-    made = json.loads((run.path/'model.safetensors.settings.json').read_text())
+    made = _made(run.path/'model.safetensors')
     return dict(model=made['settings'], trained=made['built'])
 
-def library_hash(
-    *modules:str, # Names of modules of this package
-)->str: # Hexadecimal digest
-    "Digest of the source of some modules, for results that depend on how the code is written"
-    from importlib.resources import files
-    source = ''.join((files('cytoself_nb')/f'{m}.py').read_text() for m in modules)
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
-
 # %% ../nbs/40_runs.ipynb #8269c3d5
-def probe_table(
-    run,              # The run
-    limit:int=20_000, # Crops of each split at most
-)->pd.DataFrame: # One row per probe: what, accuracy, balanced_accuracy, neighbours, valid_accuracy
-    "`probe_network` for the network of a run; kept with a row for each test crop, see `probes_of_seeds`"
+def probe_table(run:Run, limit:int=20_000)->pd.DataFrame: # One row per probe: what, accuracy, balanced_accuracy, neighbours, valid_accuracy
+    "`probe_network` for the network of a run; kept with a row for each test crop, see `tables_of_seeds`"
     def build(tmp):
         table, right = probe_network(crop_store(run), trained_model(run), limit, run.seed)
         tmp.mkdir()
@@ -233,7 +191,7 @@ def of_all_seeds(
 )->list: # (path, seed, when it was built) of every seed that has it, with a model of the same kind
     "The same artefact of all seeds of this data set and profile"
     def read(folder):
-        made = json.loads((folder/f'{name}.settings.json').read_text())
+        made = _made(folder/name)
         model = made['settings']['model']
         kind = {k: model.get(k) for k in ('model', 'channels', 'batch', 'rate', 'start', 'late')}
         return kind, made['built']
@@ -255,22 +213,15 @@ def seed_table(
     return cached(run.path/f'{name}.csv', which_model(run) | settings, write, pd.read_csv, made_by)
 
 def tables_of_seeds(
-    run,      # The run
-    name:str, # Name of the artefact, see `seed_table`
+    run,           # The run
+    name:str,      # Name of the artefact, see `seed_table`, or of a folder: `probe`
+    part:str=None, # Table in the folder: `table`, a row per probe; `right`, a row per test crop
 )->pd.DataFrame: # With columns seed and built
-    "The numbers of all seeds found, one below the other"
-    found = of_all_seeds(run, f'{name}.csv')
-    tables = [pd.read_csv(path).assign(seed=seed, built=built) for path, seed, built in found]
+    "The numbers of all seeds found, one below the other, where the model is of the same kind"
+    found = of_all_seeds(run, name if part else f'{name}.csv')
+    tables = [pd.read_csv(path/f'{part}.csv' if part else path).assign(seed=seed, built=built)
+              for path, seed, built in found]
     return pd.concat(tables, ignore_index=True)
-
-def probes_of_seeds(
-    run,              # The run
-    part:str='table', # `table`: a row per probe; `right`: a row per test crop (was each vote right?)
-)->pd.DataFrame: # Of this and all other seeds found, with columns seed and built
-    "Collect the probes of this data set and profile over seeds, where the model is of the same kind"
-    found = of_all_seeds(run, 'probe')
-    return pd.concat([pd.read_csv(folder/f'{part}.csv').assign(seed=seed, built=built)
-                      for folder, seed, built in found], ignore_index=True)
 
 def over_seeds(
     values,            # A number per seed
@@ -281,19 +232,8 @@ def over_seeds(
     if len(v) < 2: return f'{v.iloc[0]:{digits}}, one seed' if len(v) else 'no seed'
     return f'mean {v.mean():{digits}}, {v.min():{digits}} to {v.max():{digits}} over {len(v)} seeds'
 
-# %% ../nbs/40_runs.ipynb #717c2d43
-def _digest(model, labels):
-    "One checksum of all weights and all labels"
-    h = hashlib.sha256(labels.to_csv(index=False).encode())
-    for k, v in sorted(model.state_dict().items()):
-        h.update(k.encode())
-        h.update(v.detach().cpu().contiguous().numpy().tobytes())
-    return h.hexdigest()
-
 # %% ../nbs/40_runs.ipynb #0d38bde6
-def crop_embedding(
-    run, # The run
-): # AnnData: X representation as a memory map, obs label table with `row` of the store, obsm['X_umap']
+def crop_embedding(run:Run): # AnnData: X representation as a memory map, obs label table with `row` of the store, obsm['X_umap']
     "Global representations of the test crops of this run and their map"
     store, model = crop_store(run), trained_model(run)
     channels, rows = model.extra['channels'], split_rows(store, 'test')
@@ -308,50 +248,15 @@ def crop_embedding(
     return cached(run.path/'embedding.h5ad', settings, build, read_embedding, '40_runs')
 
 # %% ../nbs/40_runs.ipynb #1b026fe2
-def micrometres(
-    run, # The run
-)->float: # Width of a crop, µm; None if not known
+def micrometres(run:Run)->float: # Width of a crop, µm; None if not known
     "How wide a crop is: simulated cells, stacks and the published OpenCell crops have 40 µm"
     if run.data == 'embedded': return CROP_UM
     folder = Path(run.data).expanduser()
     published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
     return CROP_UM if (folder/'stacks.csv').exists() or published else None
 
-# %% ../nbs/40_runs.ipynb #fda5f2cd
-def _some_rows(blocks, keep):
-    "The rows `keep` of blocks that come one after the other; the others are not kept in memory"
-    at, kept = 0, []
-    for b in blocks:
-        kept.append(b[keep[(keep >= at) & (keep < at + len(b))] - at])
-        at += len(b)
-    return np.concatenate(kept)
-
-# %% ../nbs/40_runs.ipynb #6f6145f8
-def path_numbers(
-    run,                # The run
-    X,                  # (n, d) representations of the test crops
-    frame:pd.DataFrame, # Their labels
-    most:int=40,        # Crops of a protein at most
-)->pd.DataFrame: # ordered_by, among, and `rank_correlation` of the order with the reference
-    "How well the order agrees with the nuclear fraction, beside its floors and its ceiling"
-    store, model = crop_store(run), trained_model(run)
-    trained, channels = path_table(X, frame, store, most), model.extra['channels']
-    keep = np.flatnonzero(frame.groupby(path_unit(frame)).cumcount() < most)
-    some, loader = frame.iloc[keep].reset_index(drop=True), crop_loader(store, 'test', channels, batch=128)
-    random = untrained(model, store, channels, run.seed)
-    floors = {'untrained network': (g for g, *_ in embed_batches(random, loader)),
-              'raw pixels': (x.flatten(1).numpy() for x, _ in loader)}
-    tables = {k: path_table(_some_rows(blocks, keep), some, store, most) for k, blocks in floors.items()}
-    tables = {'trained network': trained} | tables
-    if trained.judged_by.iloc[0] == 'true nuclear fraction':
-        tables['light inside nuclei'] = trained.assign(order=trained.measured)
-    return pd.DataFrame([dict(ordered_by=k, among=name, **rank_correlation(part.order, part.reference))
-                         for k, t in tables.items() for name, part in path_sets(t).items()])
-
 # %% ../nbs/40_runs.ipynb #a2b7e0ef
-def map_numbers(
-    run, # The run
-)->pd.DataFrame: # what, value, level, level_highest (shuffled); for an order see `path_numbers`
+def map_numbers(run:Run)->pd.DataFrame: # what, value, level, level_highest (shuffled), or an order
     "Purities and path order for the network of this run, kept in its folder; other seeds lie beside it"
     def build():
         embedding = crop_embedding(run)
@@ -359,9 +264,9 @@ def map_numbers(
         t = purity_table(embedding.X, frame, seed=run.seed)
         t = pd.DataFrame(dict(what=t.label + ', ' + t.neighbours + ', ' + t.place, value=t.purity,
                               level=t.shuffled, level_highest=t.shuffled_highest, n=t.crops))
-        try: order = path_numbers(run, embedding.X, frame).assign(what='order')
+        try: order = path_numbers(embedding.X, frame, crop_store(run), trained_model(run), run.seed)
         except NotForTheseData: return t
-        return pd.concat([t, order.assign(value=order.rho)], ignore_index=True)
+        return pd.concat([t, order.assign(what='order', value=order.rho)], ignore_index=True)
     return seed_table(run, 'atlas_numbers', build, '51_fig2_atlas', neighbours=10, path='40 crops of a unit')
 
 # %% ../nbs/40_runs.ipynb #0920daba
@@ -375,17 +280,21 @@ def split_codes(
     def build(tmp):
         model, out, at = trained_model(run), None, 0
         for _, codes, _ in embed_batches(model, crop_loader(store, split, model.extra['channels'], batch=128)):
-            if codes is None: raise ValueError("the network has no codes (quantize=False); expected the network of the paper; train it with quantize=True")
-            if out is None: out = np.lib.format.open_memmap(tmp, 'w+', np.uint16, (len(rows), codes.shape[1]))
-            out[at:at + len(codes)] = codes; at += len(codes)
+            if codes is None:
+                raise ValueError("the network has no codes (quantize=False); expected the network of the "
+                                 "paper; train it with quantize=True")
+            shape = len(rows), codes.shape[1]
+            if out is None: out = np.lib.format.open_memmap(tmp, 'w+', np.uint16, shape)
+            out[at:at + len(codes)] = codes
+            at += len(codes)
         out.flush()
-    codes = cached(run.path/f'codes-{split}.npy', which_model(run) | dict(split=split), build, lambda path: np.load(path, mmap_mode='r'), '21_spectra')
+    def load(path): return np.load(path, mmap_mode='r')
+    settings = which_model(run) | dict(split=split)
+    codes = cached(run.path/f'codes-{split}.npy', settings, build, load, '21_spectra')
     return codes, _named(store.labels.iloc[list(rows)].assign(row=list(rows)).reset_index(drop=True))
 
 # %% ../nbs/40_runs.ipynb #6421ee5a
-def held_out_store(
-    run, # The run
-): # Crop store of the protein that is kept out of training, all of it `test`; None where there is none
+def held_out_store(run:Run): # Crop store, all of it `test`; None where no protein is kept out of training
     "The virtual protein that the network has never seen, drawn and prepared like the others"
     p = run.profile
     if run.data != 'embedded': return None
@@ -395,24 +304,20 @@ def held_out_store(
         write_screen(tmp.parent/'screen', protein, p.fields, size=p.field_px, workers=1, progress=False)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')    # a field without a usable nucleus
-            source, labels, channels = read_stacks(tmp.parent/'screen', tmp.parent/'fields', workers=1, progress=False)
+            folders = tmp.parent/'screen', tmp.parent/'fields'
+            source, labels, channels = read_stacks(*folders, workers=1, progress=False)
         write_store(tmp, source, labels.assign(split='test'), channels, run.seed, p.size)
     settings = dict(proteins=p.proteins, fields=p.fields, field_px=p.field_px, size=p.size, seed=run.seed)
     return cached(run.path/'held_out.zarr', settings, build, open_store, '21_spectra')
 
 # %% ../nbs/40_runs.ipynb #59b3c499
-def group_calibration(
-    run, # The run
-    sizes:tuple=(1, 2, 3, 5, 10, 20, 40, 80), # Crops in a group; not more than half of the proteins have
-)->dict: # Crops in a group -> table of `group_ranks`, proteins with a family
+def group_calibration(run:Run)->dict: # Crops in a group -> table of `group_ranks`, proteins with a family
     "Validation crops in groups, asked for the families of the test crops"
-    (codes, labels), (val_codes, val) = split_codes(run, 'test'), split_codes(run, 'val')
-    spectra = protein_spectra(codes, labels.protein, trained_model(run).settings['n_codes'])
-    families, most = single_localization(pd.concat([labels, val], ignore_index=True)), val.groupby('protein').size().median()
-    return {n: group_ranks(val_codes, val.protein, spectra, families, n).dropna(subset='family') for n in sizes if n == 1 or n <= most}
+    n = trained_model(run).settings['n_codes']
+    return calibrate(*split_codes(run, 'test'), *split_codes(run, 'val'), n)
 
-# %% ../nbs/40_runs.ipynb #87a9a186
-def _thresholds(run, wanted=.8): return {n: answer_threshold(t, wanted) for n, t in group_calibration(run).items()}   # by number of crops
+def _thresholds(run, wanted=.8):
+    return {n: answer_threshold(t, wanted) for n, t in group_calibration(run).items()}
 
 # %% ../nbs/40_runs.ipynb #94aa6d85
 def predict_localization(
@@ -421,59 +326,41 @@ def predict_localization(
     groups=None,      # Which crops belong together (n,), such as a protein's name; None: each crop alone
     top:int=3,        # Families to name
     wanted:float=.8,  # Share of answers that shall be right on validation crops
-)->pd.DataFrame: # One row per group: crops, answer (`none` below the threshold), margin, threshold, then family and r for each rank
+)->pd.DataFrame: # As `answers`: a row per group
     "Rank the localization families for new images, or say `none`"
     model, (codes, labels) = trained_model(run), split_codes(run, 'test')
     groups = np.arange(len(crops)) if groups is None else np.asarray(groups)
-    if len(groups) != len(crops): raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
-    n = model.settings['n_codes']
-    spectra, mine = protein_spectra(codes, labels.protein, n), protein_spectra(_new_codes(model, crops, crop_store(run).images.shape[-1]), groups, n)
-    r = rank_families(relative(mine, spectra.values), relative(family_spectra(spectra, single_localization(labels)), spectra.values))
-    each = pd.Series(groups).value_counts().reindex(mine.index).to_numpy()
-    limit, place = _limits(_thresholds(run, wanted), each), np.argsort(-r.values, 1, kind='stable')
-    best = np.take_along_axis(r.values, place, 1)
-    margin = best[:, 0] - (best[:, 1] if r.shape[1] > 1 else 0)
-    t = pd.DataFrame(dict(crops=each, answer=np.where(margin >= limit, r.columns[place[:, 0]], 'none'), margin=margin, threshold=limit), index=mine.index.rename('group'))
-    for k in range(min(top, r.shape[1])): t[f'family_{k + 1}'], t[f'r_{k + 1}'] = r.columns[place[:, k]], best[:, k]
-    return t
+    if len(groups) != len(crops):
+        raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
+    n, new = model.settings['n_codes'], _new_codes(model, crops, crop_store(run).images.shape[-1])
+    spectra, families = protein_spectra(codes, labels.protein, n), single_localization(labels)
+    each = pd.Series(groups).value_counts()
+    return answers(protein_spectra(new, groups, n), each, spectra, families, _thresholds(run, wanted), top)
 
-# %% ../nbs/40_runs.ipynb #e7ae3831
 def protein_profile(
     run,         # The run
     protein:str, # Its name
 )->tuple: # Matplotlib figure, table of the nearest proteins
     "One page about a protein: map position, spectrum, nearest proteins, example crops (test split)"
-    codes, labels = split_codes(run, 'test')
-    n = trained_model(run).settings['n_codes']
-    spectra = protein_spectra(codes, labels.protein, n)
-    near = nearest_proteins(spectra, protein, min(8, len(spectra) - 1))
-    used = spectra.values.sum(0) > 0
-    tree, order = code_tree(code_correlation(code_profiles(codes, spectra)), used)
-    embedding = crop_embedding(run)
-    frame = pd.DataFrame(embedding.obsm['X_umap'], columns=['umap_1', 'umap_2'])
-    family = single_localization(labels)
-    words = family[protein] if isinstance(family[protein], str) else 'mixed or unknown localization'
-    fig = _page(frame, labels, crop_store(run), spectra.loc[protein].values, order, code_clusters(tree, used), near, protein, words, micrometres(run))
-    return fig, near.rename('r').rename_axis('protein').reset_index().assign(of=protein, localization=lambda t: t.protein.map(family))
+    n, xy = trained_model(run).settings['n_codes'], crop_embedding(run).obsm['X_umap']
+    return profile_page(protein, *split_codes(run, 'test'), n, xy, crop_store(run), micrometres(run))
 
 # %% ../nbs/40_runs.ipynb #ffbd8f84
 def cellprofiler_table(
-    run,                 # The run
-    most:int=None,       # Training and validation crops at most; default 20,000, in the smoke profile 40
-    progress:bool=False, # Show a progress bar?
+    run,           # The run
+    most:int=None, # Training and validation crops at most; default 20,000, in the smoke profile 40
 )->dict: # Split -> raw features, rows in the order of the store
     "CellProfiler features of the crops of this run, measured once"
     store, most = crop_store(run), most or (40 if run.profile.name == 'smoke' else 20_000)
     def build(tmp):
         tmp.mkdir()
-        for split, t in store_measurements(store, most, progress=progress).items():
+        for split, t in store_measurements(store, most, progress=False).items():
             np.savez(tmp/f'{split}.npz', names=np.array(t.columns, dtype=str), values=t.to_numpy(np.float32))
     def read(file):
         with np.load(file) as z: return pd.DataFrame(z['values'], columns=z['names'])
     def load(path): return {split: read(path/f'{split}.npz') for split in ('train', 'val', 'test')}
-    data = json.loads((run.path/'crops.zarr.settings.json').read_text())['settings']
     channels = [c for c in store.channels if c != 'distance']
-    settings = dict(data=data, channels=channels, most=most, scales=[3, 15], version=2)
+    settings = dict(data=_made(store.path)['settings'], channels=channels, most=most, scales=[3, 15], version=2)
     return cached(run.path/'cellprofiler', settings, build, load, '30_cellprofiler')
 
 # %% ../nbs/40_runs.ipynb #13505f88
@@ -487,9 +374,8 @@ def inpainting_model(
     store, p = crop_store(run), run.profile
     epochs = max(1, round(n_epochs(p, int((store.labels.split == 'train').sum()))*share))
     channels, rate = channels or inpainting_channels(store), RATES[p.name]
-    data = json.loads(Path(f'{store.path}.settings.json').read_text())['settings']
     made_with = dict(channels=channels, epochs=epochs, batch=p.batch, rate=rate, beta1=.5, seed=run.seed,
-                     edition=2, data=data)
+                     edition=2, data=_made(store.path)['settings'])
     def train(tmp, live, checkpoint):
         model = train_inpainting(store, epochs, channels, p.batch, rate, run.seed, live, checkpoint)
         save_weights(model, tmp, extra=model.extra)
@@ -497,13 +383,10 @@ def inpainting_model(
     return resumable(*files, made_with, train, load_inpainting, '31_inpainting')
 
 # %% ../nbs/40_runs.ipynb #2c65e0e1
-def inpainting_embedding(
-    run,              # The run
-    most:int=20_000,  # Training and validation crops at most; test crops are all there
-)->dict: # Layer -> split -> (n, d) float32, in the order of the store
-    "Features of conv3_1, conv4_1 and conv5_1 for the crops of this run"
-    model, layers = inpainting_model(run), LAYERS[2:]
-    made = json.loads((run.path/'inpainting.safetensors.settings.json').read_text())
+def inpainting_embedding(run:Run)->dict: # Layer -> split -> (n, d) float32, in the order of the store
+    "Features of conv3_1, conv4_1 and conv5_1: all test crops, 20,000 of the others at most"
+    model, layers, most = inpainting_model(run), LAYERS[2:], 20_000
+    made = _made(run.path/'inpainting.safetensors')
     def build(tmp):
         found = store_features(crop_store(run), model, layers, most)
         np.savez(tmp, **{f'{k} {split}': x for k, parts in found.items() for split, x in parts.items()})

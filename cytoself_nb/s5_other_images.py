@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BAR_UM', 'REAL', 'OPENCELL_NAMES', 'HPA_FAMILIES', 'ALLEN_LIST', 'COLUMNS', 'find_scale_bar', 'remove_bar',
-           'Rendering', 'split_colours', 'read_rendering', 'real_files', 'field_crops', 'match_intensity',
+           'Rendering', 'split_colors', 'read_rendering', 'real_files', 'field_crops', 'match_intensity',
            'name_families', 'ask_families', 'rank_rates', 'allen_structures', 'hpa_cells', 'class_rates', 'at_home',
            'alterations', 'tolerance_table', 'real_tables', 'seed_numbers']
 
@@ -19,12 +19,12 @@ import torch
 
 from .core import fetch
 from .ed8_cross_dataset import (SIZES, apply_model, fit_crops, line_profiles, protein_profiles, shuffled_top, some_rows, take)
+from .microscope import CROP_UM
 from .preprocessing import (SIZE, bright_nuclei, cut_crops, judge_nuclei, signed_distance, unit_range)
 from .quantizer import perplexity
 from .readers import read_hpa5, read_image, with_distance
 from .runs import crop_store, seed_table, trained_model
 from .segmentation import segment_nuclei
-from .microscope import CROP_UM
 from .spectra import (READINGS, family_spectra, leave_one_out, pearson, rank_families, rank_table, single_localization, top_k)
 from .stacks import DIAMETER_UM, PIXEL_UM
 
@@ -41,10 +41,8 @@ def find_scale_bar(
         ends = np.flatnonzero(np.diff(np.r_[0, line, 0]))
         runs += [(b - a, top + i, a) for a, b in zip(ends[::2], ends[1::2])]
     if not runs or max(runs)[0] < .05*rgb.shape[1]:
-        raise ValueError(
-            f"no scale bar in a picture of {rgb.shape[0]} x {rgb.shape[1]} pixels; expected a white "
-            "bar in the lower 15 %; give the pixel size and read the channels yourself"
-        )
+        raise ValueError(f"no scale bar in a picture of {rgb.shape[0]} x {rgb.shape[1]} pixels; expected a "
+                         "white bar in the lower 15 %; give the pixel size and read the channels yourself")
     long, _, x = max(runs)
     rows = [r for n, r, a in runs if abs(n - long) <= 2 and abs(a - x) <= 2]
     return min(rows), max(rows) + 1, x, x + long
@@ -63,18 +61,18 @@ def remove_bar(
 
 # %% ../nbs/60_s5_other_images.ipynb #163a7eb1
 class Rendering(NamedTuple):
-    "A coloured picture of a field, taken apart"
+    "A colored picture of a field, taken apart"
     protein:np.ndarray  # (H, W), 0..1, pixels of `PIXEL_UM`
     nucleus:np.ndarray  # (H, W), 0..1
     pixel_um:float      # Width of a pixel of the file, µm
 
-def split_colours(
+def split_colors(
     rgb:np.ndarray,     # (H, W, 3), 0 to 255
     blue:float=114.,    # How much more than red the brightest DNA has
     red:float=.38,      # Part of that difference which DNA adds to red
-    spread:float=6.,    # Where blue is clipped: pixels over which neighbours are averaged
+    spread:float=6.,    # Where blue is clipped: pixels over which neighbors are averaged
 )->tuple: # Protein and DNA (H, W), 0..1
-    "Protein is what is grey, DNA what is bluer than grey"
+    "Protein is what is gray, DNA what is bluer than gray"
     from scipy.ndimage import gaussian_filter
     rgb = np.asarray(rgb, np.float32)
     more, known = rgb[..., 2] - rgb[..., 0], (rgb[..., 2] < 254).astype(np.float32)
@@ -91,10 +89,10 @@ def read_rendering(
     rgb = read_image(path)
     if rgb.ndim != 3 or rgb.shape[2] < 3:
         raise ValueError(f"{Path(path).name} has the shape {rgb.shape}; "
-                         "expected a coloured picture (H, W, 3)")
+                         "expected a colored picture (H, W, 3)")
     box = find_scale_bar(rgb[..., :3])
     pixel_um = BAR_UM/(box[3] - box[2])
-    both = split_colours(remove_bar(rgb[..., :3], box), spread=1./pixel_um)
+    both = split_colors(remove_bar(rgb[..., :3], box), spread=1./pixel_um)
     shape = [round(v*pixel_um/PIXEL_UM) for v in rgb.shape[:2]]
     smooth = shape[0] < len(rgb)
     both = (resize(a, shape, order=1, anti_aliasing=smooth).astype(np.float32) for a in both)
@@ -122,7 +120,7 @@ def field_crops(
     protein:np.ndarray,   # (H, W), pixels of `PIXEL_UM`
     nucleus:np.ndarray,   # (H, W)
     shift_um:float=8.,    # How far a crop may be shifted to fit into the field
-)->tuple: # Crops (n, 3, 100, 100), labels (H, W), nuclei that have one: y and x of the crop's centre
+)->tuple: # Crops (n, 3, 100, 100), labels (H, W), nuclei that have one: y and x of the crop's center
     "Crops of a small field: protein, nucleus, distance"
     from scipy.ndimage import binary_fill_holes
     if min(protein.shape) < SIZE:
@@ -267,20 +265,11 @@ def at_home(
         codes, others = seen.codes[order[:few]], seen.codes[order[few:]]
         use = _uses(codes, n_codes)
         if first is None: first = _uses(others, n_codes) if len(others) else use   # as much overlap as can be
-        rows.append(
-            dict(
-                set=name,
-                misfit=np.median(seen.misfit) / usual,
-                unexplained=np.median(seen.unexplained),
-                perplexity=perplexity(torch.from_numpy(codes), n_codes),
-                overlap=np.minimum(use, first).sum(),
-                median=np.median(p),
-                bright=(p > 0.5).mean(),
-                clipped=(p > 0.98).mean(),
-                crops=len(x),
-                sampled=few,
-            )
-        )
+        rows.append(dict(
+            set=name, misfit=np.median(seen.misfit)/usual, unexplained=np.median(seen.unexplained),
+            perplexity=perplexity(torch.from_numpy(codes), n_codes), overlap=np.minimum(use, first).sum(),
+            median=np.median(p), bright=(p > .5).mean(), clipped=(p > .98).mean(), crops=len(x),
+            sampled=few))
         crops.append(pd.DataFrame(dict(set=name, misfit=seen.misfit/usual, unexplained=seen.unexplained)))
     return pd.DataFrame(rows), pd.concat(crops, ignore_index=True)
 
@@ -295,15 +284,11 @@ def alterations(
     px = CROP_UM/n
     dark = np.quantile(p, .05, axis=(1, 2), keepdims=True).astype(p.dtype)   # background of each crop
     far = np.hypot(*(np.mgrid[:n, :n] - n/2 + .5))*px > 14
-    changed = {
-        'contrast x 2, clipped': np.clip(2 * p, 0, 1),
-        'background removed': np.clip((p - dark) / (1 - dark).clip(1e-6), 0, 1),
-        'gamma 0.5': p**0.5,
-        'gamma 2': p**2,
-        'blurred by 0.5 µm': gaussian_filter(p, (0, 0.5 / px, 0.5 / px)),
-        'moved by 8 µm': None,
-        'cut out, rest black': np.where(far, 0, p),
-    }
+    changed = {'contrast x 2, clipped': np.clip(2*p, 0, 1),
+               'background removed': np.clip((p - dark)/(1 - dark).clip(1e-6), 0, 1),
+               'gamma 0.5': p**.5, 'gamma 2': p**2,
+               'blurred by 0.5 µm': gaussian_filter(p, (0, .5/px, .5/px)),
+               'moved by 8 µm': None, 'cut out, rest black': np.where(far, 0, p)}
     out = {'unchanged': x} | {name: x.copy() for name in changed}
     for name, v in changed.items():
         if v is not None: out[name][:, protein] = v
@@ -360,11 +345,8 @@ def seed_numbers(
     "Rates of predictions on real pictures for the network of this run"
     def build():
         found = tables or real_tables(run, line_profiles(run), single_localization(crop_store(run).labels))
-        named = [
-            t.assign(asked=name, way=t.reading + ', ' + t.crops)
-            for name, t in zip(('OpenCell', 'HPA'), found)
-            if len(t)
-        ]
+        named = [t.assign(asked=name, way=t.reading + ', ' + t.crops)
+                 for name, t in zip(('OpenCell', 'HPA'), found) if len(t)]
         return pd.concat([pd.DataFrame(columns=COLUMNS), *named], ignore_index=True)[COLUMNS]
     return seed_table(run, 'images_numbers', build, '60_s5_other_images', sizes=SIZES[run.profile.name],
                       real=bool(real_files('opencell9')))

@@ -44,6 +44,7 @@ def _training(run):
     "What the first paper's networks depend on"
     return dict(shares=SHARES_TRAINED, rate=run.profile.rate, late=run.profile.late)
 
+# %% ../nbs/72_deeploc_fig1_function.ipynb #ce8d2a78
 def shown_images(
     run:Run, # The run
 )->tuple: # Crops (n, C, S, S) float32 and their labels
@@ -53,6 +54,7 @@ def shown_images(
     images = np.asarray(store.images[rows[0]:rows[-1] + 1], np.float32)
     return images, store.labels.iloc[rows].reset_index(drop=True)
 
+# %% ../nbs/72_deeploc_fig1_function.ipynb #00461880
 def _deeploc(run, repeat=0, rule='cells', epoch=None):
     "Protein means of a run of DeepLoc, at its best epoch or another"
     folder = train_deeploc(run, repeat, rule)
@@ -65,6 +67,7 @@ def _outputs(run):
     test = np.flatnonzero(crop_store(run).labels.split == 'test')
     return class_logits(run, train_deeploc(run), test)[1]
 
+# %% ../nbs/72_deeploc_fig1_function.ipynb #a3bca223
 def _cytoself(run):
     model = train_model(run, 'cytoself', budget_share=SHARES_TRAINED['cytoself'])
     return embed(model, crop_loader(crop_store(run), 'test', model.extra['channels'], batch=64))[0]
@@ -113,6 +116,7 @@ def representation_names(
             'CellProfiler, PCA', 'raw pixels', 'DeepLoc, untrained', 'random numbers', 'class alone']
     return runs + rest + ['drawn truth']*(run.data == 'virtual_yeast')
 
+# %% ../nbs/72_deeploc_fig1_function.ipynb #2e13198e
 def _built(run, name):
     "Protein means of what `BUILDERS` make, kept in the run folder"
     def build(tmp):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .function import similarity
+from .stats import permutation_p, shuffles
 
 # %% ../nbs/73_deeploc_fig2_map.ipynb #1fb9d9e1
 def proteome_map(
@@ -46,28 +47,30 @@ WITHIN = {'cytoplasm': ('translation elongation', 'translation initiation', 'P-b
           'nucleolus': ('large subunit biogenesis', 'small subunit biogenesis'),
           'transport': ('Golgi to vacuole', 'late endosome to vacuole')}
 
+# %% ../nbs/73_deeploc_fig2_map.ipynb #897e4e92
+def _gap(r, code):
+    "Mean correlation within minus between groups"
+    off, same = ~np.eye(len(r), dtype=bool), code[:, None] == code
+    return r[off & same].mean() - r[off & ~same].mean()
+
+# %% ../nbs/73_deeploc_fig2_map.ipynb #2de149cf
 def process_separation(
     x:pd.DataFrame,         # Representation
     processes:pd.DataFrame, # set, protein
     place:pd.Series,        # gene -> localization
     times:int=2000,         # Shuffles
-)->pd.DataFrame: # compartment, processes, proteins, difference (of mean correlations), p (one-sided)
-    "Are processes of one compartment apart?"
-    rows, rng, r = [], np.random.default_rng(0), similarity(x)
+)->pd.DataFrame: # localization, processes, proteins, difference (of mean correlations), p (one-sided)
+    "Are processes of one localization apart?"
+    rows, r = [], similarity(x)
     for where, names in WITHIN.items():
         here = x.index if where == 'transport' else place.index[place == where]
         t = processes[processes.set.isin(names) & processes.protein.isin(here)]
         t = t[t.groupby('protein').set.transform('size') == 1]
         t = t[t.groupby('set').protein.transform('size') >= 3]
-        rows.append(dict(compartment=where, processes=t.set.nunique(), proteins=len(t)))
+        rows.append(dict(localization=where, processes=t.set.nunique(), proteins=len(t)))
         if t.set.nunique() < 2: continue
         at, code = x.index.get_indexer(t.protein), pd.factorize(t.set)[0]
-        rows[-1] |= _gap_and_p(r[np.ix_(at, at)], [code, *(rng.permutation(code) for _ in range(times))])
-    return pd.DataFrame(rows).reindex(columns=['compartment', 'processes', 'proteins', 'difference', 'p'])
-
-def _gap_and_p(r, codes):
-    "Mean correlation within minus between groups, and how often a shuffle (codes but the first) reaches it"
-    off = ~np.eye(len(r), dtype=bool)
-    def gap(c): return r[off & (c[:, None] == c)].mean() - r[off & (c[:, None] != c)].mean()
-    seen, *null = (gap(c) for c in codes)
-    return dict(difference=seen, p=(1 + (np.array(null) >= seen).sum())/len(codes))
+        near = r[np.ix_(at, at)]
+        seen, null = _gap(near, code), [_gap(near, code[o]) for o in shuffles(len(code), times=times)]
+        rows[-1] |= dict(difference=seen, p=permutation_p(seen, np.array(null)))
+    return pd.DataFrame(rows).reindex(columns=['localization', 'processes', 'proteins', 'difference', 'p'])

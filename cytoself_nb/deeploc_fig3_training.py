@@ -27,6 +27,6 @@ def content_over_training(
         names = gene[pd.read_csv(folder/'proteins.csv').protein].to_numpy()
         for epoch, means in enumerate(np.load(folder/'means.npy')):
             x = pd.DataFrame(means, names)
-            f = {s: score(x, t, 1)['F0.5'][0] for s, t in standards.items()}
+            f = {s: score(x, t, 1, metrics=['F0.5'])['F0.5'][0] for s, t in standards.items()}
             rows += [dict(repeat=k, epoch=epoch, standard=s, f=f[s]) for s in f]
     return pd.DataFrame(rows)

@@ -33,6 +33,7 @@ def f_beta(tp, called, positive, beta=.5):
     "F-score from counts of pairs: true calls, calls, positives"
     return (1 + beta**2)*tp/np.maximum(beta**2*positive + called, 1e-12)
 
+# %% ../nbs/71_function.ipynb #2d40e355
 def best_threshold(
     r:np.ndarray,     # Similarities of pairs
     same:np.ndarray,  # Are they positives?
@@ -76,6 +77,7 @@ def cluster_tree(
 # %% ../nbs/71_function.ipynb #28d4908d
 CHOICES = dict(smallest=3, largest=.25, scale=True, labels='single')   # what the paper leaves open
 
+# %% ../nbs/71_function.ipynb #eb07479d
 def one_label(
     standard:pd.DataFrame, # Columns set, protein
     labels:str=CHOICES['labels'], # `single`: proteins of one set alone; `smallest`: the smallest set of each
@@ -137,8 +139,10 @@ def mean_ap(
     "Mean over proteins of the average precision of their rankings"
     each = protein_ap(r, same)
     has = ~np.isnan(each)
-    return (weights[:, has] @ each[has])/np.maximum(weights[:, has].sum(1), 1) if has.any() else np.full(len(weights), np.nan)
+    total = weights[:, has].sum(1)
+    return np.where(has.any(), (weights[:, has] @ each[has])/np.maximum(total, 1), np.nan)
 
+# %% ../nbs/71_function.ipynb #f38d90ea
 def cluster_ami(
     x:pd.DataFrame, # Representation of the proteins that have one label
     labels,         # Their label

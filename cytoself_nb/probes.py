@@ -9,6 +9,7 @@ __all__ = ['neighbour_vote', 'pixel_components', 'identity_accuracy', 'untrained
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import mode
 from torch import nn
 
 import itertools, warnings
@@ -21,18 +22,21 @@ from .training import embed, start_codebooks
 # %% ../nbs/14_probes.ipynb #cd1f817a
 def neighbour_vote(
     train:tuple, # (N,D) features, (N,) labels
-    valid:tuple, # The same for the split that chooses the number of neighbours
+    valid:tuple, # The same for the split that chooses the number of neighbors
     test:tuple,  # The same for the split that is reported
 )->dict: # accuracy, balanced_accuracy, neighbours, valid_accuracy, and the guess for each crop of `test`
-    "Nearest-neighbour probe: Euclidean distance, neighbours chosen on the validation split"
+    "Nearest-neighbor probe: Euclidean distance, neighbors chosen on the validation split"
     from sklearn.metrics import balanced_accuracy_score
-    from sklearn.neighbors import KNeighborsClassifier
-    fits = [KNeighborsClassifier(k).fit(*train) for k in (1, 3, 5, 10, 20, 40) if k <= len(train[1])]
-    scores = [m.score(*valid) for m in fits]
-    best = fits[int(np.argmax(scores))]
-    guess = best.predict(test[0])
+    from sklearn.neighbors import NearestNeighbors
+    names, code = np.unique(train[1], return_inverse=True)
+    search = NearestNeighbors(n_neighbors=min(40, len(code))).fit(train[0])
+    near = [code[search.kneighbors(x, return_distance=False)] for x, _ in (valid, test)]   # searched once
+    def vote(near, k): return names[mode(near[:, :k], axis=1).mode]   # of equals the first name
+    score = {k: (vote(near[0], k) == valid[1]).mean() for k in (1, 3, 5, 10, 20, 40) if k <= len(code)}
+    best = max(score, key=score.get)
+    guess = vote(near[1], best)
     return dict(accuracy=(guess == test[1]).mean(), balanced_accuracy=balanced_accuracy_score(test[1], guess),
-                neighbours=best.n_neighbors, valid_accuracy=max(scores), guess=guess)
+                neighbours=best, valid_accuracy=score[best], guess=guess)
 
 # %% ../nbs/14_probes.ipynb #4f1adf05
 def pixel_components(
@@ -83,6 +87,22 @@ def untrained(
     return fresh.eval()
 
 # %% ../nbs/14_probes.ipynb #b689f135
+def _votes(store, model, loaders, limit, seed):
+    "A row for each vote, with the guess for each test crop, and the labels of each split"
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    def stacked(dl, part):
+        some = itertools.islice(dl, -(-limit // dl.bs))
+        return np.concatenate([batch[part].numpy() for batch in some])[:limit]
+    labels = {s: stacked(dl, 1) for s, dl in loaders.items()}
+    pixels = {s: (stacked(dl, 0), labels[s]) for s, dl in loaders.items()}
+    def vote(features): return neighbour_vote(*(features[s] for s in ('train', 'val', 'test')))
+    def of(m): return vote({s: (embed(m.to(device), dl, limit)[0], labels[s]) for s, dl in loaders.items()})
+    components = (vote(pixel_components(pixels, n)) for n in (10, 30, 100))
+    return [dict(what='vote, global representation', **of(model)),
+            dict(what='vote, untrained network', **of(untrained(model, store, model.extra['channels'], seed))),
+            dict(what='vote, raw-pixel components', **max(components, key=lambda r: r['valid_accuracy']))], labels
+
+# %% ../nbs/14_probes.ipynb #d2edc45e
 def probe_network(
     store,              # Crop store
     model:CytoselfFull, # Trained network
@@ -90,18 +110,8 @@ def probe_network(
     seed:int=0,         # Seed of the untrained network
 )->tuple: # A row per probe (what, accuracy, ...); a row per test crop (was each vote right?, protein, fov)
     "Identification heads; votes on the representation, on raw-pixel components and on an untrained network"
-    channels, device = model.extra['channels'], 'cuda' if torch.cuda.is_available() else 'cpu'
-    loaders = {s: crop_loader(store, s, channels, batch=128) for s in ('train', 'val', 'test')}
-    def some(dl): return itertools.islice(dl, -(-limit // dl.bs))
-    def stacked(dl, part): return np.concatenate([batch[part].numpy() for batch in some(dl)])[:limit]
-    labels = {s: stacked(dl, 1) for s, dl in loaders.items()}
-    pixels = {s: (stacked(dl, 0), labels[s]) for s, dl in loaders.items()}
-    def vote(features): return neighbour_vote(*(features[s] for s in ('train', 'val', 'test')))
-    def of(m): return vote({s: (embed(m.to(device), dl, limit)[0], labels[s]) for s, dl in loaders.items()})
-    components = (vote(pixel_components(pixels, n)) for n in (10, 30, 100))
-    rows = [dict(what='vote, global representation', **of(model)),
-            dict(what='vote, untrained network', **of(untrained(model, store, channels, seed))),
-            dict(what='vote, raw-pixel components', **max(components, key=lambda r: r['valid_accuracy']))]
+    loaders = {s: crop_loader(store, s, model.extra['channels'], batch=128) for s in ('train', 'val', 'test')}
+    rows, labels = _votes(store, model, loaders, limit, seed)
     right = pd.DataFrame({r['what']: r.pop('guess') == labels['test'] for r in rows})
     common = np.bincount(labels['train']).argmax()
     rows += [dict(what='always the most frequent', accuracy=(labels['test'] == common).mean(),

@@ -11,7 +11,7 @@ def test_processes_apart_are_found_and_others_are_not_asked():
     sets = pd.DataFrame(dict(set=np.repeat(WITHIN['nucleolus'], 6), protein=genes))
     place = pd.Series('nucleolus', genes)
     apart = np.hstack([np.repeat(np.eye(2), 6, 0), np.zeros((12, 3))]) + .1*rng.standard_normal((12, 5))
-    got, none = (process_separation(pd.DataFrame(x, genes), sets, place, 500).set_index('compartment') for x in (apart, rng.standard_normal((12, 5))))
+    got, none = (process_separation(pd.DataFrame(x, genes), sets, place, 500).set_index('localization') for x in (apart, rng.standard_normal((12, 5))))
     assert got.p['nucleolus'] < .01 and got.difference['nucleolus'] > .5 and np.isnan(got.p['nuclei'])
     assert none.p['nucleolus'] > .05
 

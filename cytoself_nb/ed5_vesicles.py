@@ -250,7 +250,7 @@ def plot_vesicles(
     low = dict(loc='upper center', ncols=2)
     a.legend(bbox_to_anchor=(.5, -.1), fontsize=6, columnspacing=.6, handletextpad=.1, **low)
     b.axhline(0, color='0.6', lw=.7)
-    b.set_xticks([0, 1], list(GO))
+    b.set_xticks([0, 1], list(GO), fontsize=7)
     b.set(title=f'b  proteins, n = {len(mean)}', ylabel='score (above 0: like lysosomes)', xlim=(-.6, 1.6))
     y, share = np.arange(len(probe))[::-1], probe.proteins_right/probe.proteins
     c.barh(y, probe.crops_balanced, color='0.8', label='crops, balanced')

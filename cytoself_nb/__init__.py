@@ -7,7 +7,7 @@ Network:   VectorQuantizer, CytoselfFull, save_weights, load_weights, load_publi
 Training:  cytoself_loss, cytoself_learner, train_network, train_model, trained_model, embed
 Maps:      umap_xy, crop_embedding, read_embedding, plot_atlas, write_atlas_html
 Questions: protein_spectra, predict_localization, protein_profile, nearest_proteins
-Scores:    neighbours, purity, average_precision, clustering_score
+Scores:    neighbors, purity, average_precision, clustering_score
 Baselines: cellprofiler_features, train_inpainting, inpainting_features
 DeepLoc:   DeepLoc, train_deeploc, deeploc_features, evaluate
 

@@ -249,13 +249,15 @@ def plot_vesicles(
     a.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2', title='a  crops (proteins)')
     low = dict(loc='upper center', ncols=2)
     a.legend(bbox_to_anchor=(.5, -.1), fontsize=6, columnspacing=.6, handletextpad=.1, **low)
-    b.axhline(0, color='0.6', lw=.7); b.set_xticks([0, 1], list(GO))
+    b.axhline(0, color='0.6', lw=.7)
+    b.set_xticks([0, 1], list(GO), fontsize=7)
     b.set(title=f'b  proteins, n = {len(mean)}', ylabel='score (above 0: like lysosomes)', xlim=(-.6, 1.6))
     y, share = np.arange(len(probe))[::-1], probe.proteins_right/probe.proteins
     c.barh(y, probe.crops_balanced, color='0.8', label='crops, balanced')
     c.errorbar(share, y, xerr=[share - probe.low, probe.high - share], fmt='D', ms=4, color=PALETTE[1],
                label=f'proteins, n = {int(probe.proteins.iloc[0])}')
-    c.axvline(.5, color='0.3', lw=.8, ls=':'); c.set_yticks(y, [k.replace(' ', '\n') for k in probe.index])
+    c.axvline(.5, color='0.3', lw=.8, ls=':')
+    c.set_yticks(y, [k.replace(' ', '\n') for k in probe.index])
     c.set(xlim=(0, 1.03), xlabel='share right, protein left out', title='c  probe')
     c.legend(bbox_to_anchor=(.4, -.2), columnspacing=.8, handletextpad=.3, **low)
     return fig

@@ -259,7 +259,7 @@ def seed_numbers(
     "The table of scores of this run: built once, then loaded"
     reps, umaps = representations(run), UMAPS[run.profile.name]
     labels = split_labels(crop_store(run), 'test')
-    sides = [run.path/f'{k}.settings.json' for k in ('cellprofiler', 'inpainting-features')]
+    sides = [run.path/f'{k}.settings.json' for k in ('cellprofiler', 'inpainting-features.npz')]
     of = {f.name.split('.')[0]: json.loads(f.read_text())['built'] for f in sides if f.exists()}
     def build(): return score_table(reps, labels, umaps, run.seed)
     return seed_table(run, 'scores_numbers', build, '55_fig4_scores', umaps=umaps, of=of, version=2)

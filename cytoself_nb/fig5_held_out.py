@@ -122,7 +122,9 @@ def plot_growth(
     if seen: ax.plot(*seen, '*', color=color, ms=9, mfc='w', label='with training crops')
     ax.set(xscale='log', ylim=(0, 1), xlabel='crops of each protein', ylabel='first answer right (proteins)')
     ticks = sorted({*growth.crops, *((round(seen[0]),) if seen else ())})
-    ax.set_xticks(ticks, ticks); ax.minorticks_off(); ax.legend(loc='lower right')
+    ax.set_xticks(ticks, ticks)
+    ax.minorticks_off()
+    ax.legend(loc='lower right')
     return fig
 
 # %% ../nbs/58_fig5_held_out.ipynb #d1d436a6

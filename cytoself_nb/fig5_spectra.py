@@ -39,7 +39,9 @@ def plot_workflow(
     fig, n = plt.figure(figsize=(7.1, 4.6), layout='constrained'), len(correlation)
     grid = fig.add_gridspec(2, 12, height_ratios=(1, 1.5))
     a, b, c = (fig.add_subplot(grid[0, s]) for s in (slice(0, 3), slice(3, 6), slice(6, 12)))
-    a.imshow(picture); a.set_title(f'a  {title}'); scale_bar(a, um, picture.shape[1])
+    a.imshow(picture)
+    a.set_title(f'a  {title}')
+    scale_bar(a, um, picture.shape[1])
     shuffled = np.random.default_rng(0).permutation(n)   # so that near numbers get different colors
     b.imshow(shuffled[code_map], cmap='nipy_spectral', interpolation='nearest')
     b.set_title(f'b  codes, {len(np.unique(code_map))} different')
@@ -139,7 +141,8 @@ def plot_spectra(
     axes[0].set(xticks=[], ylabel='codes, ordered')
     axes[0].set_title('a  correlation between codes, and clusters', loc='left')
     fig.colorbar(im, ax=axes[0], label='Pearson r', pad=.01, fraction=.025, aspect=25)
-    _bands(axes[1], clusters, order, named=True); axes[1].axis('off')
+    _bands(axes[1], clusters, order, named=True)
+    axes[1].axis('off')
     for ax, (name, v), k in zip(axes[2:], spectra.iterrows(), counts):
         _spectrum_row(ax, f'{name} ({k})', v.values, clusters, order)
     axes[2].set_title('b  mean spectrum per crop (proteins in the family)', loc='left', pad=13)

@@ -24,7 +24,7 @@ def test_scale_bars_of_the_real_pictures(mirror, monkeypatch):
 def test_a_picture_without_bar_or_colour_is_refused(tmp_path):
     from skimage.io import imsave
     imsave(tmp_path/'grey.png', np.tile(np.arange(128, dtype=np.uint8), (128, 1)), check_contrast=False)
-    with pytest.raises(ValueError, match='coloured picture'): oi.read_rendering(tmp_path/'grey.png')
+    with pytest.raises(ValueError, match='colored picture'): oi.read_rendering(tmp_path/'grey.png')
     with pytest.raises(ValueError, match='no scale bar'): oi.find_scale_bar(np.zeros((100, 100, 3)))
 
 

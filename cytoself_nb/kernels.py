@@ -30,7 +30,8 @@ def thread_settings(
 )->dict: # Environment variables
     "Threads for PyTorch, NumPy and numba, which sleep when they wait; pictures go into the notebook"
     wanted = dict(OMP_NUM_THREADS=str(threads), NUMBA_NUM_THREADS=str(threads), OMP_WAIT_POLICY='PASSIVE',
-                  KMP_BLOCKTIME='0', MPLBACKEND='module://matplotlib_inline.backend_inline')
+                  KMP_BLOCKTIME='0', MPLBACKEND='module://matplotlib_inline.backend_inline',
+                  PYTHONWARNINGS='ignore:resource_tracker')   # of kernels that were stopped
     return {name: os.environ.get(name, value) for name, value in wanted.items()}
 
 # %% ../nbs/80_kernels.ipynb #60152493

@@ -200,7 +200,7 @@ def _settle(paths, run):
         record['inputs'] |= artefact_inputs(path, run)
         note.write_text(json.dumps(record, indent=1))
 
-# %% ../nbs/90_pipeline.ipynb #69197e97
+# %% ../nbs/90_pipeline.ipynb #99244419
 def _line(row):
     "What the runner says about a notebook"
     count = f"{row['figures']:2d} figure" + ('s' if row['figures'] != 1 else ' ')
@@ -217,6 +217,7 @@ def _chosen(folder, only, data, parameters):
         print(f'{path.stem:<18} left out: these data come as crops, without raw stacks')
     return [p for p in paths if not about_stacks(p)]
 
+# %% ../nbs/90_pipeline.ipynb #69197e97
 def run_notebooks(
     data:str='embedded', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
@@ -226,7 +227,7 @@ def run_notebooks(
     folder=NOTEBOOKS,    # Folder of notebooks
     jobs:int=None,       # Notebooks at a time; None: as many as cores and memory allow
 )->pd.DataFrame: # One row per notebook: notebook, seconds, figures, reason, left_out
-    "Run the numbered notebooks, each after those it needs; stop at the first that fails"
+    "Run the numbered notebooks, each after those that it needs; stop at the first that fails"
     folder, (jobs, threads) = Path(folder).resolve(), side_by_side(jobs)
     if data not in DATASETS: data = str(Path(data).expanduser().resolve())
     parameters = dict(profile=profile, data=data, seed=seed)

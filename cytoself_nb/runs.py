@@ -25,7 +25,7 @@ from .inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, st
 from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding, umap_xy, write_embedding)
 from .microscope import CROP_UM, virtual_proteome, write_screen
 from .model import CytoselfFull
-from .predict import _new_codes, answer_threshold, answers, calibrate, profile_page
+from .predict import _new_codes, answer_threshold, calibrate, profile_page, rank_answers
 from .preprocessing import read_stacks
 from .probes import probe_network
 from .readers import prepare, read_crops
@@ -326,7 +326,7 @@ def predict_localization(
     groups=None,      # Which crops belong together (n,), such as a protein's name; None: each crop alone
     top:int=3,        # Families to name
     wanted:float=.8,  # Share of answers that shall be right on validation crops
-)->pd.DataFrame: # As `answers`: a row per group
+)->pd.DataFrame: # As `rank_answers`: a row per group
     "Rank the localization families for new images, or say `none`"
     model, (codes, labels) = trained_model(run), split_codes(run, 'test')
     groups = np.arange(len(crops)) if groups is None else np.asarray(groups)
@@ -335,7 +335,8 @@ def predict_localization(
     n, new = model.settings['n_codes'], _new_codes(model, crops, crop_store(run).images.shape[-1])
     spectra, families = protein_spectra(codes, labels.protein, n), single_localization(labels)
     each = pd.Series(groups).value_counts()
-    return answers(protein_spectra(new, groups, n), each, spectra, families, _thresholds(run, wanted), top)
+    new = protein_spectra(new, groups, n)
+    return rank_answers(new, each, spectra, families, _thresholds(run, wanted), top)
 
 def protein_profile(
     run,         # The run

@@ -19,16 +19,21 @@ from .data import names_in
 
 # %% ../nbs/21_spectra.ipynb #d152d46a
 def _named(labels):
-    "Labels in which `protein` is something that can be left out: the field, where the protein is only the localization"
-    if labels.protein.equals(labels.localization) and labels.fov.notna().all(): return labels.assign(protein=labels.fov)
+    "Labels whose `protein` can be left out: the field, where the protein is only the localization"
+    if labels.protein.equals(labels.localization) and labels.fov.notna().all():
+        return labels.assign(protein=labels.fov)
     return labels
 
 # %% ../nbs/21_spectra.ipynb #84216b27
 def _check_codes(codes, n_codes):
     "Refuse what are no code maps"
-    if codes.ndim != 2: raise ValueError(f"codes have the shape {codes.shape}; expected (crops, positions); flatten the maps first")
-    if not np.issubdtype(codes.dtype, np.integer): raise ValueError(f"codes are {codes.dtype}; expected integers, the numbers of codes")
-    if codes.size and int(codes.max()) >= n_codes: raise ValueError(f"code {codes.max()} in a codebook of {n_codes}; expected 0 to {n_codes - 1}; give the n_codes of the network")
+    if codes.ndim != 2:
+        raise ValueError(f"codes have the shape {codes.shape}; expected (crops, positions); flatten the maps first")
+    if not np.issubdtype(codes.dtype, np.integer):
+        raise ValueError(f"codes are {codes.dtype}; expected integers, the numbers of codes")
+    if codes.size and int(codes.max()) >= n_codes:
+        raise ValueError(f"code {codes.max()} in a codebook of {n_codes}; expected 0 to {n_codes - 1}; "
+                         "give the n_codes of the network")
 
 def histograms(
     codes,       # Code maps (n, positions), integers
@@ -37,7 +42,8 @@ def histograms(
     "How often each code occurs in each crop"
     _check_codes(codes, n_codes)
     shift = np.arange(len(codes))[:, None]*n_codes
-    return np.bincount((codes + shift).ravel(), minlength=len(codes)*n_codes).reshape(len(codes), n_codes).astype(np.int32)
+    counts = np.bincount((codes + shift).ravel(), minlength=len(codes)*n_codes)
+    return counts.reshape(len(codes), n_codes).astype(np.int32)
 
 # %% ../nbs/21_spectra.ipynb #4781fcda
 BLOCK = 4096   # Crops that are looked at together
@@ -48,15 +54,19 @@ def protein_spectra(
     n_codes:int, # Codes in the codebook
 )->pd.DataFrame: # Proteins (sorted) x codes: mean count per crop
     "Mean histogram of each protein's crops (Methods, Feature spectrum)"
-    if len(codes) != len(proteins): raise ValueError(f"{len(codes)} code maps and {len(proteins)} proteins; expected one protein for each crop")
+    if len(codes) != len(proteins):
+        raise ValueError(f"{len(codes)} code maps and {len(proteins)} proteins; expected one protein for each crop")
     number, names = pd.factorize(np.asarray(proteins, dtype=object), sort=True)
-    if (number < 0).any(): raise ValueError(f"{(number < 0).sum()} crops have no protein; expected a name for each; leave these crops out")
+    if (number < 0).any():
+        raise ValueError(f"{(number < 0).sum()} crops have no protein; expected a name for each; "
+                         "leave these crops out")
     total = np.zeros(len(names)*n_codes)
     for a in range(0, len(codes), BLOCK):
         block = np.asarray(codes[a:a + BLOCK])
         _check_codes(block, n_codes)
         total += np.bincount((block + number[a:a + BLOCK, None]*n_codes).ravel(), minlength=len(total))
-    return pd.DataFrame(total.reshape(len(names), n_codes)/np.bincount(number)[:, None], index=pd.Index(names, name='protein'))
+    mean = total.reshape(len(names), n_codes)/np.bincount(number)[:, None]
+    return pd.DataFrame(mean, index=pd.Index(names, name='protein'))
 
 # %% ../nbs/21_spectra.ipynb #05f954a1
 def pearson(
@@ -79,7 +89,8 @@ def code_profiles(
 )->np.ndarray: # Rows x codes
     "What the codes are correlated over: proteins (Methods), or crops where proteins are few"
     if len(spectra) >= least: return spectra.values
-    return histograms(np.asarray(codes[np.unique(np.linspace(0, len(codes) - 1, min(most, len(codes))).astype(int))]), spectra.shape[1])
+    rows = np.unique(np.linspace(0, len(codes) - 1, min(most, len(codes))).astype(int))
+    return histograms(np.asarray(codes[rows]), spectra.shape[1])
 
 def code_correlation(
     profiles:np.ndarray, # Rows x codes
@@ -96,7 +107,9 @@ def code_tree(
     from scipy.cluster.hierarchy import leaves_list, linkage
     some = np.flatnonzero(used)
     if len(some) < 3:
-        warnings.warn(f"{len(some)} of {len(correlation)} codes occur; expected most of them; the codebook has collapsed (see 13_training), so the order of the codes means nothing; train longer", stacklevel=2)
+        warnings.warn(f"{len(some)} of {len(correlation)} codes occur; expected most of them; the codebook has "
+                      "collapsed (see 13_training), so the order of the codes means nothing; train longer",
+                      stacklevel=2)
         some = np.arange(len(correlation))
     tree = linkage(correlation[np.ix_(some, some)], 'average', metric='euclidean')
     return tree, np.concatenate([some[leaves_list(tree)], np.setdiff1d(np.arange(len(correlation)), some)])
@@ -139,11 +152,13 @@ def cluster_counts(
 )->np.ndarray: # (n, clusters + 1): positions of each crop in each cluster, column 0 for none
     "How many positions of each crop belong to each cluster"
     n = int(clusters.max()) + 1
-    return np.concatenate([histograms(clusters[np.asarray(codes[a:a + BLOCK])], n) for a in range(0, len(codes), BLOCK)])
+    blocks = (codes[a:a + BLOCK] for a in range(0, len(codes), BLOCK))
+    return np.concatenate([histograms(clusters[np.asarray(b)], n) for b in blocks])
 
 def _at_positions(store, rows, channel, side):
     "A channel averaged over the area of each position (n, side*side)"
-    x = torch.from_numpy(np.stack([np.asarray(store.images[int(r), store.channels.index(channel)]) for r in rows]).astype(np.float32))
+    k = store.channels.index(channel)
+    x = torch.from_numpy(np.stack([np.asarray(store.images[int(r), k]) for r in rows]).astype(np.float32))
     return torch.nn.functional.adaptive_avg_pool2d(x[:, None], side).flatten(1).numpy()
 
 def code_measures(
@@ -151,16 +166,19 @@ def code_measures(
     store,       # Crop store
     rows,        # Rows of the store (n,)
     n_codes:int, # Codes in the codebook
-)->pd.DataFrame: # One row per code: count, brightness (mean of the protein channel, 0 to 1), inside (share of its positions in a nucleus, where the distance is known)
+)->pd.DataFrame: # One row per code: count, brightness (of the protein, 0 to 1), inside (share in nuclei)
     "What the image shows where a code stands"
     side, rows, total = int(codes.shape[1]**.5), np.asarray(rows), np.zeros((3, n_codes))
+    known = 'distance' in store.channels
     for a in range(0, len(codes), 1024):
         flat, some = np.asarray(codes[a:a + 1024]).ravel(), rows[a:a + 1024]
         total[0] += np.bincount(flat, minlength=n_codes)
         total[1] += np.bincount(flat, _at_positions(store, some, 'protein', side).ravel(), n_codes)
-        if 'distance' in store.channels: total[2] += np.bincount(flat, (_at_positions(store, some, 'distance', side) > 0).ravel(), n_codes)
+        if not known: continue
+        total[2] += np.bincount(flat, (_at_positions(store, some, 'distance', side) > 0).ravel(), n_codes)
     n = np.maximum(total[0], 1)
-    return pd.DataFrame(dict(count=total[0].astype(int), brightness=total[1]/n, inside=total[2]/n if 'distance' in store.channels else np.nan))
+    inside = total[2]/n if known else np.nan
+    return pd.DataFrame(dict(count=total[0].astype(int), brightness=total[1]/n, inside=inside))
 
 # %% ../nbs/21_spectra.ipynb #dfbe1eab
 def single_localization(
@@ -168,7 +186,8 @@ def single_localization(
 )->pd.Series: # Protein -> localization, NaN for mixed or none
     "The family of each protein: its only localization"
     text = labels.localization.where(labels.localization.notna(), None)
-    per = text.groupby(labels.protein).agg(lambda v: v.iloc[0] if v.notna().all() and v.nunique() == 1 and len(names_in(v.iloc[0])) == 1 else None)
+    def one(v): return v.notna().all() and v.nunique() == 1 and len(names_in(v.iloc[0])) == 1
+    per = text.groupby(labels.protein).agg(lambda v: v.iloc[0] if one(v) else None)
     return per.astype(object).where(per.notna(), np.nan).rename('family')
 
 def family_spectra(
@@ -179,7 +198,7 @@ def family_spectra(
     return spectra.groupby(families.reindex(spectra.index).rename('family')).mean()
 
 # %% ../nbs/21_spectra.ipynb #3a7527b2
-ROMAN = ('', 'i', 'ii', 'iii', 'iv', 'v', 'vi', 'vii', 'viii', 'ix', 'x', 'xi', 'xii', 'xiii', 'xiv', 'xv', 'xvi')
+ROMAN = ['', *'i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi'.split()]
 
 def cluster_name(
     k:int, # Number of a cluster
@@ -191,15 +210,20 @@ def describe_clusters(
     clusters:np.ndarray,   # Cluster of each code
     measures:pd.DataFrame, # From `code_measures`
     typical:pd.DataFrame,  # Families x codes
-)->pd.DataFrame: # One row per cluster: codes, share of all positions, brightness, inside, shared (the family with least of it, as part of the average family: 1 if all have as much), families that have most of it, times the average family
+)->pd.DataFrame: # A row per cluster: codes, share of positions, brightness, inside, shared (least of a family,
+    # as part of the average family: 1 if all have as much), families with most of it, times the average family
     "What stands where the codes of each cluster stand"
     rows = []
     for k in range(1, clusters.max() + 1):
         mine, per = clusters == k, typical.loc[:, clusters == k].sum(axis=1)
         weight = measures['count'][mine]/max(measures['count'][mine].sum(), 1)
         times = (per/max(per.mean(), 1e-9)).sort_values(ascending=False)
-        rows.append(dict(cluster=cluster_name(k), codes=int(mine.sum()), share=measures['count'][mine].sum()/measures['count'].sum(), brightness=(measures.brightness[mine]*weight).sum(),
-                         inside=(measures.inside[mine]*weight).sum(min_count=1), shared=times.iloc[-1], families='; '.join(f'{f} {v:.1f}x' for f, v in times.iloc[:3].items())))
+        most = '; '.join(f'{f} {v:.1f}x' for f, v in times.iloc[:3].items())
+        rows.append(dict(cluster=cluster_name(k), codes=int(mine.sum()),
+                         share=measures['count'][mine].sum()/measures['count'].sum(),
+                         brightness=(measures.brightness[mine]*weight).sum(),
+                         inside=(measures.inside[mine]*weight).sum(min_count=1), shared=times.iloc[-1],
+                         families=most))
     return pd.DataFrame(rows)
 
 # %% ../nbs/21_spectra.ipynb #32773227
@@ -217,8 +241,10 @@ def rank_families(
 )->pd.DataFrame: # Asked x families: Pearson correlation
     "How much each spectrum is like that of each family"
     if spectra.shape[1] != families_spectra.shape[1]:
-        raise ValueError(f"spectra of {spectra.shape[1]} codes and families of {families_spectra.shape[1]}; expected the same codebook; embed both with one network")
-    return pd.DataFrame(pearson(spectra.values, families_spectra.values), index=spectra.index, columns=families_spectra.index)
+        raise ValueError(f"spectra of {spectra.shape[1]} codes and families of {families_spectra.shape[1]}; "
+                         "expected the same codebook; embed both with one network")
+    r = pearson(spectra.values, families_spectra.values)
+    return pd.DataFrame(r, index=spectra.index, columns=families_spectra.index)
 
 # %% ../nbs/21_spectra.ipynb #3b0f8443
 def relative(
@@ -228,7 +254,8 @@ def relative(
     "Square root of the counts, less the mean of the square roots over the reference"
     return np.sqrt(spectra) - np.sqrt(np.asarray(reference)).mean(0)
 
-READINGS = {'counts': lambda x, reference: x, 'square root': lambda x, reference: np.sqrt(x), 'relative': relative}   # paper: counts
+READINGS = {'counts': lambda x, reference: x,   # as in the paper
+            'square root': lambda x, reference: np.sqrt(x), 'relative': relative}
 
 # %% ../nbs/21_spectra.ipynb #78ea3b58
 def leave_one_out(
@@ -248,21 +275,24 @@ def leave_one_out(
     for p in np.unique(mine):
         f, rows = families[p], mine == p
         others = (typical.loc[f].values*size[f] - spectra.loc[p].values)/(size[f] - 1)
-        r[rows, typical.index.get_loc(f)] = pearson(read(asked.values[rows]), read(np.clip(others, 0, None)[None]))[:, 0]
+        left = read(np.clip(others, 0, None)[None])
+        r[rows, typical.index.get_loc(f)] = pearson(read(asked.values[rows]), left)[:, 0]
     return pd.DataFrame(r, index=asked.index, columns=typical.index)
 
 # %% ../nbs/21_spectra.ipynb #d8612e41
 def rank_table(
     r:pd.DataFrame,     # Asked x families, from `leave_one_out`
     families:pd.Series, # Protein -> family
-)->pd.DataFrame: # protein, family, answer, rank (1 is best) of the true family, r of the answer, margin over the second
+)->pd.DataFrame: # protein, family, answer, rank of the true family (1: best), r of the answer, margin over next
     "The answer for each row, and how far down the truth stands"
     v, own = r.values, families.reindex(r.index)
     if not len(r): return pd.DataFrame(columns=['protein', 'family', 'answer', 'rank', 'r', 'margin'])
     at, top = r.columns.get_indexer(own), -np.sort(-v, 1)
     true = np.where(at >= 0, v[np.arange(len(v)), at], np.nan)[:, None]
-    rank = np.where(at >= 0, 1 + (v > true).sum(1) + ((v == true).sum(1) - 1)/2, np.nan)   # equal values share their places
-    return pd.DataFrame(dict(protein=r.index, family=own.values, answer=r.columns[v.argmax(1)], rank=rank, r=top[:, 0], margin=top[:, 0] - (top[:, 1] if v.shape[1] > 1 else 0)))
+    rank = np.where(at >= 0, 1 + (v > true).sum(1) + ((v == true).sum(1) - 1)/2, np.nan)   # equal values share
+    margin = top[:, 0] - (top[:, 1] if v.shape[1] > 1 else 0)
+    return pd.DataFrame(dict(protein=r.index, family=own.values, answer=r.columns[v.argmax(1)], rank=rank,
+                             r=top[:, 0], margin=margin))
 
 def left_out(
     codes,                # Code maps (n, positions), from `split_codes`
@@ -275,7 +305,9 @@ def left_out(
     spectra, families = protein_spectra(codes, labels.protein, n_codes), single_localization(labels)
     def ranked(asked): return rank_table(leave_one_out(spectra, families, asked, reading), families)
     if by == 'proteins': return ranked(spectra)
-    tables = [ranked(pd.DataFrame(histograms(np.asarray(codes[a:a + BLOCK]), n_codes), index=labels.protein[a:a + BLOCK].to_numpy())) for a in range(0, len(codes), BLOCK)]
+    blocks = [slice(a, a + BLOCK) for a in range(0, len(codes), BLOCK)]
+    def counts(b): return pd.DataFrame(histograms(np.asarray(codes[b]), n_codes), index=labels.protein[b].to_numpy())
+    tables = [ranked(counts(b)) for b in blocks]
     return pd.concat([t for t in tables if len(t)] or tables, ignore_index=True)
 
 # %% ../nbs/21_spectra.ipynb #77061829
@@ -287,5 +319,8 @@ def top_k(
     "Share of rows whose family is among the first k, beside chance and the most frequent answers"
     size = families.value_counts()
     size = size.sort_index().sort_values(ascending=False, kind='stable')
-    return pd.DataFrame([dict(k=i, top=(table['rank'] <= i).mean(), balanced=(table['rank'] <= i).groupby(table.family).mean().mean(),
-                              chance=min(1, i/len(size)), majority=table.family.isin(size.index[:i]).mean(), n=len(table)) for i in k])
+    def row(i):
+        right = table['rank'] <= i
+        return dict(k=i, top=right.mean(), balanced=right.groupby(table.family).mean().mean(),
+                    chance=min(1, i/len(size)), majority=table.family.isin(size.index[:i]).mean(), n=len(table))
+    return pd.DataFrame([row(i) for i in k])

@@ -1,9 +1,16 @@
 "What several test files share: folders, throwaway notebooks, and one pass over all notebooks"
 import os
 import runpy
+import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
+os.environ.setdefault('OMP_NUM_THREADS', '1')   # the notebooks run beside the tests: no threads that wait for each other
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+
+import cytoself_nb.inputs   # noqa: F401  before nbformat, which then loads in a tenth of the time
 import nbformat
 import pytest
 
@@ -52,19 +59,40 @@ def write_notebook(path, *cells, head=HEAD):
     return path
 
 
+SMOKE = {}   # The process that runs all notebooks, and its folder
+
+def pytest_collection_modifyitems(items):
+    "What needs the run of all notebooks comes last: they run beside the other tests"
+    items.sort(key=lambda item: 'smoke_run' in item.fixturenames)
+
+
+def pytest_collection_finish(session):
+    "Start the run of all notebooks, if a test asks for it"
+    if session.config.option.collectonly or not any('smoke_run' in i.fixturenames for i in session.items): return
+    out = Path(tempfile.mkdtemp(prefix='smoke-'))
+    env = os.environ | dict(CYTOSELF_NB_OUT=str(out))
+    mirror = SHARED/'data/mirror'
+    if mirror.is_dir(): env.setdefault('CYTOSELF_NB_MIRROR', str(mirror))
+    command = [sys.executable, '-W', 'ignore', '-m', 'cytoself_nb.pipeline', '--profile', 'smoke']
+    with open(out/'said.txt', 'w') as said:
+        SMOKE.update(out=out, process=subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=said))
+
+
+def pytest_sessionfinish(session):
+    if not SMOKE: return
+    SMOKE['process'].terminate()
+    SMOKE['process'].wait()
+    shutil.rmtree(SMOKE['out'], ignore_errors=True)
+
+
 @pytest.fixture(scope='session')
-def smoke_run(tmp_path_factory):
+def smoke_run():
     "All numbered notebooks, once, in the smoke profile: (run folder, message of the failure or empty)"
-    from cytoself_nb.pipeline import NotebookError, run_notebooks
-    out = tmp_path_factory.mktemp('smoke')
-    patch = pytest.MonkeyPatch()
-    patch.setenv('CYTOSELF_NB_OUT', str(out))
-    if (SHARED/'data/mirror').is_dir() and not os.environ.get('CYTOSELF_NB_MIRROR'): patch.setenv('CYTOSELF_NB_MIRROR', str(SHARED/'data/mirror'))
-    message = ''
-    try: run_notebooks('embedded', 'smoke', 0)
-    except (NotebookError, ValueError, OSError) as e: message = str(e)
-    yield out/'runs/embedded-smoke-0', message
-    patch.undo()
+    SMOKE['process'].wait()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('CYTOSELF_NB_OUT', str(SMOKE['out']))
+        if (SHARED/'data/mirror').is_dir() and not os.environ.get('CYTOSELF_NB_MIRROR'): patch.setenv('CYTOSELF_NB_MIRROR', str(SHARED/'data/mirror'))
+        yield SMOKE['out']/'runs/embedded-smoke-0', (SMOKE['out']/'said.txt').read_text().strip()
 
 
 @pytest.fixture(scope='session')

@@ -17,9 +17,10 @@ from torch.nn import functional as F
 def nearest_code(
     z:Tensor,         # Vectors, (n, dim)
     codebook:Tensor,  # Codes, (n_codes, dim)
-    block:int=1<<18,  # Distances held in memory at a time; 2**18 are 1 MiB and stay in a core's cache
+    block:int=None,   # Distances held at a time; None: 2**18 (1 MiB, a core's cache) on a CPU, else 2**28
 )->Tensor: # Index of the closest code of each vector, (n,), int64
     "The code at the smallest squared Euclidean distance, in blocks of vectors"
+    block = block or 1 << (18 if z.device.type == 'cpu' else 28)
     rows, length = max(1, block // len(codebook)), codebook.square().sum(1)
     return torch.cat([torch.addmm(length, part, codebook.T, alpha=-2).min(1).indices for part in z.split(rows)])
 

@@ -1,0 +1,1 @@
+"How fast is the network? `python -m bench` measures it."

@@ -1,0 +1,51 @@
+"One network of one checkout, measured when asked: called by `bench/cpu.py`."
+import ctypes
+import json
+import sys
+import time
+from pathlib import Path
+
+
+def peak_GiB():
+    "Highest memory of this process so far"
+    status = Path('/proc/self/status')
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith('VmHWM'): return int(line.split()[1]) / 2**20
+    import resource
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == 'darwin' else 2**20)
+
+
+def keep_freed_memory():
+    "What the project sets before it trains: freed memory stays for the next step"
+    try: libc = ctypes.CDLL('libc.so.6')
+    except OSError: return
+    libc.mallopt(-1, 2**31 - 1), libc.mallopt(-4, 0)
+
+
+def main():
+    "Build, take a step, then one repetition for each line that comes in"
+    folder, work, configuration, seconds, precision = sys.argv[1:]
+    sys.path[:0] = [folder, str(Path(__file__).resolve().parents[1])]
+    keep_freed_memory()
+    import torch
+
+    from bench.network import CONFIGURATIONS, adam_of, crops, embedding_step, network, training_step
+    model, batch = network(configuration), CONFIGURATIONS[configuration][1]
+    x, y = crops(model, batch)
+    dtype = None if precision == 'float32' else getattr(torch, precision)
+    adam = adam_of(model)
+    def step(): return training_step(model, adam, x, y, dtype) if work == 'training' else embedding_step(model, x)
+    model.train(work == 'training')
+    step(), step()
+    print(json.dumps(dict(precision=precision)), flush=True)
+    for _ in sys.stdin:
+        start, steps = time.perf_counter(), 0
+        while time.perf_counter() - start < float(seconds):
+            step()
+            steps += 1
+        rate = batch * steps / (time.perf_counter() - start)
+        print(json.dumps(dict(crops_per_s=rate, peak_GiB=peak_GiB())), flush=True)
+
+
+if __name__ == '__main__': main()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .core import NotForTheseData, PALETTE, fetch
-from .data import names_in
+from .split import names_in
 from .runs import seed_table, split_codes, trained_model
 from .spectra import READINGS, pearson, protein_spectra, single_localization
 

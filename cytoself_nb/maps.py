@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from .core import NotForTheseData
-from .data import n_proteins, names_in
+from .data import n_proteins
+from .split import names_in
 from .draw import colour_by
 from .stats import neighbours, purity, shuffled_purity
 

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from .core import fetch
-from .data import array_source, check_crops, resize_crops, tidy_labels
+from .data import array_source, check_crops, resize_crops
+from .split import tidy_labels
 from .preprocessing import bright_nuclei, distance_from_nucleus, unit_range
 from .segmentation import segment_nuclei
 from .stacks import Source

@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from . import yeast
+from . import yeast, yeast_cells
 from .cellprofiler import store_measurements
 from .core import (NotForTheseData, Run, cached, data_label, has_stacks, n_epochs, open_run, sha256_of)
-from .data import (CropStore, class_names, crop_loader, default_channels, open_store, select_channels, split_by_crop,
-    split_rows, write_store)
+from cytoself_nb.data import (CropStore, class_names, crop_loader, default_channels, open_store, select_channels, split_rows,
+    write_store)
+from .split import split_by_crop
 from .inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features, train_inpainting)
 from cytoself_nb.maps import (add_map, map_frame, path_sets, path_table, path_unit, purity_table, read_embedding, umap_xy,
     write_embedding)
@@ -81,7 +82,7 @@ def annotation(
     "All standards in one table, as `read_annotation` gives them"
     build = lambda tmp: yeast.read_annotation().to_csv(tmp, index=False)
     settings = dict(sources=list(yeast.SOURCES), edition=1)
-    return cached(run.path/'annotation.csv', settings, build, pd.read_csv, '07_yeast')
+    return cached(run.path/'annotation.csv', settings, build, pd.read_csv, '17_yeast')
 
 def yeast_label(
     run:Run, # A run
@@ -109,7 +110,7 @@ def read_virtual_yeast(
 )->tuple: # Iterator over photons (n, 2, side, side), labels, channels
     "Simulated yeast cells for the crop store, which scales and splits them"
     cells, proteome = YEAST_SIZES[run.profile.name][1], yeast_proteome(run)
-    crops = yeast.draw_proteome(proteome, cells, run.seed)
+    crops = yeast_cells.draw_proteome(proteome, cells, run.seed)
     return crops, yeast.proteome_labels(proteome, cells), ['protein', 'cytosol']
 
 # %% ../nbs/40_runs.ipynb #97a29b4b

@@ -794,7 +794,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'cytoself_nb.readers._opencell_labels': ('readers.html#_opencell_labels', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers._published': ('readers.html#_published', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers.composite_cells': ('readers.html#composite_cells', 'cytoself_nb/readers.py'),
-                                     'cytoself_nb.readers.nucleus_centre': ('readers.html#nucleus_centre', 'cytoself_nb/readers.py'),
+                                     'cytoself_nb.readers.nucleus_center': ('readers.html#nucleus_center', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers.prepare': ('readers.html#prepare', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers.read_crops': ('readers.html#read_crops', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers.read_folder': ('readers.html#read_folder', 'cytoself_nb/readers.py'),

@@ -19,8 +19,8 @@ from skimage.filters import threshold_otsu
 from . import __version__
 from .core import _replace_text
 from .segmentation import distance_to, estimate_diameter, segment_nuclei
-from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, read_labels, read_projection,
-                                reduce_image, stack_channels, stack_options, stacks_table)
+from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, read_labels,
+                                read_projection, reduce_image, stack_channels, stack_options, stacks_table)
 
 # %% ../nbs/06_preprocessing.ipynb #5fd663ab
 def reduce_labels(
@@ -280,7 +280,8 @@ def _run_jobs(jobs, workers, address):
     with _client(min(workers, len(jobs)), address) as client:
         futures = client.map(_prepare_one, jobs, pure=False)
         of = dict(zip([f.key for f in futures], jobs))
-        waiting = as_completed(futures); del futures
+        waiting = as_completed(futures)
+        del futures
         for future in waiting:
             error = future.exception()
             if isinstance(error, OSError): raise error   # a full disk, no permission

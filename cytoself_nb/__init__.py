@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 _MODULES = dict(
     core='open_run fetch', pipeline='run_notebooks', segmentation='segment_nuclei',
     preprocessing='prepare_stack prepare_stacks', readers='prepare read_folder read_opencell',
-    data='write_store open_store crop_loader split_by_field',
+    split='split_by_field', data='write_store open_store crop_loader',
     runs='crop_store predict_localization protein_profile train_model trained_model crop_embedding',
     quantizer='VectorQuantizer', model='CytoselfFull',
     weights='save_weights load_weights load_published_weights', losses='cytoself_loss',

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from .core import NotForTheseData, PALETTE, fetch
-from .data import names_in
 from .runs import seed_table, split_codes, trained_model
 from .spectra import pearson, protein_spectra, single_localization
+from .split import names_in
 from .stats import auc_of_ranks, permutation_p, shuffles, u_test
 
 # %% ../nbs/53_fig3_complexes.ipynb #f0abfd28

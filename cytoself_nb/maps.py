@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from .core import NotForTheseData
-from .data import crop_loader, n_proteins, names_in
+from .data import crop_loader, n_proteins
 from .draw import color_by
 from .probes import untrained
+from .split import names_in
 from .stats import neighbors, purity, rank_correlation, shuffled_purity
 from .training import embed_batches
 

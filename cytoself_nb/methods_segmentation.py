@@ -15,12 +15,15 @@ def overlaps(
     found:np.ndarray, # Labels (H, W)
 )->np.ndarray: # IoU (true nuclei, found nuclei)
     "Intersection over union of each true with each found nucleus, from one contingency table"
-    if np.shape(truth) != np.shape(found): raise ValueError(f"truth has shape {np.shape(truth)} and found {np.shape(found)}; expected one shape")
-    (_, t), (_, f) = (np.unique(np.append(0, np.ravel(a)), return_inverse=True) for a in (truth, found))
-    t, f = t[1:], f[1:]
-    table = np.bincount(t*(f.max() + 1) + f, minlength=(t.max() + 1)*(f.max() + 1)).reshape(t.max() + 1, -1)
+    if np.shape(truth) != np.shape(found):
+        raise ValueError(f"truth has shape {np.shape(truth)} and found {np.shape(found)}; expected one shape")
+    number = lambda a: np.unique(np.append(0, np.ravel(a)), return_inverse=True)[1][1:]
+    t, f = number(truth), number(found)
+    shape = t.max() + 1, f.max() + 1
+    table = np.bincount(t*shape[1] + f, minlength=shape[0]*shape[1]).reshape(shape)
     return (table/(table.sum(1, keepdims=True) + table.sum(0) - table).clip(1))[1:, 1:]
 
+# %% ../nbs/61_methods_segmentation.ipynb #61a00001
 def match_counts(
     truth:np.ndarray, # Labels (H, W)
     found:np.ndarray, # Labels (H, W)
@@ -31,6 +34,7 @@ def match_counts(
     right = int((table > iou).sum())
     return right, table.shape[1] - right, table.shape[0] - right
 
+# %% ../nbs/61_methods_segmentation.ipynb #61a00002
 def scores(
     counts, # One (tp, fp, fn) a picture
 )->dict: # `F1` and `AP_pooled` over all nuclei, `AP` = mean over pictures of tp/(tp+fp+fn)

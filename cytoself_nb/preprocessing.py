@@ -280,7 +280,8 @@ def _run_jobs(jobs, workers, address):
     with _client(min(workers, len(jobs)), address) as client:
         futures = client.map(_prepare_one, jobs, pure=False)
         of = dict(zip([f.key for f in futures], jobs))
-        waiting = as_completed(futures); del futures
+        waiting = as_completed(futures)
+        del futures
         for future in waiting:
             error = future.exception()
             if isinstance(error, OSError): raise error   # a full disk, no permission

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['YEAST5', 'HPA5', 'OPENCELL_COLUMNS', 'PUBLISHED', 'read_image', 'prepare', 'read_folder', 'read_yeast5',
-           'nucleus_centre', 'composite_cells', 'same_cell', 'read_hpa5', 'with_distance', 'read_hpa3', 'read_opencell',
+           'nucleus_center', 'composite_cells', 'same_cell', 'read_hpa5', 'with_distance', 'read_hpa3', 'read_opencell',
            'read_opencell_proteins', 'read_crops']
 
 # %% ../nbs/09_readers.ipynb #0599a858
@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 
 from .core import fetch
-from .data import array_source, check_crops, resize_crops, tidy_labels
+from .data import array_source, check_crops, resize_crops
 from .preprocessing import bright_nuclei, distance_from_nucleus, unit_range
 from .segmentation import segment_nuclei
+from .split import tidy_labels
 from .stacks import Source
 
 # %% ../nbs/09_readers.ipynb #4fa74cf8
@@ -78,6 +79,7 @@ def _channels_first(x, name):
                          "or (H, W, C) with 8 channels at most; cut single cells first")
     return x
 
+# %% ../nbs/09_readers.ipynb #098c4050
 def _folder_labels(folder):
     "The table `labels.csv` of a folder in the columns of the store"
     path = folder/'labels.csv'
@@ -112,6 +114,7 @@ def _folder_channels(folder, n, first):
                          "write protein in the line of the tagged protein's channel")
     return named
 
+# %% ../nbs/09_readers.ipynb #09d67500
 def read_folder(
     folder,   # Folder with crops and `labels.csv`
     size:int, # Side wanted, pixels
@@ -149,10 +152,10 @@ def read_yeast5(
     return prepare(x, [f.name for f in files], ['protein', 'cytosol'], size), labels, ['protein', 'cytosol']
 
 # %% ../nbs/09_readers.ipynb #623a59f0
-def nucleus_centre(
+def nucleus_center(
     blue:np.ndarray, # DNA image (H, W), 0 to 255
-)->tuple: # Row and column of its centre, or None without a nucleus
-    "Centre of the largest bright object"
+)->tuple: # Row and column of its center, or None without a nucleus
+    "Center of the largest bright object"
     from scipy import ndimage as ndi
     from skimage.filters import threshold_otsu
     small = ndi.gaussian_filter(blue[::2, ::2].astype(np.float32), 1)
@@ -170,22 +173,22 @@ def composite_cells(
     side:int=320,     # Side of the square cut around a nucleus, pixels
     tile:int=512,     # Side of a tile
 )->tuple: # Crops (n, 2, side, side), and the number of the tile of each
-    "Cut the cells out of one composite, each centred on its nucleus; tiles without nucleus are left out"
+    "Cut the cells out of one composite, each centered on its nucleus; tiles without nucleus are left out"
     both, half, crops, tiles = np.stack([green, blue]), side//2, [], []
     for k in range(9):
         y, x = np.array(divmod(k, 3)) * tile
         part = both[:, y:y+tile, x:x+tile]
-        centre = nucleus_centre(part[1])
-        if centre is None: continue
+        center = nucleus_center(part[1])
+        if center is None: continue
         padded = np.pad(part, ((0, 0), (half, half), (half, half)))
-        crops.append(padded[:, centre[0]:centre[0]+side, centre[1]:centre[1]+side])
+        crops.append(padded[:, center[0]:center[0]+side, center[1]:center[1]+side])
         tiles.append(k)
     if not crops: return np.empty((0, 2, side, side), np.float32), tiles
     return np.stack(crops).astype(np.float32), tiles
 
 # %% ../nbs/09_readers.ipynb #f3584fa8
 def same_cell(
-    x:np.ndarray,          # Crops (n, 2, size, size), centred on the nucleus
+    x:np.ndarray,          # Crops (n, 2, size, size), centered on the nucleus
     threshold:float=0.96,  # Correlation above which two crops show one cell
 )->np.ndarray: # For each crop the index of the first crop that shows the same cell
     "Find cells that occur again, turned by a multiple of 60 degrees"
@@ -257,6 +260,7 @@ def read_hpa3(
 # %% ../nbs/09_readers.ipynb #db1525c0
 OPENCELL_COLUMNS = ['ensg', 'name', 'loc_grade1', 'loc_grade2', 'loc_grade3', 'protein_id', 'FOV_id']
 
+# %% ../nbs/09_readers.ipynb #09db1520
 def _opencell_labels(table, path):
     "The label table of the store from one of the published arrays"
     missing = [c for c in OPENCELL_COLUMNS if c not in table]
@@ -268,6 +272,7 @@ def _opencell_labels(table, path):
     names = dict(protein=table['name'], gene=table['name'], fov=fov, localization=table.loc_grade3)
     return pd.DataFrame(names | kept)
 
+# %% ../nbs/09_readers.ipynb #09db1521
 def _published(source):
     "The published crops in our ranges: the third channel, the distance, is in hundredths"
     def read(rows):
@@ -315,6 +320,7 @@ def _check_protein(name, arrays):
         raise ValueError(f"{name}_label.npy has the shape {arrays[3].shape}; "
                          "expected (N, 3): Ensembl identifier, name, localization")
 
+# %% ../nbs/09_readers.ipynb #0925ec90
 def read_opencell_proteins(
     folder,      # Folder with `<name>_pro.npy` and its companions
     names=None,  # Proteins to read; default all in the folder

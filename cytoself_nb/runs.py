@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import yeast
 import dataclasses, hashlib, json, shutil, sys, warnings
+from . import yeast, yeast_cells
 from .cellprofiler import store_measurements
 from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs, open_run, sha256_of)
-from .data import (CropStore, class_names, crop_loader, default_channels, open_store, select_channels, split_by_crop,
-    split_rows, write_store)
+from cytoself_nb.data import (CropStore, class_names, crop_loader, default_channels, open_store, select_channels, split_rows,
+    write_store)
 from .inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features, train_inpainting)
 from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding, umap_xy, write_embedding)
 from .microscope import CROP_UM, virtual_proteome, write_screen
@@ -30,6 +30,7 @@ from .preprocessing import read_stacks
 from .probes import probe_network
 from .readers import prepare, read_crops
 from .spectra import _named, protein_spectra, single_localization
+from .split import split_by_crop
 from .training import embed_batches, resumable, train_network
 from .weights import load_weights, save_weights
 
@@ -70,7 +71,7 @@ def annotation(run:Run)->pd.DataFrame: # standard, set, protein (systematic name
     "All standards in one table, as `read_annotation` gives them"
     build = lambda tmp: yeast.read_annotation().to_csv(tmp, index=False)
     settings = dict(sources=list(yeast.SOURCES), edition=1)
-    return cached(run.path/'annotation.csv', settings, build, pd.read_csv, '07_yeast')
+    return cached(run.path/'annotation.csv', settings, build, pd.read_csv, '17_yeast')
 
 def yeast_label(run:Run)->str: # `virtual yeast cells, real annotation`
     "What a figure shows: the cells, and where they are simulated whether their annotation is real"
@@ -87,7 +88,7 @@ def _read_run(run):
     if run.data != 'virtual_yeast':
         return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size)
     cells, proteome, channels = YEAST_SIZES[run.profile.name][1], yeast_proteome(run), ['protein', 'cytosol']
-    photons = yeast.draw_proteome(proteome, cells, run.seed)
+    photons = yeast_cells.draw_proteome(proteome, cells, run.seed)
     scaled = (prepare(b, range(len(b)), channels, b.shape[-1]) for b in photons)
     return scaled, split_by_crop(yeast.proteome_labels(proteome, cells), run.seed), channels
 

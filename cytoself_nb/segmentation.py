@@ -169,7 +169,7 @@ def nucleus_mask(
     d:float,      # Nucleus diameter, pixels
     without=(),   # Names of `STEPS` to leave out
 )->np.ndarray: # (H, W) bool
-    "The five steps of the paper, then without specks"
+    "The five steps of the paper, then without specks; `without` is there for the ablation"
     mask = background = background_mask(x, d)
     if 'log' not in without:
         log = log_response(x, d)

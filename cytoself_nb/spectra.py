@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .data import names_in
+from .split import names_in
 
 # %% ../nbs/21_spectra.ipynb #d152d46a
 def _named(labels):

@@ -9,9 +9,10 @@ import torch
 import zarr
 
 from cytoself_nb.core import cached
-from cytoself_nb.data import (SPLITS, array_source, check_crops, class_names, crop_loader, cut_fields, data_variance,
-    default_channels, n_proteins, names_in, open_store, pose, select_channels, split_by_crop,
-    split_by_field, split_labels, split_rows, store_order, tidy_labels, write_store)
+from cytoself_nb.split import SPLITS, cut_fields, names_in, split_by_crop, split_by_field, tidy_labels
+from cytoself_nb.data import (array_source, check_crops, class_names, crop_loader, data_variance, default_channels, n_proteins,
+    open_store, pose, select_channels, split_labels, split_rows, write_store)
+from cytoself_nb.split import store_order
 from cytoself_nb.stacks import Source
 
 CHANNELS = ['protein', 'nucleus']

@@ -7,7 +7,8 @@ import pytest
 import tifffile
 
 from cytoself_nb.core import open_run
-from cytoself_nb.data import SPLITS, class_names, default_channels, split_by_field, write_store
+from cytoself_nb.split import SPLITS, split_by_field
+from cytoself_nb.data import class_names, default_channels, write_store
 from cytoself_nb.preprocessing import unit_range
 from cytoself_nb.readers import (composite_cells, nucleus_centre, prepare, read_folder, read_hpa3, read_hpa5, read_image,
                                  read_opencell, read_opencell_proteins, read_yeast5, same_cell, with_distance)

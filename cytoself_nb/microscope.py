@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import tifffile
 from joblib import Parallel, delayed
+from numba import njit
 from scipy import fft, ndimage as ndi
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
@@ -103,38 +104,59 @@ def draw_protein(
     part = lambda name, amount: _per_cell(draw_localization(name, c, s, rng), c, (1 - p.haze)*amount*express)
     v = part(p.truth_main, share)
     if second: v += part(p.truth_second, 1 - share)
-    v += _per_cell(c.body*(1 - .5*c.nucleus), c, p.haze*express)
+    haze = c.nucleus*-.5
+    haze += 1
+    haze *= c.body
+    v += _per_cell(haze, c, p.haze*express)
     return v
 
 # %% ../nbs/03_microscope.ipynb #c24adbfd
+@njit(cache=True)
+def _smear(v, wy, wx):
+    "Weighted sums over shifted rows, then shifted columns, of each plane, in place; the border is repeated"
+    (n, h, w), r, s = v.shape, len(wy)//2, len(wx)//2
+    old, row, line, total = np.empty((h, w), v.dtype), np.empty(w, v.dtype), np.empty(w + 2*s), np.empty(w)
+    for k in range(n):
+        old[:] = v[k]
+        for i in range(h):
+            row[:], total[:] = 0, 0
+            for t in range(len(wy)):
+                a = old[min(max(i + t - r, 0), h - 1)]
+                for j in range(w): row[j] += wy[t]*a[j]
+            line[:s], line[s:w+s], line[w+s:] = row[0], row, row[-1]
+            for t in range(len(wx)):
+                for j in range(w): total[j] += wx[t]*line[j+t]
+            for j in range(w): v[k, i, j] = total[j]
+
+# %% ../nbs/03_microscope.ipynb #c24adbfe
 def _kernel(n, sigma, shift):
     "Matrix (n, n) of a Gaussian blur of `sigma` voxels that also moves by `shift` voxels"
     far = np.arange(n)[:, None] - np.arange(n) - shift
     w = np.exp(-.5*(far/max(sigma, .25))**2)
     return (w/w.sum(1, keepdims=True)).astype(np.float32)
 
-def _slide(plane, w):
-    "Weighted sum of shifted rows of `plane`, (H, W)"
-    r, n = len(w)//2, len(plane)
-    padded, out = np.concatenate([plane[:1]]*r + [plane] + [plane[-1:]]*r), np.zeros_like(plane)
-    for k, v in enumerate(w):
-        if v: out += v*padded[k:k+n]
-    return out
-
-# %% ../nbs/03_microscope.ipynb #c24adbfe
 def _blur(v, sigma, shift):
     "Gaussian of `sigma` voxels along each axis, moved by `shift` voxels"
     v = np.tensordot(_kernel(len(v), sigma[0], shift[0]), v, 1)
     taps = [_kernel(2*int(3*s + abs(d) + 2) + 1, s, d) for s, d in zip(sigma[1:], shift[1:])]
     wy, wx = (t[len(t)//2] for t in taps)
-    for k, plane in enumerate(v): v[k] = ndi.correlate1d(_slide(plane, wy), wx, 1, mode='nearest')
+    _smear(v, wy, wx.astype(float))
     return v
 
 # %% ../nbs/03_microscope.ipynb #e8999fab
 def _out_of_focus(v):
     "What the other pinholes let through: the mean of all planes, blurred over 2.5 µm, as (H, W)"
-    far = ndi.gaussian_filter(v.mean(0)[::4, ::4], 3., truncate=3)
+    far = ndi.gaussian_filter(v[:, ::4, ::4].mean(0), 3., truncate=3)
     return np.repeat(np.repeat(far, 4, 0), 4, 1)[:v.shape[1], :v.shape[2]]
+
+@njit(cache=True)
+def _count(out, v, light, far, noise, photons, read, dark):
+    "Counts of one plane: light, its noise and that of the camera"
+    for i in range(v.shape[0]):
+        for j in range(v.shape[1]):
+            mean = max(v[i, j]*light[i, j] + far[i, j], np.float32(0))   # a texture can dip below nothing
+            count = mean + np.sqrt(mean*photons + read)*noise[i, j] + dark
+            out[i, j] = np.uint16(min(max(count, np.float32(0)), np.float32(65535)))
 
 # %% ../nbs/03_microscope.ipynb #e8999fac
 def _camera(v, rng, scope, photons, light, optics):
@@ -144,11 +166,10 @@ def _camera(v, rng, scope, photons, light, optics):
     bright = np.partition(v.max(0).ravel(), rank)[rank]
     light = light*np.float32(photons/max(bright, 1e-12))
     far = _out_of_focus(v)*light*np.float32(scope.haze*8) + 3    # and 3 photons of background
-    out, dark = np.empty(v.shape, np.uint16), np.float32(scope.offset + .5)
-    for k, plane in enumerate(v):                            # plane by plane: stays in the cache
-        mean = np.maximum(plane*light + far, 0)              # a texture can dip below nothing
-        noise = np.sqrt(mean*scope.photon_noise + np.float32(scope.read_noise**2))
-        out[k] = np.clip(mean + noise*rng.standard_normal(mean.shape, dtype=np.float32) + dark, 0, 65535)
+    out, noise = np.empty(v.shape, np.uint16), np.empty(v.shape[1:], np.float32)
+    camera = [np.float32(a) for a in (scope.photon_noise, scope.read_noise**2, scope.offset + .5)]
+    for plane, counts in zip(v, out):
+        _count(counts, plane, light, far, rng.standard_normal(out=noise, dtype=np.float32), *camera)
     return out
 
 # %% ../nbs/03_microscope.ipynb #d44a7503
@@ -190,9 +211,10 @@ def draw_stack(
         sigma = [.38*width/PLANE_UM, .12*width*c.px, .12*width*c.px]
         shift = scope.chromatic_um*np.array([4*o[5], o[6], o[7]])*[1/PLANE_UM, c.px, c.px]
         v, dna, bits = draw_protein(p, c, protein, scope), draw_dna(c, geometry), _debris(c, optics, scope)
+        where = np.flatnonzero(bits != 0)
         for a in (v, dna):
-            bright = np.quantile(a.max(0)[::4, ::4], .99)
-            a += bits*(bright*optics.uniform(.1, 1.2)/max(bits.max(), 1e-9))
+            bright = np.quantile(a[:, ::4, ::4].max(0), .99)
+            a.flat[where] += bits.flat[where]*(bright*optics.uniform(.1, 1.2)/max(bits.max(), 1e-9))
         both = (_camera(v, camera, scope, p.level*day[0], light, (sigma, shift)),
                 _camera(dna, camera, scope, 220*day[1], light, ([1.1*s for s in sigma], [0, 0, 0])))
         return np.stack(both), c

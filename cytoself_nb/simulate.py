@@ -8,25 +8,32 @@ __all__ = ['PIXEL_UM', 'PLANE_UM', 'PLANES', 'CELL_LINES', 'ANGLES', 'PATTERNS',
 
 # %% ../nbs/02_simulate.ipynb #eb5e96ec
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from scipy import fft, ndimage as ndi
 from scipy.spatial.distance import cdist
 
 # %% ../nbs/02_simulate.ipynb #3a220017
 PIXEL_UM, PLANE_UM, PLANES = .2, .5, 22   # Raw voxel, and planes of a stack
 
+@lru_cache(8)
+def _low_pass(shape, sigma):
+    "Gaussian of `sigma` voxels as factors of a spectrum; fields of one size share it"
+    f = np.ix_(*[fft.fftfreq(n) for n in shape[:-1]], fft.rfftfreq(shape[-1]))
+    return np.exp(-2*np.pi**2*sum((s*v)**2 for s, v in zip(sigma, f))).astype(np.float32)
+
 def _noise(rng, shape, sigma):
     "Gaussian noise of zero mean and unit variance, smooth over `sigma` voxels (one number an axis)"
-    f = np.ix_(*[fft.fftfreq(n) for n in shape[:-1]], fft.rfftfreq(shape[-1]))
-    power = sum((s*v)**2 for s, v in zip(np.broadcast_to(sigma, len(shape)), f))
-    low = np.exp(-2*np.pi**2*power).astype(np.float32)
+    low = _low_pass(tuple(shape), tuple(np.broadcast_to(sigma, len(shape))))
     spectrum = rng.standard_normal((*low.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
     spectrum *= low
     spectrum[(0,)*len(shape)] = 0
     out = fft.irfftn(spectrum, s=shape, overwrite_x=True)
-    return out*np.float32(1/(np.sqrt(np.vdot(out, out)/out.size) + 1e-9))
+    out *= np.float32(1/(np.sqrt(np.vdot(out, out)/out.size) + 1e-9))
+    return out
 
 # %% ../nbs/02_simulate.ipynb #5cb5f965
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ CELL_LINES = dict(a=CellLine(), b=CellLine(
     sprawl=.1, contact=4., nucleoli=(1, 3), body=(1.5, 2.4), colony=True))
 
 # %% ../nbs/02_simulate.ipynb #f8d32420
+ANGLES = 64   # Directions in which the outline of a nucleus is given
+
 def _positions(rng, side, line, crowd=True):
     "Cell centers (n, 2) of a field `side` µm wide, from 8 µm outside it on; its density varies if `crowd`"
     lo, hi = line.gap
@@ -65,9 +74,6 @@ def _positions(rng, side, line, crowd=True):
         keep.append(free.argmax())
         free &= far[keep[-1]]
     return darts[keep]
-
-# %% ../nbs/02_simulate.ipynb #a6fe168b
-ANGLES = 64   # Directions in which the outline of a nucleus is given
 
 def _outlines(rng, center, line, mitotic, grown):
     "Radius of each nucleus in 64 directions, µm; neighbors flatten each other"
@@ -111,13 +117,43 @@ class Cells(NamedTuple):
     body: np.ndarray    # (Z, H, W) share of the voxel in a cell, nucleus included
     shape = property(lambda self: self.body.shape)
 
+# %% ../nbs/02_simulate.ipynb #b78a1173
+@njit(cache=True, error_model='numpy')
+def _squared_distance(mask):
+    "Squared distance of True pixels to the nearest False one: by columns, then lowest parabolas in rows"
+    (h, w), far = mask.shape, sum(mask.shape)
+    g = np.where(mask, far, 0)
+    for i in range(1, h): g[i] = np.minimum(g[i], g[i-1] + 1)
+    for i in range(h - 2, -1, -1): g[i] = np.minimum(g[i], g[i+1] + 1)
+    g, out, best, start = g*g, np.empty(mask.shape), np.empty(w, np.int64), np.empty(w + 1, np.int64)
+    for i in range(h):
+        m, best[0], start[0] = 0, 0, 0   # parabola m, its foot at best[m], is the lowest from start[m] on
+        for j in range(1, w):
+            at = 0
+            while m >= 0:
+                q = best[m]
+                at = int(np.ceil((j*j - q*q + g[i, j] - g[i, q])/(2*(j - q))))
+                if at > start[m]: break
+                m, at = m - 1, 0
+            if at < w:
+                m += 1
+                best[m], start[m] = j, at
+        start[m+1] = w
+        for k in range(m + 1):
+            for j in range(start[k], start[k+1]): out[i, j] = (j - best[k])**2 + g[i, best[k]]
+    return out
+
 # %% ../nbs/02_simulate.ipynb #b78a1172
+def _distance(mask):
+    "Distance of each True pixel to the nearest False one, as by `ndi.distance_transform_edt`, but quicker"
+    return ndi.distance_transform_edt(mask) if mask.all() else np.sqrt(_squared_distance(mask))
+
 def _to_border(a):
     "Distance in pixels to the nearest place where `a` changes; 0.5 on both sides of it"
     border, down, right = np.zeros(a.shape, bool), a[:-1] != a[1:], a[:, :-1] != a[:, 1:]
     for side, step in ((np.s_[:-1], down), (np.s_[1:], down), (np.s_[:, :-1], right), (np.s_[:, 1:], right)):
         border[side] |= step
-    return ndi.distance_transform_edt(~border) + .5
+    return _distance(~border) + .5
 
 def _nearest(seeds, value):
     "Distance to the nearest True pixel of `seeds`, and `value` there"
@@ -126,12 +162,15 @@ def _nearest(seeds, value):
 
 def _nuclei(y, x, near, center, outline, px):
     "Which pixels lie in the nucleus of their nearest cell"
-    dy, dx = y/px - center[near, 0].astype(np.float32), x/px - center[near, 1].astype(np.float32)
+    dy, dx = (v/px - center[near, k].astype(np.float32) for k, v in enumerate((y, x)))
+    inside = dy**2 + dx**2 < outline.max(initial=0)**2   # at most: angles are dear
+    dy, dx, near = dy[inside], dx[inside], near[inside]
     turn = np.arctan2(dy, dx)*(ANGLES/(2*np.pi))
     low = np.floor(turn).astype(int)
     part = turn - low
     r = outline[near, low % ANGLES]*(1 - part) + outline[near, (low + 1) % ANGLES]*part
-    return dy**2 + dx**2 < r**2
+    inside[inside] = dy**2 + dx**2 < r**2
+    return inside
 
 # %% ../nbs/02_simulate.ipynb #fd8f36c5
 def _flat(rng, center, outline, px, shape, line, mitotic):
@@ -152,9 +191,8 @@ def _flat(rng, center, outline, px, shape, line, mitotic):
     k2, reach = own[shift], rng.uniform(*line.reach, len(center))*np.where(mitotic, .8, 1)*px/2
     arms = np.exp(line.sprawl*_noise(rng, shape, 4*px))   # and bays
     label = np.where(inside, k, np.where(far[shift] < reach[k2]*np.where(mitotic[k2], 1, arms), k2, -1)) + 1
-    edt = ndi.distance_transform_edt
-    rim = np.where(inside, edt(inside) - .5, .5 - edt(~inside))
-    return label.astype(np.int32), *(np.float32(v/px) for v in (rim, _to_border(label), edt(label > 0)))
+    rim = np.where(inside, _distance(inside) - .5, .5 - _distance(~inside))
+    return label.astype(np.int32), *(np.float32(v/px) for v in (rim, _to_border(label), _distance(label > 0)))
 
 # %% ../nbs/02_simulate.ipynb #d212c03c
 def _heights(rng, label, rim, free, outline, line, mitotic):
@@ -183,18 +221,36 @@ def _nucleoli(rng, center, outline, line, mitotic, mid):
     return np.column_stack([z, yx, size[clump]*rng.uniform(.55, .9, len(clump)), owner[clump]])
 
 # %% ../nbs/02_simulate.ipynb #1bc566d2
+@njit(cache=True)
 def _depth(balls, z, px, shape):
     "How deep each voxel lies in the nearest ball (Z, H, W), µm, -9 far from all"
-    out, scale, origin = np.full(shape, -9, np.float32), (1/PLANE_UM, px, px), (z[0]/PLANE_UM, 0, 0)
-    for *at, r in np.asarray(balls)[:, :4]:
-        lo = [int(max(0, np.floor((v - r - 1)*s - o))) for v, s, o in zip(at, scale, origin)]
-        hi = [int(max(0, np.ceil((v + r + 1)*s - o) + 1)) for v, s, o in zip(at, scale, origin)]
-        box = out[tuple(slice(a, b) for a, b in zip(lo, hi))]
-        if not box.size: continue
-        dz = (z[lo[0]:hi[0]] - at[0])**2
-        dy, dx = (((np.arange(lo[k], lo[k] + box.shape[k]) + .5)/px - at[k])**2 for k in (1, 2))
-        np.maximum(box, (r - np.sqrt(dz[:, None, None] + dy[:, None] + dx)).astype(np.float32), out=box)
+    out, first, last = np.full(shape, np.float32(-9)), np.zeros(3, np.int64), np.zeros(3, np.int64)
+    for b in range(len(balls)):
+        r = balls[b, 3]
+        for a, (scale, zero) in enumerate(((1/PLANE_UM, z[0]/PLANE_UM), (px, 0.), (px, 0.))):
+            first[a] = max(0, np.floor((balls[b, a] - r - 1)*scale - zero))
+            last[a] = min(shape[a], np.ceil((balls[b, a] + r + 1)*scale - zero) + 1)
+        for k in range(first[0], last[0]):
+            for i in range(first[1], last[1]):
+                away = (z[k] - balls[b, 0])**2 + ((i + .5)/px - balls[b, 1])**2
+                for j in range(first[2], last[2]):
+                    depth = r - np.sqrt(away + ((j + .5)/px - balls[b, 2])**2)
+                    out[k, i, j] = max(out[k, i, j], np.float32(depth))
     return out
+
+# %% ../nbs/02_simulate.ipynb #a66f1e74
+@njit(cache=True)
+def _fill(z, top, mid, half, inside, cell):
+    "Share of each voxel that lies in a nucleus, and in a cell; `inside` and `cell` are 1 there, float32"
+    nucleus, body = np.zeros((2, len(z), *cell.shape), np.float32)
+    two, middle, none, full = np.float32(2), np.float32(.5), np.float32(0), np.float32(1)
+    for k, h in enumerate(z):
+        for i in range(len(cell)):
+            for j in range(cell.shape[1]):
+                n, b = (half[i, j] - abs(h - mid[i, j]))*two + middle, (top[i, j] - h)*two + middle
+                nucleus[k, i, j] = min(max(n, none), full)*inside[i, j]
+                body[k, i, j] = min(max(b, none), full)*cell[i, j]*np.float32(h > -.25)
+    return nucleus, body
 
 # %% ../nbs/02_simulate.ipynb #a66f1e75
 def draw_cells(
@@ -218,10 +274,7 @@ def draw_cells(
     z = np.arange(PLANES, dtype=np.float32)*PLANE_UM - .9 - focus_um
     middle = mid[tuple(np.clip((center*px).astype(int), 0, size - 1).T)]
     balls = _nucleoli(rng, center, outline, line, mitotic, middle)
-    nucleus, body = np.zeros((2, *shape), np.float32)
-    for k, h in enumerate(z):   # plane by plane: no large temporary arrays
-        nucleus[k] = np.clip((half - np.abs(h - mid))*2 + .5, 0, 1)*(rim > 0)
-        body[k] = np.clip((top - h)*2 + .5, 0, 1)*(h > -.25)*(label > 0)
+    nucleus, body = _fill(z, top, mid, half, np.float32(rim > 0), np.float32(label > 0))
     way = rng.uniform(0, 2*np.pi, n)
     reach = outline[np.arange(n), (way*ANGLES/(2*np.pi)).astype(int) % ANGLES] + rng.uniform(-1.5, 1.2, n)
     pole = center + reach[:, None]*np.stack([np.sin(way), np.cos(way)], 1)
@@ -232,29 +285,54 @@ def draw_cells(
                  balls, _depth(balls, z, px, shape), nucleus, body)
 
 # %% ../nbs/02_simulate.ipynb #2b6ec817
-def _twice(a, shape):
-    "The last two axes doubled by interpolation, cut to `shape`: cheaper than a transform four times as large"
-    out = np.repeat(np.repeat(a, 2, -2), 2, -1)
-    out[..., ::2, 1:-1:2] = .5*(a[..., 1:] + a[..., :-1])
-    out[..., 1:-1:2, :] = .5*(out[..., 2::2, :] + out[..., :-2:2, :])
-    out[..., -1, :] = out[..., -2, :]
-    return out[..., :shape[-2], :shape[-1]]
+@njit(cache=True)
+def _twice(a, height, width):
+    "The last two axes doubled by interpolation and cut: cheaper than a transform four times as large"
+    n, h, w = a.shape
+    out, line, half = np.empty((n, height, width), a.dtype), np.empty((2, 2*w), a.dtype), np.float32(.5)
+    for k in range(n):
+        for i in range((height + 1)//2):
+            for s in range(2):
+                row = a[k, min(i + s, h - 1)]
+                line[s, ::2], line[s, -1] = row, row[-1]
+                for j in range(w - 1): line[s, 2*j+1] = half*(row[j] + row[j+1])
+            for j in range(width): out[k, 2*i, j] = line[0, j]
+            if 2*i + 1 == height: break
+            for j in range(width): out[k, 2*i+1, j] = half*(line[0, j] + line[1, j])
+    return out
 
+# %% ../nbs/02_simulate.ipynb #2b6ec81a
 def _grain(rng, c, xy, z=None):
     "Smooth noise in the volume, drawn at half the resolution; `xy`, `z` in µm"
     half = (PLANES, *[fft.next_fast_len((v + 1)//2, real=True) for v in c.shape[1:]])
-    return _twice(_noise(rng, half, (np.float32((z or xy)/PLANE_UM), xy*c.px/2, xy*c.px/2)), c.shape)
+    return _twice(_noise(rng, half, (np.float32((z or xy)/PLANE_UM), xy*c.px/2, xy*c.px/2)), *c.shape[1:])
 
-# %% ../nbs/02_simulate.ipynb #2b6ec818
+def _texture(rng, c, um, amount, least):
+    "Grain of `um` µm around 1"
+    v = _grain(rng, c, um)
+    v *= amount
+    v += 1
+    return np.maximum(v, least, out=v)
+
+# %% ../nbs/02_simulate.ipynb #2b6ec819
+@njit(cache=True)
+def _mottle(v, nucleus, nucleoli, skin, glow):
+    "Turn noise into DNA, in place"
+    f, one, none = np.float32, np.float32(1), np.float32(0)
+    for k in range(len(v)):
+        for i in range(len(skin)):
+            for j in range(skin.shape[1]):
+                g, hole = v[k, i, j], min(max(nucleoli[k, i, j]*f(2.5) + f(.6), none), one)
+                d = max(g*f(.24) + skin[i, j], f(.06)) + max(g - f(1.25), none)*f(.8)
+                v[k, i, j] = d*nucleus[k, i, j]*(one - f(.72)*hole)*glow[i, j]
+
 def draw_dna(c:Cells, rng)->np.ndarray: # (Z, H, W)
     "Density of DNA: mottled, denser at the envelope and around nucleoli, thin in them"
     v, skin = _grain(rng, c, .42), np.exp(-np.clip(c.rim, 0, None)/.5)*.5 + .42
-    glow = np.append(0, c.glow).astype(np.float32)[c.label]
-    for k, g in enumerate(v):
-        d = np.clip(g*.24 + skin, .06, None) + np.clip(g - 1.25, 0, None)*.8
-        v[k] = d*c.nucleus[k]*(1 - .72*np.clip(c.nucleoli[k]*2.5 + .6, 0, 1))*glow
+    _mottle(v, c.nucleus, c.nucleoli, skin, np.append(0, c.glow).astype(np.float32)[c.label])
     return v
 
+# %% ../nbs/02_simulate.ipynb #2b6ec818
 def composite(
     protein,      # (..., H, W), 0..1
     nucleus=None, # The same shape; none gives gray
@@ -307,19 +385,23 @@ def _outside(c, yx, u):
     "Height at share `u` of the cytoplasm below and above the nucleus"
     top, mid, half, rim, _ = _lookup(c, yx, c.top, c.mid, c.half, c.rim)
     low, thick = .25, np.where(rim > 0, 2*half + .3, 0)
-    under = np.where(rim > 0, np.maximum(mid - half - .15 - low, 0), 99)
     h = low + u*np.maximum(top - .3 - low - thick, .05)
-    return np.where(h - low > under, h + thick, h)
+    return np.where(h - low > np.maximum(mid - half - .15 - low, 0), h + thick, h)
 
 # %% ../nbs/02_simulate.ipynb #1387fc90
+@njit(cache=True)
+def _add_points(out, zyx, weight, z0, px):
+    "Add `weight` in the voxels in which points (n, 3) in µm lie"
+    n, h, w = out.shape
+    for p in range(len(zyx)):
+        k = np.floor(np.float32((zyx[p, 0] - z0)/PLANE_UM + .5))
+        i, j = np.floor(np.float32(zyx[p, 1]*px)), np.floor(np.float32(zyx[p, 2]*px))
+        if 0 <= k < n and 0 <= i < h and 0 <= j < w: out[int(k), int(i), int(j)] += weight[p % len(weight)]
+
 def _splat(c, zyx, weight=1.):
     "Sum of points (n, 3) at z, y, x in µm in the voxel grid"
     out = np.zeros(c.shape, np.float32)
-    k = np.column_stack([(zyx[:, 0] - c.z[0])/PLANE_UM + .5, zyx[:, 1:]*c.px]).astype(np.float32)
-    k = np.floor(k).astype(np.int32)
-    ok = ((k >= 0) & (k < c.shape)).all(1)
-    w = np.broadcast_to(np.asarray(weight, np.float32), len(k))[ok]
-    np.add.at(out.reshape(-1), np.ravel_multi_index(k[ok].T, c.shape), w)
+    _add_points(out, zyx, np.atleast_1d(np.asarray(weight, np.float32)), float(c.z[0]), c.px)
     return out
 
 def _balls(c, rng, zyx, radius, weight=1., hollow=0., points=24):
@@ -342,21 +424,30 @@ def _within(c, path):
     label, ok = _lookup(c, path, c.label)
     return np.logical_and.accumulate(ok & (label > 0) & (label == label[:, :1]), 1)
 
+@njit(cache=True)
+def _follow(at, way, turn, room, slope, px, step, slide):
+    "Walk from `at` (n, 2) along `way`, turned by `turn` (steps, n); it slides along walls"
+    f, (h, w), out = np.float32, room.shape, np.empty((len(at), len(turn), 2))
+    for p in range(len(at)):
+        y, x, a, b = at[p, 0], at[p, 1], way[p, 0], way[p, 1]
+        for k in range(len(turn)):
+            i, j = min(max(int(y*px), 0), h - 1), min(max(int(x*px), 0), w - 1)
+            u, v, wall = slope[i, j, 0], slope[i, j, 1], room[i, j]
+            against = min(a*u + b*v, 0.)*min(max(f(slide)*(f(1.2) - wall), f(0)), f(1))
+            push = f(wall < .5)
+            a, b = a - against*u + f(.04)*u*push + turn[k, p]*b, b - against*v + f(.04)*v*push - turn[k, p]*a
+            long = np.sqrt(a*a + b*b) + 1e-9
+            a, b = a/long, b/long
+            y, x = y + a*step, x + b*step
+            out[p, k, 0], out[p, k, 1] = y, x
+    return out
+
 def _steered(c, rng, start, heading, steps, step, bend, shy, slide):
     "The same, but turned along the outline of the cell by `slide`, and with `shy` along its nucleus"
-    at, way = start.copy(), np.stack([np.sin(heading), np.cos(heading)], -1)
     room = np.minimum(c.edge, -shy*np.minimum(c.rim, 9) + 9*(1 - shy)) if shy else c.edge
     slope = np.stack(np.gradient(ndi.gaussian_filter(room, .4*c.px)), -1)*c.px
-    out = np.empty((len(start), steps, 2))
-    for k in range(steps):
-        i, j = np.clip((at*c.px).astype(int), 0, np.array(c.shape[1:]) - 1).T
-        n, wall = slope[i, j], room[i, j]
-        against = np.minimum((way*n).sum(1), 0)*np.clip(slide*(1.2 - wall), 0, 1)   # slides, doesn't bounce
-        turn = rng.normal(0, bend, (len(at), 1))*way[:, ::-1]*[1, -1]
-        way = way - against[:, None]*n + .04*n*(wall < .5)[:, None] + turn
-        way /= np.linalg.norm(way, axis=1, keepdims=True) + 1e-9
-        out[:, k] = at = at + way*step
-    return out
+    way, turn = np.stack([np.sin(heading), np.cos(heading)], -1), rng.normal(0, bend, (steps, len(start)))
+    return _follow(start, way, turn, room, slope, c.px, step, float(slide))
 
 # %% ../nbs/02_simulate.ipynb #c6381e71
 def _in_nuclei(c, rng, weight, per_cell, reach):
@@ -366,10 +457,11 @@ def _in_nuclei(c, rng, weight, per_cell, reach):
     return np.column_stack([mid + rng.uniform(-reach, reach, len(yx))*half, yx])
 
 def _nucleoplasm(c, s, rng):
-    v = np.clip(1 + (.2 + .1*s.size)*_grain(rng, c, .45*2**(.7*s.texture)), .05, None)
+    v = _texture(rng, c, .45*2**(.7*s.texture), .2 + .1*s.size, .05)
     v *= np.exp(-.1*s.place*np.clip(c.rim, 0, 6))
     v *= c.nucleus
-    return v*(1 - (.75 + .2*s.density)*np.clip(c.nucleoli*2.5 + .6, 0, 1))
+    for plane, depth in zip(v, c.nucleoli): plane *= 1 - (.75 + .2*s.density)*np.clip(depth*2.5 + .6, 0, 1)
+    return v
 
 def _chromatin(c, s, rng):
     v = draw_dna(c, rng)**np.float32(1.5 + .4*s.texture)
@@ -377,12 +469,15 @@ def _chromatin(c, s, rng):
     at = _in_nuclei(c, rng, (c.rim > .5)*c.half, 26*2**s.density, .85)
     return v + _balls(c, rng, at, .3*2**(.5*s.size), rng.gamma(2, 2.5, len(at)))*c.nucleus*(c.nucleoli < 0)
 
-# %% ../nbs/02_simulate.ipynb #c6381e72
 def _nucleolus(c, s, rng):
-    v = np.clip((c.nucleoli + .05 + .15*s.size)*3, 0, 1)
-    core = np.clip(1 - (.5 + .35*s.place)*np.clip(c.nucleoli - .25, 0, .7), .1, None)
-    v *= core*(1 + .25*2**s.texture*_grain(rng, c, .3)).clip(.2)
-    return (v + .05*2**s.density)*c.nucleus
+    v = _texture(rng, c, .3, .25*2**s.texture, .2)
+    for plane, depth, nucleus in zip(v, c.nucleoli, c.nucleus):
+        core = np.clip(1 - (.5 + .35*s.place)*np.clip(depth - .25, 0, .7), .1, None)
+        plane *= core
+        plane *= np.clip((depth + .05 + .15*s.size)*3, 0, 1)
+        plane += .05*2**s.density
+        plane *= nucleus
+    return v
 
 def _nucleolus_fc(c, s, rng):
     n = len(c.balls)
@@ -392,19 +487,20 @@ def _nucleolus_fc(c, s, rng):
     return _balls(c, rng, at, .17*2**(.6*s.size), rng.gamma(2, 1., len(b))) + haze
 
 # %% ../nbs/02_simulate.ipynb #07c8b22b
-def _shell(c, h, width):
-    "The nuclear envelope at height `h` (H, W): side wall, and above and below the flat parts"
-    depth = c.half - np.abs(h - c.mid)
-    wall = np.clip(1 - np.abs(c.rim - .1)/width, 0, 1)*np.clip(depth*2 + 1, 0, 1)
-    return np.maximum(wall, .4*np.clip(1 - np.abs(depth)*1.6, 0, 1)*(c.rim > 0))
+def _shell(c, width):
+    "The nuclear envelope in each plane (H, W): side wall, and above and below the flat parts"
+    wall = np.clip(1 - np.abs(c.rim - .1)/width, 0, 1)
+    for h in c.z:
+        depth = c.half - np.abs(h - c.mid)
+        side = wall*np.clip(depth*2 + 1, 0, 1)
+        yield np.maximum(side, .4*np.clip(1 - np.abs(depth)*1.6, 0, 1)*(c.rim > 0))
 
 def _nuclear_membrane(c, s, rng):
     coarse, fine = (_noise(rng, c.shape[1:], um*c.px) for um in (.9, .2))
     folds = np.clip(1 + .3*coarse + (.3 + .3*s.texture)*fine, .1, None)*(c.label > 0)
     halo, v = np.exp(-np.maximum(-c.rim, 0)/2)*.12*2**s.place, np.empty(c.shape, np.float32)
-    for k, h in enumerate(c.z):
-        wall = _shell(c, h, .32*2**(.5*s.size))*folds
-        v[k] = wall + halo*(c.body[k] - c.nucleus[k]) + .05*2**s.density*c.nucleus[k]
+    for k, shell in enumerate(_shell(c, .32*2**(.5*s.size))):
+        v[k] = shell*folds + halo*(c.body[k] - c.nucleus[k]) + .05*2**s.density*c.nucleus[k]
     return v
 
 def _nuclear_punctae(c, s, rng):
@@ -420,13 +516,22 @@ def _in_cytoplasm(c, rng, weight, per_cell):
     yx = _place(c, rng, _pick(c, rng, weight, per_cell))
     return np.column_stack([_outside(c, yx, rng.random(len(yx))), yx])
 
+def _spread(c, v, share):
+    "Pattern `v` and a faint `share` all over the cytoplasm, in place"
+    for k, plane in enumerate(v): plane += share*(c.body[k] - c.nucleus[k])
+    return v
+
+# %% ../nbs/02_simulate.ipynb #c2d81ef0
 def _cytoplasm(c, s, rng):
-    v = np.clip(1 + (.16 + .08*s.density)*_grain(rng, c, .5*2**(.8*s.texture)), .05, None)
-    v *= _towards(c, .7*s.place)
-    v *= c.body - c.nucleus
-    at = _in_cytoplasm(c, rng, _cyto(c), 14*2**s.size)   # vacuoles stay dark
+    v = _texture(rng, c, .5*2**(.8*s.texture), .16 + .08*s.density, .05)
+    away, at = _towards(c, .7*s.place), _in_cytoplasm(c, rng, _cyto(c), 14*2**s.size)   # vacuoles stay dark
     holes = _depth(np.column_stack([at, rng.uniform(.4, 1.1, len(at))]), c.z, c.px, c.shape)
-    return v*(1 - np.clip(holes*2 + .5, 0, .9)) + .03*c.nucleus
+    for plane, body, nucleus, hole in zip(v, c.body, c.nucleus, holes):
+        plane *= away
+        plane *= body - nucleus
+        plane *= 1 - np.clip(hole*2 + .5, 0, .9)
+        plane += .03*nucleus
+    return v
 
 # %% ../nbs/02_simulate.ipynb #c2d81ee9
 def _er(c, s, rng):
@@ -438,9 +543,8 @@ def _er(c, s, rng):
         yx = _place(c, rng, at)
         u = share + rng.normal(0, .03, len(at)).clip(-.06, .06)
         points.append((np.column_stack([_outside(c, yx, u), yx]), bright[at]))
-    v = _splat(c, *(np.concatenate(p) for p in zip(*points)))
-    v += (.04 + .12*near)*away*(c.body - c.nucleus)
-    for k, h in enumerate(c.z): v[k] += _shell(c, h, .35)*(.28*2**(.8*s.density))*(c.label > 0)
+    v = _spread(c, _splat(c, *(np.concatenate(p) for p in zip(*points))), (.04 + .12*near)*away)
+    for plane, shell in zip(v, _shell(c, .35)): plane += shell*(.28*2**(.8*s.density))*(c.label > 0)
     return v
 
 # %% ../nbs/02_simulate.ipynb #11ab6fd7
@@ -454,7 +558,7 @@ def _mitochondria(c, s, rng):
     flat, u = path[keep], np.abs(u)[keep] % 1
     zyx = np.column_stack([_outside(c, flat, u), flat]).repeat(5, 0)
     v = _splat(c, zyx + rng.normal(0, .18*2**(.5*s.size), zyx.shape))
-    return v*(1 - .9*c.nucleus) + .05*(c.body - c.nucleus)
+    return _spread(c, v*(1 - .9*c.nucleus), .05)
 
 # %% ../nbs/02_simulate.ipynb #d6825175
 def _vesicles(c, rng, per_cell, place, radius, hollow, flock):
@@ -462,7 +566,7 @@ def _vesicles(c, rng, per_cell, place, radius, hollow, flock):
     at = _in_cytoplasm(c, rng, _cyto(c)*_towards(c, place)*crowd*(c.edge > .3), per_cell)
     r = radius*np.exp(rng.normal(0, .25, len(at)))
     bright = rng.gamma(2, .5, len(at))*(r/radius)**2
-    return _balls(c, rng, at, r, bright, hollow) + .0012*(c.body - c.nucleus)
+    return _spread(c, _balls(c, rng, at, r, bright, hollow), .0012)
 
 def _endosome(c, s, rng):
     number, radius = 110*2**(.9*s.density), .17*2**(.5*s.size)
@@ -482,7 +586,7 @@ def _membrane(c, s, rng):
     for k, h in enumerate(c.z):
         roof, floor = np.clip(1 - np.abs(h - c.top)*2, 0, 1), np.clip(1 - np.abs(h)*2, 0, 1)
         v[k] = wall*c.body[k] + skin*(roof*dots + .7*floor)
-    return v + .02*(c.body - c.nucleus)
+    return _spread(c, v, .02)
 
 # %% ../nbs/02_simulate.ipynb #40c52c39
 def _golgi(c, s, rng):
@@ -500,7 +604,7 @@ def _golgi(c, s, rng):
     bright = np.broadcast_to(rng.gamma(2, .5, (n*bits, 1)), keep.shape)[keep]
     zyx = np.column_stack([z[keep], path[keep]]).repeat(8, 0)
     v = _splat(c, zyx + rng.normal(0, .19*2**(.4*s.size), zyx.shape), bright.repeat(8))
-    return v + .004*(c.body - c.nucleus)
+    return _spread(c, v, .004)
 
 def _cytoskeleton(c, s, rng):
     n, fibers, steps = len(c.center), int(80*2**(.5*s.density)), 130
@@ -514,7 +618,7 @@ def _cytoskeleton(c, s, rng):
     u = rng.beta(1, 1.4, (len(start), 1)) + np.cumsum(rng.normal(0, .008, path.shape[:2]), 1)
     u, flat = u.clip(0, 1)[keep], path[keep]
     zyx = np.column_stack([_outside(c, flat, u), flat]).repeat(2, 0)
-    return _splat(c, zyx + rng.normal(0, .07*2**(.7*s.size), zyx.shape)) + .12*(c.body - c.nucleus)
+    return _spread(c, _splat(c, zyx + rng.normal(0, .07*2**(.7*s.size), zyx.shape)), .12)
 
 # %% ../nbs/02_simulate.ipynb #f96f556b
 def _focal_adhesions(c, s, rng):
@@ -539,7 +643,7 @@ def _aggregates(c, s, rng):
     lumps = _in_cytoplasm(c, rng, _cyto(c)*_towards(c, s.place - .6), 2.6*2**s.density).repeat(6, 0)
     lumps = lumps + rng.normal(0, .5*2**(.5*s.texture), lumps.shape)
     radius = rng.uniform(.4, .9, len(lumps))*2**(.4*s.size)
-    return _balls(c, rng, lumps, radius, 3., points=40) + .003*(c.body - c.nucleus)
+    return _spread(c, _balls(c, rng, lumps, radius, 3., points=40), .003)
 
 # %% ../nbs/02_simulate.ipynb #ced9a199
 PATTERNS = {   # how it is drawn, share on the nucleus

@@ -85,7 +85,7 @@ def test_the_optics_keep_light_and_move_it():
 
 def test_photons_and_read_noise():
     still = Microscope(haze=0.)
-    def counts(scope): return _camera(np.ones((22, 64, 64), np.float32), rng(0), scope, 200, np.float32(1), ((0, 0, 0), (0, 0, 0))).astype(float)
+    def counts(scope): return _camera(np.ones((22, 64, 64), np.float32), rng(0), scope, 200, np.ones((64, 64), np.float32), ((0, 0, 0), (0, 0, 0))).astype(float)
     noisy, quiet = counts(still), counts(replace(still, photon_noise=False, read_noise=0))
     assert abs(noisy.mean() - 303) < .5 and abs(noisy.var() - (203 + 1.6**2)) < 4 and quiet.min() == quiet.max()
 

@@ -26,7 +26,7 @@ def test_noise_is_as_smooth_as_asked():
     assert np.allclose(neighbor, [np.exp(-(k/8)**2) for k in (1, 4, 8)], atol=.12), 'a Gaussian of sigma 4, convolved with itself'
 
 def test_small_tools():
-    assert (_twice(np.array([[0., 2.], [4., 6.]]), (4, 3)) == [[0, 1, 2], [2, 3, 4], [4, 5, 6], [4, 5, 6]]).all()
+    assert (_twice(np.array([[[0., 2.], [4., 6.]]]), 4, 3)[0] == [[0, 1, 2], [2, 3, 4], [4, 5, 6], [4, 5, 6]]).all()
     assert (_to_border(np.array([[1, 1, 1, 2, 2]]*5))[2] == [2.5, 1.5, .5, .5, 1.5]).all()
     far, value = _nearest(np.array([[True, False, False, True]]), np.array([[0, 0, 1, 1]]))
     assert (far == [[0, 1, 1, 0]]).all() and (value == [[0, 0, 1, 1]]).all()

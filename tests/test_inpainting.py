@@ -3,11 +3,41 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 
 from cytoself_nb.core import NotForTheseData, set_seed
 from cytoself_nb.data import write_store
-from cytoself_nb.inpainting import (LAYERS, PairedCellInpainting, PairLoader, field_test, inpainting_features, inpainting_learner, load_inpainting, pair_targets, store_features, train_inpainting)
+from cytoself_nb.inpainting import (LAYERS, DoubleConv, FastConv, PairedCellInpainting, at_points, PairLoader, field_test, inpainting_features, inpainting_learner, load_inpainting, pair_targets, store_features, train_inpainting)
 from cytoself_nb.weights import save_weights
+
+
+@pytest.mark.parametrize('outputs, taps, points', [(2, 3, (0, 1, -1)), (4, 3, (0, .75, -.75, 1.5, -1.5)), (4, 2, (0, 1, -1, 2)), (2, 5, (0, 1, -1, 2, -2))])
+def test_filter_by_values_at_points(outputs, taps, points):
+    (A, G, B), rng = at_points(outputs, taps, points), np.random.default_rng(0)
+    x, w = rng.random(outputs + taps - 1), rng.random(taps)
+    np.testing.assert_allclose(A @ ((G @ w)*(B @ x)), np.correlate(x, w), rtol=1e-9)
+    assert len(G) == outputs + taps - 1
+
+
+@pytest.mark.parametrize('kind, channels, size', [(FastConv, (64, 96), (8, 12)), (FastConv, (64, 96), (6, 8)), (FastConv, (8, 96), (8, 8)), (FastConv, (288, 256), (4, 4)),
+                                                  (DoubleConv, (64, 96), (3, 5)), (DoubleConv, (96, 64), (1, 8)), (DoubleConv, (5, 7), (6, 8))])
+def test_fewer_products_give_the_same_image_and_gradients(kind, channels, size):
+    torch.manual_seed(0)
+    conv, x = kind(*channels, 3, padding=1), torch.randn(2, channels[0], *size, requires_grad=True)
+    before = (lambda x: F.interpolate(x, scale_factor=2)) if kind is DoubleConv else (lambda x: x)
+    exact = F.conv2d(before(x.double()), conv.weight.double(), conv.bias.double(), padding=1)
+    push = torch.randn(exact.shape)
+    wanted = torch.autograd.grad(exact, [x, *conv.parameters()], push.double())
+    for mode in (True, False):
+        out = conv.train(mode)(x)
+        for got, true in zip((out, *torch.autograd.grad(out, [x, *conv.parameters()], push)), (exact, *wanted)):
+            assert got.shape == true.shape and (got - true).abs().max() < 1e-5*max(1, true.abs().max())
+
+
+def test_in_evaluation_torch_convolves():
+    "So the same file gives the same numbers, bit by bit, whatever training does"
+    conv, x = FastConv(64, 64, 3, padding=1).eval(), torch.rand(1, 64, 8, 8)
+    assert torch.equal(conv(x), F.conv2d(x, conv.weight, conv.bias, padding=1))
 
 
 @pytest.mark.parametrize('channels, markers, count', [(2, 1, 7_323_521), (3, 2, 7_324_529)])

@@ -186,7 +186,8 @@ def score(
     names, same = shared_sets(standard)
     rng, n = np.random.default_rng(seed), len(names)
     if n < 6: return {m: (np.nan, np.full(times, np.nan)) for m in metrics}
-    r, w = similarity(x.loc[names], scale), np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1/n), times)])
+    r = similarity(x.loc[names], scale)
+    w = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1/n), times)])
     found = {m: of_pairs(r, same, w) for m, of_pairs in PAIRS.items() if m in metrics}
     if 'AMI' in metrics:
         y = one_label(standard, labels)

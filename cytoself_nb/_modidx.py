@@ -475,6 +475,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'cytoself_nb.function.one_label': ('function.html#one_label', 'cytoself_nb/function.py'),
                                       'cytoself_nb.function.restrict': ('function.html#restrict', 'cytoself_nb/function.py'),
                                       'cytoself_nb.function.score': ('function.html#score', 'cytoself_nb/function.py'),
+                                      'cytoself_nb.function.shared_sets': ('function.html#shared_sets', 'cytoself_nb/function.py'),
                                       'cytoself_nb.function.shuffled_scores': ('function.html#shuffled_scores', 'cytoself_nb/function.py'),
                                       'cytoself_nb.function.similarity': ('function.html#similarity', 'cytoself_nb/function.py')},
             'cytoself_nb.inpainting': { 'cytoself_nb.inpainting.ConvReluNorm': ( 'inpainting.html#convrelunorm',

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CHOICES', 'STANDARDS', 'PAIRS', 'METRICS', 'similarity', 'f_beta', 'best_threshold', 'f_half', 'cluster_tree',
-           'one_label', 'ami_of', 'restrict', 'mean_ap', 'cluster_ami', 'score', 'evaluate', 'shuffled_scores',
-           'merge_runs', 'difference']
+           'one_label', 'ami_of', 'restrict', 'mean_ap', 'cluster_ami', 'shared_sets', 'score', 'evaluate',
+           'shuffled_scores', 'merge_runs', 'difference']
 
 # %% ../nbs/71_function.ipynb #4ba40cf3
 import numpy as np
@@ -156,6 +156,16 @@ def cluster_ami(
     value, again = ami_of(cluster_tree(similarity(x, scale)), labels, labels.nunique(), halves)
     return np.append(value, value + again - again.mean())
 
+# %% ../nbs/71_function.ipynb #df0af5f9
+def shared_sets(
+    standard:pd.DataFrame, # Columns set, protein
+)->tuple: # Names of the proteins (n,), sorted; (n, n) do two share a set?
+    "The pairs that should be alike"
+    (row, names), (column, sets) = pd.factorize(standard.protein, sort=True), pd.factorize(standard.set)
+    member = np.zeros((len(names), len(sets)))
+    member[row, column] = 1
+    return names, (member @ member.T) > 0
+
 # %% ../nbs/71_function.ipynb #1574886f
 PAIRS = {'AP': pair_ap, 'F0.5': f_half, 'mAP': mean_ap}
 METRICS = ('AMI', *PAIRS)
@@ -173,10 +183,10 @@ def score(
     lost = sorted(set(standard.protein) - set(x.index))
     if lost: raise ValueError(f"{len(lost)} proteins of the standard have no vector, first {lost[0]}; "
                               "expected a row for each; restrict the standard to what the representation has")
-    rng, member = np.random.default_rng(seed), pd.crosstab(standard.protein, standard.set)
-    n = len(member)
+    names, same = shared_sets(standard)
+    rng, n = np.random.default_rng(seed), len(names)
     if n < 6: return {m: (np.nan, np.full(times, np.nan)) for m in metrics}
-    r, same = similarity(x.loc[member.index], scale), (member.to_numpy() @ member.to_numpy().T) > 0
+    r = similarity(x.loc[names], scale)
     w = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1/n), times)])
     found = {m: of_pairs(r, same, w) for m, of_pairs in PAIRS.items() if m in metrics}
     if 'AMI' in metrics:

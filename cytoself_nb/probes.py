@@ -98,9 +98,10 @@ def _votes(store, model, loaders, limit, seed):
     def vote(features): return neighbour_vote(*(features[s] for s in ('train', 'val', 'test')))
     def of(m): return vote({s: (embed(m.to(device), dl, limit)[0], labels[s]) for s, dl in loaders.items()})
     components = (vote(pixel_components(pixels, n)) for n in (10, 30, 100))
-    return [dict(what='vote, global representation', **of(model)),
-            dict(what='vote, untrained network', **of(untrained(model, store, model.extra['channels'], seed))),
-            dict(what='vote, raw-pixel components', **max(components, key=lambda r: r['valid_accuracy']))], labels
+    found = {'global representation': of(model),
+             'untrained network': of(untrained(model, store, model.extra['channels'], seed)),
+             'raw-pixel components': max(components, key=lambda r: r['valid_accuracy'])}
+    return [dict(what=f'vote, {k}', **v) for k, v in found.items()], labels
 
 # %% ../nbs/14_probes.ipynb #d2edc45e
 def probe_network(

@@ -132,26 +132,25 @@ def protein_ap(
     same:np.ndarray, # (n, n) do two proteins share a set?
 )->np.ndarray: # (n,) NaN for a protein without partner
     "Average precision of each protein's ranking of all others"
-    orders = np.argsort(-r, axis=1, kind='stable')
-    others = (order[order != a] for a, order in enumerate(orders))
-    return np.array([ranking_ap(r[a, order], same[a, order]) for a, order in enumerate(others)])
+    others = ~np.eye(len(r), dtype=bool)
+    return np.array([ranking_ap(row[o], hits[o]) for row, hits, o in zip(r, same, others)])
 
 # %% ../nbs/15_stats.ipynb #b34af1c8
-def _weighted_walk(i, j, hit, last, weights):
-    "Average precision of pairs in order of falling similarity; `last`: the last of equally similar ones"
-    out = np.full(len(weights), np.nan)
-    for t, w in enumerate(weights):
-        everyone = found = here = total = 0.
-        for k in range(len(i)):
-            both = w[i[k]]*w[j[k]]
-            everyone += both
-            if hit[k]: here += both
-            if last[k] and here > 0:
-                found += here
-                total += here*found/everyone
-                here = 0.
-        if found > 0: out[t] = total/found
-    return out
+def _weighted_walk(i, j, hit, last, w):
+    "Down the list of pairs with all weightings at once; `last`: the last of equally similar pairs"
+    everyone, found, here, total = np.zeros((4, w.shape[1]))
+    for k in range(len(i)):
+        a, b = w[i[k]], w[j[k]]
+        for t in range(len(everyone)): everyone[t] += a[t]*b[t]
+        if hit[k]:
+            for t in range(len(here)): here[t] += a[t]*b[t]
+        if last[k]:
+            for t in range(len(here)):
+                if here[t] > 0:
+                    found[t] += here[t]
+                    total[t] += here[t]*found[t]/everyone[t]
+                    here[t] = 0.
+    return total/found
 
 # %% ../nbs/15_stats.ipynb #38260629
 @functools.cache
@@ -170,7 +169,8 @@ def pair_ap(
     order = np.argsort(-r[i, j], kind='stable')
     i, j = i[order], j[order]
     last, hit = np.append(np.diff(r[i, j]) != 0, True), np.asarray(same[i, j], bool)
-    return _compiled(_weighted_walk)(i, j, hit, last, np.asarray(weights, np.float64))
+    columns = np.ascontiguousarray(np.asarray(weights, np.float64).T)
+    return _compiled(_weighted_walk)(i, j, hit, last, columns)
 
 # %% ../nbs/15_stats.ipynb #18dfd095
 def u_test(

@@ -12,7 +12,7 @@ from cytoself_nb.core import cached
 from cytoself_nb.data import (SPLITS, array_source, check_crops, class_names, crop_loader, cut_fields, data_variance,
     default_channels, n_proteins, names_in, open_store, pose, select_channels, split_by_crop,
     split_by_field, split_labels, split_rows, store_order, tidy_labels, write_store)
-from cytoself_nb.stacks import Source
+from cytoself_nb.preprocessing import Source
 
 CHANNELS = ['protein', 'nucleus']
 

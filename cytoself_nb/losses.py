@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'LossParts', 'Logged', 'PaperSchedule', 'KeepBest', 'FiniteGuard',
-           'best_dtype', 'precision', 'AutoPrecision', 'keep_freed_memory', 'peak_memory', 'Meter', 'Checkpoint']
+           'measure_precision', 'chosen_precision', 'best_dtype', 'precision', 'AutoPrecision', 'keep_freed_memory',
+           'peak_memory', 'Meter', 'Checkpoint']
 
 # %% ../nbs/12_losses.ipynb #7993c196
-import contextlib, ctypes, os, random, resource, sys, time, warnings
+import contextlib, ctypes, hashlib, json, os, platform, random, resource, sys, time, warnings
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -20,7 +21,7 @@ with warnings.catch_warnings():
     from fastai.basics import *
     from fastai.callback.fp16 import MixedPrecision, GradScaler
 
-from .core import _replace_text
+from .core import _cache_folder, _replace_text
 from .model import CytoselfOutput
 from .quantizer import perplexity_of
 
@@ -191,14 +192,55 @@ class FiniteGuard(Callback):
                          f"{self.iter}; look at these rows of the crop store: {rows}")
 
 # %% ../nbs/12_losses.ipynb #49f90bda
+def _step_seconds(dtype, x, layers):
+    "Seconds of a forward and backward pass through some layers"
+    start = time.perf_counter()
+    with torch.autocast('cpu', dtype=dtype, enabled=dtype is not None): out = layers(x)
+    out.float().square().mean().backward()
+    return time.perf_counter() - start
+
+def measure_precision(
+    gain:float=1.15, # What bfloat16 has to win before it is used
+    most:float=.5,   # Seconds after which no new pair is begun
+)->dict: # `dtype` and `why`
+    "Time convolutions like a decoder's on this CPU, float32 and bfloat16 in turn"
+    begin, pairs = time.perf_counter(), []
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        layers = torch.nn.Sequential(torch.nn.Conv2d(32, 32, 3, padding=1), torch.nn.Conv2d(32, 96, 1))
+        layers.to(memory_format=torch.channels_last)
+        x = torch.randn(2, 32, 32, 32).to(memory_format=torch.channels_last)
+        while len(pairs) < 2 or (len(pairs) < 20 and time.perf_counter() - begin < most):
+            pairs.append([_step_seconds(dtype, x, layers) for dtype in (None, torch.bfloat16)])
+    full, half = np.median(pairs[1:], 0)   # the first pair warms up
+    why = f'a step of convolutions takes {1000*full:.1f} ms in float32 and {1000*half:.1f} ms in bfloat16'
+    return dict(dtype='bfloat16' if full/half > gain else 'float32', why=why)
+
+# %% ../nbs/12_losses.ipynb #7d1f3ab8
+def chosen_precision(
+    device:str='cpu', # `cpu` or `cuda`
+)->dict: # `dtype` and `why`
+    "The precision of this machine; a CPU is measured once, and the answer kept in the cache folder"
+    if device == 'cuda':
+        good = torch.cuda.is_bf16_supported(including_emulation=False)
+        return dict(dtype='bfloat16' if good else 'float16', why=torch.cuda.get_device_name())
+    if device != 'cpu': return dict(dtype='float32', why=f'{device} is not measured')
+    about = (platform.processor() or platform.machine(), torch.backends.cpu.get_cpu_capability(),
+             torch.cpu.get_capabilities(), torch.get_num_threads(), torch.__version__)
+    key = hashlib.sha256(repr(about).encode()).hexdigest()[:10]
+    path = _cache_folder()/f'precision-{key}.json'
+    try: return json.loads(path.read_text())
+    except (OSError, ValueError): measured = measure_precision()
+    with contextlib.suppress(OSError):   # a folder one can't write to: measured again next time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace_text(path, json.dumps(measured))
+    return measured
+
 def best_dtype(
     device:str, # `cpu` or `cuda`
 ): # `torch.bfloat16`, `torch.float16`, or None for full precision
-    "The shortest float in which this device is fast"
-    if device == 'cuda':
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    tiles = getattr(torch.cpu, '_is_amx_tile_supported', lambda: False)
-    return torch.bfloat16 if device == 'cpu' and tiles() else None
+    "The shortest float in which this device is fast, see `chosen_precision`"
+    name = chosen_precision(device)['dtype']
+    return None if name == 'float32' else getattr(torch, name)
 
 def precision(
     device:str,   # `cpu` or `cuda`

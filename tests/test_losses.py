@@ -1,4 +1,5 @@
 "The loss and the callbacks: what is counted, what stops a training, and what a checkpoint holds"
+import json
 import pickle
 import random
 import sys
@@ -14,7 +15,7 @@ from fastai.test_utils import synth_learner
 from cytoself_nb.core import set_seed
 from cytoself_nb.data import crop_loader
 from cytoself_nb.losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, LossParts, Meter, PaperSchedule,
-                                _random_state, _set_random_state, best_dtype, cytoself_loss, keep_freed_memory)
+                                _random_state, _set_random_state, best_dtype, chosen_precision, cytoself_loss, keep_freed_memory)
 from cytoself_nb.model import CytoselfFull, CytoselfOutput
 
 SMALL = dict(n_classes=2, size=64, n_codes=8, hidden=8, decoder_width=4)
@@ -115,3 +116,19 @@ def test_a_complete_training_does_nothing_more(tiny_store, tmp_path):
     again = fit(tiny_store, Checkpoint(tmp_path/'c.pt'))
     assert again.loss_parts.rows == first.loss_parts.rows
     for a, b in zip(first.model.parameters(), again.model.parameters()): assert torch.equal(a, b)
+
+
+def test_precision_is_measured_once_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_CACHE', str(tmp_path))
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    first = chosen_precision('cpu')
+    assert torch.rand(1) == expected and 'ms in bfloat16' in first['why']   # training draws the same numbers
+    kept = next(tmp_path.glob('precision-*.json'))
+    other = {'float32': 'bfloat16', 'bfloat16': 'float32'}[first['dtype']]
+    kept.write_text(json.dumps(dict(dtype=other, why='by hand')))
+    assert chosen_precision('cpu')['dtype'] == other
+    assert best_dtype('cpu') == (torch.bfloat16 if other == 'bfloat16' else None)
+    kept.write_text('{"cut')
+    assert 'ms in bfloat16' in chosen_precision('cpu')['why']

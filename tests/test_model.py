@@ -14,7 +14,7 @@ from conftest import need
 from fastcore.test import test_close as close
 from torch.nn import functional as F
 
-from cytoself_nb.model import ConvUnit, CytoselfFull, MBConv, MergeUnit, Residual, SqueezeExcite, decoder_scales, fan_out_, glorot_, resize_matrix, same_pad
+from cytoself_nb.model import ConvUnit, CytoselfFull, MBConv, MergeUnit, Residual, SqueezeExcite, decoder_scales, fan_out_, glorot_, norm_swish, resize_matrix, same_pad
 from cytoself_nb.quantizer import Quantized, VectorQuantizer
 from cytoself_nb.weights import GROUPS, _targets, load_published_weights, load_weights, save_weights
 
@@ -270,3 +270,21 @@ def test_files_of_others_and_mixed_settings_are_refused(tmp_path):
 
 def test_a_batch_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match='this network expects'): CytoselfFull(**SMALL)(torch.rand(3, 1, 64, 64))
+
+
+@pytest.mark.parametrize('with_skip', (False, True))
+def test_norm_and_swish_in_one_step_are_the_same_function(with_skip):
+    "Output, all gradients and running statistics, in double precision, and the slope against differences"
+    torch.manual_seed(0)
+    maps = [torch.randn(2, 3, 5, 4, dtype=torch.double) for _ in range(1 + with_skip)]
+    results = []
+    for f in (norm_swish, lambda norm, x, skip=None: F.silu(norm(x) if skip is None else norm(x) + skip)):
+        torch.manual_seed(1)
+        norm = torch.nn.BatchNorm2d(3, eps=1e-3).double()
+        torch.nn.init.normal_(norm.weight), torch.nn.init.normal_(norm.bias)
+        leaves = [m.clone().requires_grad_() for m in maps]
+        out = f(norm, *leaves)
+        out.pow(3).sum().backward()
+        results.append([out, *(t.grad for t in leaves), *(p.grad for p in norm.parameters()), *norm.buffers()])
+    for new, old in zip(*results): torch.testing.assert_close(new, old)
+    assert torch.autograd.gradcheck(lambda *m: norm_swish(norm, *m), leaves)

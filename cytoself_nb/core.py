@@ -183,7 +183,7 @@ def cached(
     except OSError as e:
         if e.errno in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
             raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set "
-                                   "CYTOSELF_NB_OUT to another folder; what was there before is unchanged") from e
+                                   "CYTOSELF_NB_OUT to another folder; what was there is unchanged") from e
         raise
     return load(path)
 

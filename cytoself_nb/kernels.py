@@ -66,7 +66,7 @@ def _fork(*arguments):
     "A fork of the server that is a kernel; the server starts with the first"
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(WARM)
-    target = import_module('cytoself_nb.kernels')._be_a_kernel   # where the fork finds it, also from a notebook
+    target = import_module('cytoself_nb.kernels')._be_a_kernel   # where forks find it
     process = context.Process(target=target, args=arguments)
     with _lock:   # without a main module, or the fork would run the script that calls this once more
         main, sys.modules['__main__'] = sys.modules['__main__'], ModuleType('__main__')

@@ -28,7 +28,8 @@ def _named(labels):
 def _check_codes(codes, n_codes):
     "Refuse what are no code maps"
     if codes.ndim != 2:
-        raise ValueError(f"codes have the shape {codes.shape}; expected (crops, positions); flatten the maps first")
+        raise ValueError(f"codes have the shape {codes.shape}; expected (crops, positions); "
+                         "flatten the maps first")
     if not np.issubdtype(codes.dtype, np.integer):
         raise ValueError(f"codes are {codes.dtype}; expected integers, the numbers of codes")
     if codes.size and int(codes.max()) >= n_codes:
@@ -55,7 +56,8 @@ def protein_spectra(
 )->pd.DataFrame: # Proteins (sorted) x codes: mean count per crop
     "Mean histogram of each protein's crops (Methods, Feature spectrum)"
     if len(codes) != len(proteins):
-        raise ValueError(f"{len(codes)} code maps and {len(proteins)} proteins; expected one protein for each crop")
+        raise ValueError(f"{len(codes)} code maps and {len(proteins)} proteins; "
+                         "expected one protein for each crop")
     number, names = pd.factorize(np.asarray(proteins, dtype=object), sort=True)
     if (number < 0).any():
         raise ValueError(f"{(number < 0).sum()} crops have no protein; expected a name for each; "
@@ -107,8 +109,8 @@ def code_tree(
     from scipy.cluster.hierarchy import leaves_list, linkage
     some = np.flatnonzero(used)
     if len(some) < 3:
-        warnings.warn(f"{len(some)} of {len(correlation)} codes occur; expected most of them; the codebook has "
-                      "collapsed (see 13_training), so the order of the codes means nothing; train longer",
+        warnings.warn(f"{len(some)} of {len(correlation)} codes occur; expected most of them; the codebook "
+                      "has collapsed (see 13_training), so their order means nothing; train longer",
                       stacklevel=2)
         some = np.arange(len(correlation))
     tree = linkage(correlation[np.ix_(some, some)], 'average', metric='euclidean')
@@ -210,8 +212,8 @@ def describe_clusters(
     clusters:np.ndarray,   # Cluster of each code
     measures:pd.DataFrame, # From `code_measures`
     typical:pd.DataFrame,  # Families x codes
-)->pd.DataFrame: # A row per cluster: codes, share of positions, brightness, inside, shared (least of a family,
-    # as part of the average family: 1 if all have as much), families with most of it, times the average family
+)->pd.DataFrame: # A row per cluster: codes, share of positions, brightness, inside, shared (least of
+    # a family, as part of the average: 1 if all have as much), families with most of it, times the average
     "What stands where the codes of each cluster stand"
     rows = []
     for k in range(1, clusters.max() + 1):
@@ -283,13 +285,13 @@ def leave_one_out(
 def rank_table(
     r:pd.DataFrame,     # Asked x families, from `leave_one_out`
     families:pd.Series, # Protein -> family
-)->pd.DataFrame: # protein, family, answer, rank of the true family (1: best), r of the answer, margin over next
+)->pd.DataFrame: # protein, family, answer, rank of the true family (1: best), r of the answer, margin
     "The answer for each row, and how far down the truth stands"
     v, own = r.values, families.reindex(r.index)
     if not len(r): return pd.DataFrame(columns=['protein', 'family', 'answer', 'rank', 'r', 'margin'])
     at, top = r.columns.get_indexer(own), -np.sort(-v, 1)
     true = np.where(at >= 0, v[np.arange(len(v)), at], np.nan)[:, None]
-    rank = np.where(at >= 0, 1 + (v > true).sum(1) + ((v == true).sum(1) - 1)/2, np.nan)   # equal values share
+    rank = np.where(at >= 0, 1 + (v > true).sum(1) + ((v == true).sum(1) - 1)/2, np.nan)   # ties share
     margin = top[:, 0] - (top[:, 1] if v.shape[1] > 1 else 0)
     return pd.DataFrame(dict(protein=r.index, family=own.values, answer=r.columns[v.argmax(1)], rank=rank,
                              r=top[:, 0], margin=margin))
@@ -306,7 +308,8 @@ def left_out(
     def ranked(asked): return rank_table(leave_one_out(spectra, families, asked, reading), families)
     if by == 'proteins': return ranked(spectra)
     blocks = [slice(a, a + BLOCK) for a in range(0, len(codes), BLOCK)]
-    def counts(b): return pd.DataFrame(histograms(np.asarray(codes[b]), n_codes), index=labels.protein[b].to_numpy())
+    def counts(b):
+        return pd.DataFrame(histograms(np.asarray(codes[b]), n_codes), index=labels.protein[b].to_numpy())
     tables = [ranked(counts(b)) for b in blocks]
     return pd.concat([t for t in tables if len(t)] or tables, ignore_index=True)
 
@@ -322,5 +325,6 @@ def top_k(
     def row(i):
         right = table['rank'] <= i
         return dict(k=i, top=right.mean(), balanced=right.groupby(table.family).mean().mean(),
-                    chance=min(1, i/len(size)), majority=table.family.isin(size.index[:i]).mean(), n=len(table))
+                    chance=min(1, i/len(size)), majority=table.family.isin(size.index[:i]).mean(),
+                    n=len(table))
     return pd.DataFrame([row(i) for i in k])

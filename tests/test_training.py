@@ -85,7 +85,7 @@ def test_a_network_is_found_again_and_what_other_settings_left_goes(tmp_path):
     def load(path): return SimpleNamespace(eval=path.read_text)
     def ask(rate): return resumable(path, csv, dict(rate=rate), train, load, '13_training')
     assert ask(1) == ask(1) == 'x' and len(trained) == 1
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['history.csv', 'model.txt', 'model.txt.settings.json']
+    assert sorted(p.name for p in tmp_path.glob('[!.]*')) == ['history.csv', 'model.txt', 'model.txt.settings.json']
     old = tmp_path/trained[0]
     old.write_text('of a training that was killed')
     ask(2)

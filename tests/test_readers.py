@@ -10,7 +10,7 @@ from cytoself_nb.core import open_run
 from cytoself_nb.split import SPLITS, split_by_field
 from cytoself_nb.data import class_names, default_channels, write_store
 from cytoself_nb.preprocessing import unit_range
-from cytoself_nb.readers import (composite_cells, nucleus_centre, prepare, read_folder, read_hpa3, read_hpa5, read_image,
+from cytoself_nb.readers import (composite_cells, nucleus_center, prepare, read_folder, read_hpa3, read_hpa5, read_image,
                                  read_opencell, read_opencell_proteins, read_yeast5, same_cell, with_distance)
 from cytoself_nb.runs import crop_store
 
@@ -220,8 +220,8 @@ def test_folder_of_published_arrays(tmp_path, monkeypatch):
 def test_cells_of_a_composite_are_centered_on_their_nucleus():
     disc = 200.*(np.hypot(*(np.mgrid[:512, :512] - np.array([300, 140])[:, None, None])) < 60)
     disc[:40, :40] = 200                               # a smaller bright object
-    np.testing.assert_allclose(nucleus_centre(disc), (300, 140), atol=4)
-    assert nucleus_centre(disc*0.01) is None
+    np.testing.assert_allclose(nucleus_center(disc), (300, 140), atol=4)
+    assert nucleus_center(disc*0.01) is None
     picture = np.zeros((1536, 1536)); picture[512:1024, 1024:] = disc
     x, tiles = composite_cells(picture, picture)
     assert tiles == [5] and x.shape == (1, 2, 320, 320) and (x[0, 1, 110:210, 160] == 200).all()

@@ -77,7 +77,6 @@ def norm_swish(
         return NormSwish.apply(x, norm, skip, norm.weight, norm.bias)
     return F.silu(norm(x) if skip is None else norm(x) + skip)
 
-
 # %% ../nbs/11_model.ipynb #c171051c
 class ConvUnit(nn.Module):
     "Convolution, batch norm and, if wanted, swish"

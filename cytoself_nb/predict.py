@@ -163,15 +163,15 @@ def _new_codes(model, crops, size):
     channels = model.extra['channels']
     crops = np.asarray(crops)
     if crops.ndim != 4 or crops.shape[1:] != (channels.count('+') + 1, size, size):
-        raise ValueError(f"crops have the shape {crops.shape}; expected (n, {channels.count('+') + 1}, {size}, "
-                         f"{size}) with the channels {channels}; cut them with 06_preprocessing, resize them "
-                         "with resize_crops")
+        raise ValueError(f"crops have the shape {crops.shape}; expected (n, {channels.count('+') + 1}, "
+                         f"{size}, {size}) with the channels {channels}; cut them with 06_preprocessing, "
+                         "resize them with resize_crops")
     if not len(crops): raise ValueError("no crops at all; expected at least one")
     if not np.isfinite(crops.astype(np.float32)).all():
         raise ValueError("crops hold NaN or infinite pixels; expected finite numbers; repair the images")
     if crops.min() < -1.001 or crops.max() > 1.001:
-        raise ValueError(f"pixels go from {crops.min():.4g} to {crops.max():.4g}; expected fluorescence from 0 "
-                         "to 1 and distances from -1 to 1; scale them with unit_range")
+        raise ValueError(f"pixels go from {crops.min():.4g} to {crops.max():.4g}; expected fluorescence "
+                         "from 0 to 1 and distances from -1 to 1; scale them with unit_range")
     x = torch.from_numpy(crops.astype(np.float16).astype(np.float32))   # as the store holds them
     return np.concatenate([c for _, c, _ in embed_batches(model, [(b, None) for b in x.split(128)])])
 

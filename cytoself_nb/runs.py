@@ -67,7 +67,7 @@ def yeast_run(run:Run)->Run: # The same, or the simulated yeast cells of this pr
     cells = open_run('virtual_yeast', run.profile.name, run.seed, run.notebook)
     return dataclasses.replace(cells, figures=run.figures)
 
-def annotation(run:Run)->pd.DataFrame: # standard, set, protein (systematic name), source (`real` or `invented`)
+def annotation(run:Run)->pd.DataFrame: # standard, set, protein, source (`real` or `invented`)
     "All standards in one table, as `read_annotation` gives them"
     build = lambda tmp: yeast.read_annotation().to_csv(tmp, index=False)
     settings = dict(sources=list(yeast.SOURCES), edition=1)
@@ -98,9 +98,9 @@ def _run_settings(run):
     if run.data == 'embedded':
         return settings | {k: getattr(run.profile, k) for k in ('proteins', 'fields', 'field_px')}
     if run.data == 'virtual_yeast':
-        return settings | dict(proteins_cells=YEAST_SIZES[run.profile.name], edition=1,
-                               annotation=annotation(run).source.iloc[0],
-                               shares=[[*k, v] for k, v in yeast.SHARES.items()])
+        source, shares = annotation(run).source.iloc[0], [[*k, v] for k, v in yeast.SHARES.items()]
+        sizes = YEAST_SIZES[run.profile.name]
+        return settings | dict(proteins_cells=sizes, annotation=source, shares=shares, edition=1)
     folder = Path(run.data).expanduser()
     if not folder.is_dir(): return settings
     files = sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))
@@ -173,7 +173,7 @@ def which_model(run:Run)->dict: # `model` = its settings, `trained` = when
     return dict(model=made['settings'], trained=made['built'])
 
 # %% ../nbs/40_runs.ipynb #8269c3d5
-def probe_table(run:Run, limit:int=20_000)->pd.DataFrame: # One row per probe: what, accuracy, balanced_accuracy, neighbours, valid_accuracy
+def probe_table(run:Run, limit:int=20_000)->pd.DataFrame: # A row per probe
     "`probe_network` for the network of a run; kept with a row for each test crop, see `tables_of_seeds`"
     def build(tmp):
         table, right = probe_network(crop_store(run), trained_model(run), limit, run.seed)
@@ -187,8 +187,7 @@ def probe_table(run:Run, limit:int=20_000)->pd.DataFrame: # One row per probe: w
 
 # %% ../nbs/40_runs.ipynb #ea621db0
 def of_all_seeds(
-    run,      # The run
-    name:str, # Artefact in the run folder whose settings hold `which_model`
+    run, name:str, # The run; artefact in its folder whose settings hold `which_model`
 )->list: # (path, seed, when it was built) of every seed that has it, with a model of the same kind
     "The same artefact of all seeds of this data set and profile"
     def read(folder):
@@ -214,8 +213,7 @@ def seed_table(
     return cached(run.path/f'{name}.csv', which_model(run) | settings, write, pd.read_csv, made_by)
 
 def tables_of_seeds(
-    run,           # The run
-    name:str,      # Name of the artefact, see `seed_table`, or of a folder: `probe`
+    run, name:str, # The run; name of the artefact, see `seed_table`, or of a folder: `probe`
     part:str=None, # Table in the folder: `table`, a row per probe; `right`, a row per test crop
 )->pd.DataFrame: # With columns seed and built
     "The numbers of all seeds found, one below the other, where the model is of the same kind"
@@ -234,7 +232,7 @@ def over_seeds(
     return f'mean {v.mean():{digits}}, {v.min():{digits}} to {v.max():{digits}} over {len(v)} seeds'
 
 # %% ../nbs/40_runs.ipynb #0d38bde6
-def crop_embedding(run:Run): # AnnData: X representation as a memory map, obs label table with `row` of the store, obsm['X_umap']
+def crop_embedding(run:Run): # AnnData: X as a memory map, labels with `row` of the store, obsm['X_umap']
     "Global representations of the test crops of this run and their map"
     store, model = crop_store(run), trained_model(run)
     channels, rows = model.extra['channels'], split_rows(store, 'test')
@@ -272,15 +270,15 @@ def map_numbers(run:Run)->pd.DataFrame: # what, value, level, level_highest (shu
 
 # %% ../nbs/40_runs.ipynb #0920daba
 def split_codes(
-    run,       # The run
-    split:str, # `train`, `val` or `test`
+    run, split:str, # The run; `train`, `val` or `test`
 )->tuple: # Codes (n, 625 or fewer) uint16, memory-mapped; their label table with `row` of the store
     "Level-1 code maps of the crops of a split, in the order of the store"
     store = crop_store(run)
     rows = split_rows(store, split)
     def build(tmp):
         model, out, at = trained_model(run), None, 0
-        for _, codes, _ in embed_batches(model, crop_loader(store, split, model.extra['channels'], batch=128)):
+        loader = crop_loader(store, split, model.extra['channels'], batch=128)
+        for _, codes, _ in embed_batches(model, loader):
             if codes is None:
                 raise ValueError("the network has no codes (quantize=False); expected the network of the "
                                  "paper; train it with quantize=True")
@@ -290,8 +288,8 @@ def split_codes(
             at += len(codes)
         out.flush()
     def load(path): return np.load(path, mmap_mode='r')
-    settings = which_model(run) | dict(split=split)
-    codes = cached(run.path/f'codes-{split}.npy', settings, build, load, '21_spectra')
+    path, settings = run.path/f'codes-{split}.npy', which_model(run) | dict(split=split)
+    codes = cached(path, settings, build, load, '21_spectra')
     return codes, _named(store.labels.iloc[list(rows)].assign(row=list(rows)).reset_index(drop=True))
 
 # %% ../nbs/40_runs.ipynb #6421ee5a
@@ -314,8 +312,8 @@ def held_out_store(run:Run): # Crop store, all of it `test`; None where no prote
 # %% ../nbs/40_runs.ipynb #59b3c499
 def group_calibration(run:Run)->dict: # Crops in a group -> table of `group_ranks`, proteins with a family
     "Validation crops in groups, asked for the families of the test crops"
-    n = trained_model(run).settings['n_codes']
-    return calibrate(*split_codes(run, 'test'), *split_codes(run, 'val'), n)
+    codes = *split_codes(run, 'test'), *split_codes(run, 'val')
+    return calibrate(*codes, trained_model(run).settings['n_codes'])
 
 def _thresholds(run, wanted=.8):
     return {n: answer_threshold(t, wanted) for n, t in group_calibration(run).items()}
@@ -335,8 +333,7 @@ def predict_localization(
         raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
     n, new = model.settings['n_codes'], _new_codes(model, crops, crop_store(run).images.shape[-1])
     spectra, families = protein_spectra(codes, labels.protein, n), single_localization(labels)
-    each = pd.Series(groups).value_counts()
-    new = protein_spectra(new, groups, n)
+    new, each = protein_spectra(new, groups, n), pd.Series(groups).value_counts()
     return rank_answers(new, each, spectra, families, _thresholds(run, wanted), top)
 
 def protein_profile(
@@ -362,7 +359,8 @@ def cellprofiler_table(
         with np.load(file) as z: return pd.DataFrame(z['values'], columns=z['names'])
     def load(path): return {split: read(path/f'{split}.npz') for split in ('train', 'val', 'test')}
     channels = [c for c in store.channels if c != 'distance']
-    settings = dict(data=_made(store.path)['settings'], channels=channels, most=most, scales=[3, 15], version=2)
+    data, scales = _made(store.path)['settings'], [3, 15]
+    settings = dict(data=data, channels=channels, most=most, scales=scales, version=2)
     return cached(run.path/'cellprofiler', settings, build, load, '30_cellprofiler')
 
 # %% ../nbs/40_runs.ipynb #13505f88

@@ -20,7 +20,7 @@ RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PRO
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
 .PHONY: api figures test lab seeds ablations readme claims notebooks clean help
 
-figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=embedded SEED=0 ONLY=11,20 FORCE=1 JOBS=2
+figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=simulated SEED=0 ONLY=11,20 FORCE=1 JOBS=2
 	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 test: $(READY)          ## all tests, the notebooks in the smoke profile among them
@@ -34,7 +34,7 @@ seeds: $(READY)         ## train further seeds, then show them beside seed 0; DA
 	$(RUN) --further-seeds '$(SEEDS)'
 	$(RUN) --seed 0
 
-ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to two hours for the virtual cells, then show them
+ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to two hours for the simulated cells, then show them
 	$(RUN) --ablations '0,$(SEEDS)'
 	$(RUN) --seed 0 --only 56
 

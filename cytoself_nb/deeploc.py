@@ -367,12 +367,12 @@ def class_accuracy(
 
 # %% ../nbs/70_deeploc.ipynb #0067b9e2
 def seed_numbers(
-    run, # The run (virtual yeast or other data)
+    run, # The run (simulated yeast or other data)
 )->pd.DataFrame: # split, repeat, what, accuracy, low, high
     "Accuracy of all trained networks of one seed, kept in the run folder"
-    if run.data == 'embedded':
-        raise NotForTheseData("seeds of the second paper's networks belong to the virtual yeast cells; "
-                              "make seeds DATA=virtual_yeast")
+    if run.data == 'simulated':
+        raise NotForTheseData("seeds of the second paper's networks belong to the simulated yeast cells; "
+                              "make seeds DATA=simulated_yeast")
     def build(tmp):
         jobs = [('cells', k) for k in range(DEEPLOC_SIZES[run.profile.name]['runs'])] + [('proteins', 0)]
         guesses = {(rule, k): class_guesses(run, train_deeploc(run, k, rule), rule) for rule, k in jobs}

@@ -114,7 +114,7 @@ def representation_names(
     runs = [f'DeepLoc, run {k + 1}' for k in range(DEEPLOC_SIZES[run.profile.name]['runs'])]
     rest = ['DeepLoc, one epoch', 'DeepLoc, outputs', 'cytoself', 'cell inpainting', 'CellProfiler',
             'CellProfiler, PCA', 'raw pixels', 'DeepLoc, untrained', 'random numbers', 'class alone']
-    return runs + rest + ['drawn truth']*(run.data == 'virtual_yeast')
+    return runs + rest + ['drawn truth']*(run.data == 'simulated_yeast')
 
 # %% ../nbs/72_deeploc_fig1_function.ipynb #2e13198e
 def _built(run, name):
@@ -178,9 +178,9 @@ def seed_numbers(
     times:int=TIMES, # Resamples
 )->pd.DataFrame: # representation, standard, metric, value, low, high
     "The scores of one seed, kept in the run folder"
-    if run.data == 'embedded':
-        raise NotForTheseData("seeds of the second paper's scores belong to the virtual yeast cells; "
-                              "make seeds DATA=virtual_yeast")
+    if run.data == 'simulated':
+        raise NotForTheseData("seeds of the second paper's scores belong to the simulated yeast cells; "
+                              "make seeds DATA=simulated_yeast")
     same = dict(model=DEEPLOC_SIZES[run.profile.name], channels=default_channels(crop_store(run)),
                 batch=None, rate=None, start=None)
     settings = dict(model=same, of=deeploc_settings(run, **_training(run)), names=representation_names(run),

@@ -17,7 +17,7 @@ import torch
 from .core import NotForTheseData, PALETTE, cached, fetch
 from .data import open_store, select_channels, split_rows, write_store
 from .draw import own_color
-from .microscope import virtual_proteome, write_screen
+from .microscope import simulated_proteome, write_screen
 from .preprocessing import read_stacks
 from .runs import crop_store, seed_table, trained_model
 from .spectra import histograms
@@ -59,7 +59,7 @@ NEW = dict(smoke=(3, 1), demo=(8, 1), paper=(20, 4))   # new proteins of each ki
 
 def _new_proteome(n):
     "`n` lysosomal and `n` endosomal proteins that are in no other proteome"
-    t = virtual_proteome(80*n, seed=1311)
+    t = simulated_proteome(80*n, seed=1311)
     t = t.query('complex.isna() and not held_out and localization == "vesicles"')
     t = t.groupby('truth_main').head(n).sort_values('truth_main', kind='stable').reset_index(drop=True)
     number = (t.groupby('truth_main').cumcount() + 1).astype(str).str.zfill(2)
@@ -71,7 +71,7 @@ def new_vesicles(
     run, # The run
 ): # Crop store, all of it `test`; None for data that can't be drawn
     "Simulated lysosomal and endosomal proteins that are in no training set"
-    if run.data != 'embedded': return None
+    if run.data != 'simulated': return None
     (n, fields), p = NEW[run.profile.name], run.profile
     def build(tmp):
         screen = tmp.parent/'screen'

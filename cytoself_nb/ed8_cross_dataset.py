@@ -19,7 +19,7 @@ import shutil, sys
 
 from .core import NotForTheseData, cached
 from .data import check_crops, open_store, resize_crops, write_store
-from .microscope import CROP_UM, virtual_proteome, write_screen
+from .microscope import CROP_UM, simulated_proteome, write_screen
 from .preprocessing import read_stacks
 from .runs import crop_store, seed_table, trained_model
 from .spectra import histograms, leave_one_out, rank_table, single_localization, top_k
@@ -32,7 +32,7 @@ MOST = 80   # Crops of a protein at most (Methods, Applying cytoself on the Alle
 
 def shared_proteins(
     labels:pd.DataFrame,   # Labels of the first line
-    proteome:pd.DataFrame, # From `virtual_proteome`
+    proteome:pd.DataFrame, # From `simulated_proteome`
     each:int=2,            # Proteins of each localization
 )->pd.DataFrame: # Rows of the proteome
     "The first proteins of each localization, among those that have one localization and were trained on"
@@ -45,8 +45,8 @@ def need_second_line(
     run, # The run
 ):
     "Raise `NotForTheseData` unless there is a second cell line to draw"
-    if run.data != 'embedded':
-        raise NotForTheseData(f"data={run.data!r} has no second cell line; expected 'embedded' (simulated "
+    if run.data != 'simulated':
+        raise NotForTheseData(f"data={run.data!r} has no second cell line; expected 'simulated' (simulated "
                               "cells, in two lines); for two sets of your own use fit_crops and match_ranks")
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #ee7f9c23
@@ -56,7 +56,7 @@ def line_b(
     "The shared proteins in the other cell line: raw stacks, prepared as those of the first line"
     need_second_line(run)
     size, px = SIZES[run.profile.name], max(576, run.profile.field_px)
-    shown = shared_proteins(crop_store(run).labels, virtual_proteome(run.profile.proteins), size['each'])
+    shown = shared_proteins(crop_store(run).labels, simulated_proteome(run.profile.proteins), size['each'])
     folder = run.path.parent/f'screen-b-{len(shown)}x{size["fields"]}x{px}'   # one for all seeds
     def draw():
         write_screen(folder, shown, size['fields'], seed=1, size=px, line='b', progress=sys.stderr.isatty())

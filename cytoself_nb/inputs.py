@@ -91,9 +91,9 @@ def runs_of(
     sources:list, # Sources of the cells of a notebook
     run:Run,      # The run
 )->list: # Runs
-    "The run of a notebook, and that of the virtual yeast where the notebook looks at those cells"
-    if run.data != 'embedded' or not any('yeast_run(' in s for s in sources): return [run]
-    yeast = run.path.with_name(f'virtual_yeast-{run.profile.name}-{run.seed}')
+    "The run of a notebook, and that of the simulated yeast where the notebook looks at those cells"
+    if run.data != 'simulated' or not any('yeast_run(' in s for s in sources): return [run]
+    yeast = run.path.with_name(f'simulated_yeast-{run.profile.name}-{run.seed}')
     return [run, dataclasses.replace(run, path=yeast)]
 
 def artefact_inputs(
@@ -111,7 +111,7 @@ def fixed_inputs(
     parameters:dict, # Its parameters
 )->dict: # Checksum by name of the input
     "What the result of a notebook depends on besides artefacts"
-    sources, data = _sources(path), parameters.get('data', 'embedded')
+    sources, data = _sources(path), parameters.get('data', 'simulated')
     inputs = {'its cells': _sha(json.dumps(sources)),
               'its parameters': _sha(json.dumps(parameters, sort_keys=True))}
     inputs |= {f'{PACKAGE.name}/{p.name}': _sha(p.read_text()) for p in library_files(sources, PACKAGE)}

@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat, pandas as pd, papermill
 from tqdm import tqdm
 
-from .core import (DATASETS, NotForTheseData, Run, _add_entry, fetch, has_stacks, open_run, registry)
+from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, fetch, has_stacks, open_run, registry)
 from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries, reason_to_run, runnable, runs_of)
 from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
 from .order import PACKAGE, by_urgency, waits_for
@@ -219,7 +219,7 @@ def _chosen(folder, only, data, parameters):
 
 # %% ../nbs/90_pipeline.ipynb #69197e97
 def run_notebooks(
-    data:str='embedded', # Name of a data set, or the folder of one's own crops
+    data:str='simulated', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
     seed:int=0,          # Seed of everything random
     only=(),             # Numbers of notebooks, such as `['11', '20']`; empty for all
@@ -250,7 +250,7 @@ def run_notebooks(
 
 # %% ../nbs/90_pipeline.ipynb #c8b64bc1
 def further_seeds(
-    data:str='embedded', # Name of a data set, or the folder of one's own crops
+    data:str='simulated', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
     seeds=(1, 2),        # Seeds
     folder=NOTEBOOKS,    # Folder of notebooks
@@ -280,7 +280,7 @@ def _arguments():
     p = argparse.ArgumentParser(prog='python -m cytoself_nb.pipeline',
                                 description='Run the numbered notebooks and draw every figure.')
     own = f"{', '.join(DATASETS)}, or a folder of your own crops (default: embedded)"
-    p.add_argument('--data', default='embedded', help=own)
+    p.add_argument('--data', default='simulated', help=own)
     p.add_argument('--profile', default='demo', help='smoke, demo or paper (default: demo)')
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
     p.add_argument('--only', default='', help='numbers of notebooks, such as 11,20 (default: all)')
@@ -297,6 +297,7 @@ def main(
 )->int: # Exit code
     "Run the notebooks from the command line"
     a, start = _arguments().parse_args(argv), time.perf_counter()
+    a.data = FORMER_NAMES.get(a.data, a.data)
     try:
         if a.further_seeds or a.ablations:
             train = _ablations if a.ablations else further_seeds

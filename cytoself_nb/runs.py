@@ -23,7 +23,7 @@ from cytoself_nb.data import (CropStore, class_names, crop_loader, default_chann
     write_store)
 from .inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features, train_inpainting)
 from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding, umap_xy, write_embedding)
-from .microscope import CROP_UM, virtual_proteome, write_screen
+from .microscope import CROP_UM, simulated_proteome, write_screen
 from .model import CytoselfFull
 from .predict import _new_codes, answer_threshold, calibrate, profile_page, rank_answers
 from .preprocessing import read_stacks
@@ -37,10 +37,10 @@ from .weights import load_weights, save_weights
 # %% ../nbs/40_runs.ipynb #ef7e8719
 def stack_folder(run:Run)->Path: # Folder with `stacks.csv`, or None for data without stacks
     "The stacks of a run: a folder of one's own, or the simulated screen, drawn first if it is missing"
-    if run.data != 'embedded': return Path(run.data).expanduser() if has_stacks(run.data) else None
+    if run.data != 'simulated': return Path(run.data).expanduser() if has_stacks(run.data) else None
     p = run.profile
     path = run.path.parent/f'screen-{p.proteins}x{p.fields}x{p.field_px}'   # one screen for all seeds
-    shown = virtual_proteome(p.proteins).query('not held_out')   # as FAM241A, not in the paper's training
+    shown = simulated_proteome(p.proteins).query('not held_out')   # as FAM241A, not in the paper's training
     def draw(): write_screen(path, shown, p.fields, size=p.field_px, progress=sys.stderr.isatty())
     with _alone(path):
         try: draw()
@@ -54,7 +54,7 @@ def read_run_stacks(
     "Crops of the stacks of a run, prepared if they aren't yet"
     folder = stack_folder(run)
     if folder is None:
-        raise FileNotFoundError(f"data={run.data!r} has no stacks; expected 'embedded' or a folder with "
+        raise FileNotFoundError(f"data={run.data!r} has no stacks; expected 'simulated' or a folder with "
                                 "stacks.csv (columns file, protein); for crops use the readers of 09_readers")
     with _alone(run.path/'fields'): return read_stacks(folder, run.path/'fields', **options)
 
@@ -63,8 +63,8 @@ YEAST_SIZES = {'smoke':(30, 15), 'demo':(320, 20), 'paper':(2600, 2470)}   # Pro
 
 def yeast_run(run:Run)->Run: # The same, or the simulated yeast cells of this profile and seed
     "The run whose cells the second paper's notebooks look at: simulated yeast when no images are named"
-    if run.data != 'embedded': return run
-    cells = open_run('virtual_yeast', run.profile.name, run.seed, run.notebook)
+    if run.data != 'simulated': return run
+    cells = open_run('simulated_yeast', run.profile.name, run.seed, run.notebook)
     return dataclasses.replace(cells, figures=run.figures)
 
 def annotation(run:Run)->pd.DataFrame: # standard, set, protein, source (`real` or `invented`)
@@ -73,19 +73,19 @@ def annotation(run:Run)->pd.DataFrame: # standard, set, protein, source (`real` 
     settings = dict(sources=list(yeast.SOURCES), edition=1)
     return cached(run.path/'annotation.csv', settings, build, pd.read_csv, '17_yeast')
 
-def yeast_label(run:Run)->str: # `virtual yeast cells, real annotation`
+def yeast_label(run:Run)->str: # `simulated yeast cells, real annotation`
     "What a figure shows: the cells, and where they are simulated whether their annotation is real"
-    known = f', {annotation(run).source.iloc[0]} annotation' if run.data == 'virtual_yeast' else ''
+    known = f', {annotation(run).source.iloc[0]} annotation' if run.data == 'simulated_yeast' else ''
     return data_label(run) + known
 
-def yeast_proteome(run:Run)->pd.DataFrame: # As `virtual_proteome` of notebook 07 gives it
+def yeast_proteome(run:Run)->pd.DataFrame: # As `simulated_proteome` of notebook 07 gives it
     "The simulated yeast proteins of a run"
-    return yeast.virtual_proteome(annotation(run), YEAST_SIZES[run.profile.name][0], run.seed)
+    return yeast.simulated_proteome(annotation(run), YEAST_SIZES[run.profile.name][0], run.seed)
 
 # %% ../nbs/40_runs.ipynb #97a29b4b
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
-    if run.data != 'virtual_yeast':
+    if run.data != 'simulated_yeast':
         return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size)
     cells, proteome, channels = YEAST_SIZES[run.profile.name][1], yeast_proteome(run), ['protein', 'cytosol']
     photons = yeast_cells.draw_proteome(proteome, cells, run.seed)
@@ -95,9 +95,9 @@ def _read_run(run):
 def _run_settings(run):
     "What the store of a run depends on"
     settings = dict(data=run.data, size=run.profile.size, seed=run.seed)
-    if run.data == 'embedded':
+    if run.data == 'simulated':
         return settings | {k: getattr(run.profile, k) for k in ('proteins', 'fields', 'field_px')}
-    if run.data == 'virtual_yeast':
+    if run.data == 'simulated_yeast':
         source, shares = annotation(run).source.iloc[0], [[*k, v] for k, v in yeast.SHARES.items()]
         sizes = YEAST_SIZES[run.profile.name]
         return settings | dict(proteins_cells=sizes, annotation=source, shares=shares, edition=1)
@@ -249,7 +249,7 @@ def crop_embedding(run:Run): # AnnData: X as a memory map, labels with `row` of 
 # %% ../nbs/40_runs.ipynb #1b026fe2
 def micrometres(run:Run)->float: # Width of a crop, µm; None if not known
     "How wide a crop is: simulated cells, stacks and the published OpenCell crops have 40 µm"
-    if run.data == 'embedded': return CROP_UM
+    if run.data == 'simulated': return CROP_UM
     folder = Path(run.data).expanduser()
     published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
     return CROP_UM if (folder/'stacks.csv').exists() or published else None
@@ -294,10 +294,10 @@ def split_codes(
 
 # %% ../nbs/40_runs.ipynb #6421ee5a
 def held_out_store(run:Run): # Crop store, all of it `test`; None where no protein is kept out of training
-    "The virtual protein that the network has never seen, drawn and prepared like the others"
+    "The simulated protein that the network has never seen, drawn and prepared like the others"
     p = run.profile
-    if run.data != 'embedded': return None
-    protein = virtual_proteome(p.proteins).query('held_out')
+    if run.data != 'simulated': return None
+    protein = simulated_proteome(p.proteins).query('held_out')
     if protein.empty: return None
     def build(tmp):
         write_screen(tmp.parent/'screen', protein, p.fields, size=p.field_px, workers=1, progress=False)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HUH', 'CLASSES', 'PROCESSES', 'SOURCES', 'SIGNATURE', 'SHARES', 'huh_localizations', 'single_class', 'go_slim',
            'PlainUnpickler', 'kegg_pathways', 'cyc2008', 'complex_portal', 'named_processes', 'invented_annotation',
-           'read_annotation', 'class_budget', 'candidates', 'choose_proteins', 'signatures', 'virtual_proteome',
+           'read_annotation', 'class_budget', 'candidates', 'choose_proteins', 'signatures', 'simulated_proteome',
            'proteome_labels']
 
 # %% ../nbs/17_yeast.ipynb #4dd51dd6
@@ -210,7 +210,7 @@ def signatures(
     return z + own[:, None]**.5 * rng.standard_normal(z.shape)
 
 # %% ../nbs/17_yeast.ipynb #cb6acd99
-def virtual_proteome(
+def simulated_proteome(
     table:pd.DataFrame, # From `read_annotation`
     n:int,              # Proteins
     seed:int=0,         # Seed
@@ -229,7 +229,7 @@ def virtual_proteome(
 
 # %% ../nbs/17_yeast.ipynb #17a00008
 def proteome_labels(
-    proteome:pd.DataFrame, # From `virtual_proteome`
+    proteome:pd.DataFrame, # From `simulated_proteome`
     cells:int,             # Cells of each protein
 )->pd.DataFrame: # protein, gene, localization, complex, fov (three of each protein), cell
     "The label table of a proteome's crops"

@@ -262,7 +262,7 @@ def expose(
 
 # %% ../nbs/18_yeast_cells.ipynb #0bccc7a6
 def draw_cells(
-    proteins:pd.DataFrame, # Rows of `virtual_proteome`, all of one localization
+    proteins:pd.DataFrame, # Rows of `simulated_proteome`, all of one localization
     cells:int,             # Cells of each
     rng,                   # Random generator
 )->np.ndarray: # (n, 2, SIDE, SIDE) photons, cells of one protein one after the other
@@ -276,7 +276,7 @@ def draw_cells(
 
 # %% ../nbs/18_yeast_cells.ipynb #18b0bcc0
 def draw_proteome(
-    proteome:pd.DataFrame, # From `virtual_proteome`, sorted by localization
+    proteome:pd.DataFrame, # From `simulated_proteome`, sorted by localization
     cells:int,             # Cells of each protein
     seed:int=0,            # Seed
     block:int=12,          # Proteins drawn at a time

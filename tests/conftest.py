@@ -47,7 +47,7 @@ def shared():
     return need(SHARED, 'the folder of reference data')
 
 
-HEAD = "profile = 'smoke'\ndata = 'embedded'\nseed = 0"
+HEAD = "profile = 'smoke'\ndata = 'simulated'\nseed = 0"
 
 def write_notebook(path, *cells, head=HEAD):
     "A notebook with one tagged parameters cell, then `cells`"
@@ -92,7 +92,7 @@ def smoke_run():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('CYTOSELF_NB_OUT', str(SMOKE['out']))
         if (SHARED/'data/mirror').is_dir() and not os.environ.get('CYTOSELF_NB_MIRROR'): patch.setenv('CYTOSELF_NB_MIRROR', str(SHARED/'data/mirror'))
-        yield SMOKE['out']/'runs/embedded-smoke-0', (SMOKE['out']/'said.txt').read_text().strip()
+        yield SMOKE['out']/'runs/simulated-smoke-0', (SMOKE['out']/'said.txt').read_text().strip()
 
 
 @pytest.fixture(scope='session')
@@ -112,5 +112,5 @@ def real_pictures():
 def tiny_store(tmp_path_factory):
     "Twenty crops of two simulated proteins"
     from cytoself_nb.data import write_store
-    from cytoself_nb.microscope import virtual_cells, virtual_proteome
-    return write_store(tmp_path_factory.mktemp('tiny')/'crops.zarr', *virtual_cells(virtual_proteome(2), fields=5, cells=2, size=64))
+    from cytoself_nb.microscope import simulated_cells, simulated_proteome
+    return write_store(tmp_path_factory.mktemp('tiny')/'crops.zarr', *simulated_cells(simulated_proteome(2), fields=5, cells=2, size=64))

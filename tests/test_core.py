@@ -15,7 +15,7 @@ from cytoself_nb.core import cached, fetch, log_ticks, open_run, registry, save_
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
-    yield open_run('embedded', 'smoke')
+    yield open_run('simulated', 'smoke')
     plt.close('all')
 
 
@@ -39,8 +39,8 @@ def test_log_ticks(limits, labels):
 
 def test_a_picture_of_other_cells_says_so(run):
     real = dataclasses.replace(run, data='yeast5')
-    save_fig(plt.figure(figsize=(1, 1)), 'core_shows', pd.DataFrame({'x': [1]}), real, 'Example', shows='virtual cells')
-    assert 'Example. Virtual cells.' in json.loads((run.figures/'manifest.json').read_text())['core_shows']['caption']
+    save_fig(plt.figure(figsize=(1, 1)), 'core_shows', pd.DataFrame({'x': [1]}), real, 'Example', shows='simulated cells')
+    assert 'Example. Simulated cells.' in json.loads((run.figures/'manifest.json').read_text())['core_shows']['caption']
 
 
 def test_bad_names_of_figures_and_verdicts(run):

@@ -34,7 +34,7 @@ def test_scores_on_maps_are_averaged_before_seeds():
 
 def test_without_trainings_the_sentence_says_what_to_run(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
-    with pytest.raises(NotForTheseData, match='run make ablations'): A.ablation_numbers(open_run('embedded', 'demo', 0))
+    with pytest.raises(NotForTheseData, match='run make ablations'): A.ablation_numbers(open_run('simulated', 'demo', 0))
 
 
 def fake(run, variant, value, epochs):
@@ -48,9 +48,9 @@ def fake(run, variant, value, epochs):
 
 def test_a_further_seed_adds_to_what_is_there(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
-    for seed, value in ((0, .5), (3, .6)): fake(open_run('embedded', 'demo', seed), 'full', value, 6)
-    fake(open_run('embedded', 'demo', 0), 'no split', .4, 6)
-    numbers = A.ablation_numbers(open_run('embedded', 'demo', 0))
+    for seed, value in ((0, .5), (3, .6)): fake(open_run('simulated', 'demo', seed), 'full', value, 6)
+    fake(open_run('simulated', 'demo', 0), 'no split', .4, 6)
+    numbers = A.ablation_numbers(open_run('simulated', 'demo', 0))
     assert A.by_seed(numbers, 'organelle', 'representation', 'mAP').loc['full'].to_dict() == {0: .5, 3: .6}
     assert A.by_seed(numbers, 'organelle', 'representation', 'mAP').loc['no split'].isna().tolist() == [False, True]
 

@@ -10,15 +10,15 @@ import pytest
 import tifffile
 from scipy import ndimage as ndi
 
-from cytoself_nb.microscope import (CROP_UM, Microscope, _blur, _camera, _half, draw_protein, draw_stack, project_stack, true_nuclei, virtual_cells,
-                                    virtual_proteome, write_screen)
+from cytoself_nb.microscope import (CROP_UM, Microscope, _blur, _camera, _half, draw_protein, draw_stack, project_stack, true_nuclei, simulated_cells,
+                                    simulated_proteome, write_screen)
 from cytoself_nb.simulate import PATTERNS, PLANES, CellLine, Signature, draw_cells
 
 SIZE, rng = 144, np.random.default_rng
 
 
 @pytest.fixture(scope='module')
-def proteins(): return virtual_proteome(8)
+def proteins(): return simulated_proteome(8)
 
 @pytest.fixture(scope='module')
 def cells(): return draw_cells(rng(5), 384, mitosis=0.)
@@ -34,8 +34,8 @@ def screen(tmp_path_factory, proteins):
 
 @pytest.mark.parametrize('n', [1, 2, 4, 8, 30, 64, 1311])
 def test_proteomes_of_any_size(n):
-    t = virtual_proteome(n)
-    assert len(t) == n and t.protein.is_unique and t.protein.str.match(r'VIRT\d{3,}$').all()
+    t = simulated_proteome(n)
+    assert len(t) == n and t.protein.is_unique and t.protein.str.match(r'SIM\d{3,}$').all()
     assert t.held_out.sum() == (n >= 8) and set(t.truth_main) <= set(PATTERNS)
     assert (t.complex.value_counts() == 3).all() and t.nuclear_fraction.between(0, 1).all()
     orphan = t[t.held_out]
@@ -43,29 +43,29 @@ def test_proteomes_of_any_size(n):
 
 def test_the_orphan_has_company():
     for n in (8, 30, 64):
-        t = virtual_proteome(n)
+        t = simulated_proteome(n)
         assert ((t.truth_main == 'er') & ~t.held_out & t.truth_second.isna()).sum() >= 3, 'its localization has to be known to a model that never saw it'
 
 def test_64_proteins_fill_the_localizations():
     for seed in range(3):
-        t = virtual_proteome(64, seed)
+        t = simulated_proteome(64, seed)
         assert t.localization.nunique() >= 12 and t.complex.nunique() >= 10
         assert {'endosome', 'lysosome'} <= set(t.truth_main) and not {'endosome', 'lysosome'} & set(t.localization)
 
 def test_members_of_a_complex_resemble_each_other_and_are_not_the_same():
-    t = virtual_proteome(64)
+    t = simulated_proteome(64)
     sig = [f'sig_{k}' for k in Signature._fields]
     spread = t.dropna(subset='complex').groupby('complex')[sig].std().mean().mean()
     assert 0 < spread < .5*t[sig].std().mean()
 
 def test_a_proteome_follows_its_seed():
-    t = virtual_proteome(64)
-    assert t.equals(virtual_proteome(64, 0)) and not t.equals(virtual_proteome(64, 1))
-    assert virtual_proteome(1311).protein.iloc[-1] == 'VIRT1311'
-    with pytest.raises(ValueError, match='at least 1'): virtual_proteome(0)
+    t = simulated_proteome(64)
+    assert t.equals(simulated_proteome(64, 0)) and not t.equals(simulated_proteome(64, 1))
+    assert simulated_proteome(1311).protein.iloc[-1] == 'SIM1311'
+    with pytest.raises(ValueError, match='at least 1'): simulated_proteome(0)
 
 def test_complexes_come_in_pairs_and_the_series_spans_the_cell():
-    t = virtual_proteome(64)
+    t = simulated_proteome(64)
     homes = t.dropna(subset='complex').drop_duplicates('complex').localization
     assert sorted(homes.value_counts()) == [2]*5, 'two complexes at a time share a localization'
     assert (t.dropna(subset='complex').groupby('complex').localization.nunique() == 1).all()
@@ -98,7 +98,7 @@ def test_a_field_is_drawn_the_same_again(proteins):
     assert seen[c.rim > 0].mean() - 100 > 2*(seen[c.rim <= 0].mean() - 100), 'dark counts aside'
 
 def test_what_was_in_the_nucleus_fills_a_dividing_cell():
-    t = virtual_proteome(64)
+    t = simulated_proteome(64)
     row = next(t[t.truth_main == 'nucleolus'].itertuples())
     def on(c):
         v = draw_protein(row, c, rng(0))
@@ -116,15 +116,15 @@ def test_expression_follows_the_switch(proteins, cells):
     assert same.std()/same.mean() < .05 < .2 < varied.std()/varied.mean()
 
 def test_the_nucleus_channel_does_not_know_the_protein():
-    t = virtual_proteome(64)
-    a, b = (SimpleNamespace(**t[t.truth_main == k].iloc[0].to_dict() | dict(protein='VIRT001')) for k in ('er', 'nucleolus'))
+    t = simulated_proteome(64)
+    a, b = (SimpleNamespace(**t[t.truth_main == k].iloc[0].to_dict() | dict(protein='SIM001')) for k in ('er', 'nucleolus'))
     x, y = (draw_stack(p, 0, 0, 128, scope=Microscope(read_noise=0., photon_noise=False, debris=0.))[0] for p in (a, b))
     assert (x[1] == y[1]).all() and (x[0] != y[0]).any()
 
 def test_a_field_with_hardly_a_cell_in_it():
     "A line so sparse that a field can be empty still gives a stack"
     sparse = CellLine(gap=(400., 401.), nucleus=(1., 1.1), reach=(.5, .6))
-    p = next(virtual_proteome(8).itertuples())
+    p = next(simulated_proteome(8).itertuples())
     for k in range(3):
         stack, c = draw_stack(p, k, 0, 96, line=sparse)
         assert stack.shape == (2, PLANES, 96, 96) and np.median(stack) < 120
@@ -192,7 +192,7 @@ def test_a_folder_of_another_screen_is_left_alone(screen, proteins):
     assert json.loads((screen/'screen.json').read_text()) == before
 
 @pytest.mark.parametrize('change, message', [
-    (dict(proteins=dict(truth_main='spleen')), 'spleen'), (dict(proteins=dict(protein='VIRT001')), 'twice'),
+    (dict(proteins=dict(truth_main='spleen')), 'spleen'), (dict(proteins=dict(protein='SIM001')), 'twice'),
     (dict(proteins=dict(truth_main=None)), 'has no truth_main'), (dict(fields=0), 'fields=0'), (dict(line='c'), 'unknown cell line'),
     (dict(drop=['sig_place']), 'no column sig_place'), (dict(drop=['haze', 'level']), 'no column haze, level')])
 def test_a_strange_screen_is_refused(tmp_path, proteins, change, message):
@@ -201,7 +201,7 @@ def test_a_strange_screen_is_refused(tmp_path, proteins, change, message):
     with pytest.raises(ValueError, match=message): write_screen(tmp_path/'s', table, **dict(fields=1, progress=False) | change)
     assert not (tmp_path/'s').exists(), 'nothing half made'
     if 'fields' in change or 'line' not in change:
-        with pytest.raises(ValueError, match=message): virtual_cells(table, change.get('fields', 1), 4, 64)
+        with pytest.raises(ValueError, match=message): simulated_cells(table, change.get('fields', 1), 4, 64)
 
 
 # --- crops
@@ -214,15 +214,15 @@ def test_projection_and_truth_agree(proteins):
     assert nuclei.area_um2.max() < 350
 
 def test_a_second_line_has_other_crops():
-    p = virtual_proteome(4).head(1)
-    a, b = (np.concatenate(list(virtual_cells(p, 1, 3, 48, line=k)[0])) for k in 'ab')
+    p = simulated_proteome(4).head(1)
+    a, b = (np.concatenate(list(simulated_cells(p, 1, 3, 48, line=k)[0])) for k in 'ab')
     assert a.shape == b.shape == (3, 3, 48, 48) and (a != b).any()
 
 
 def test_a_field_has_the_same_pixels_for_any_number_of_threads():
     "Sums of linear algebra have another order on two threads: on some processors a voxel of the seed's screen was one count off"
     from threadpoolctl import threadpool_limits
-    protein = list(virtual_proteome(8, 0).itertuples())[0]
+    protein = list(simulated_proteome(8, 0).itertuples())[0]
     drawn = []
     for threads in (1, 2):
         with threadpool_limits(threads): drawn.append(draw_stack(protein, 1, 0, 160)[0])
@@ -237,14 +237,14 @@ def test_distances_are_those_of_the_finished_mask(proteins):
     assert (_half(np.arange(16.).reshape(4, 4)) == [[2.5, 4.5], [10.5, 12.5]]).all()
 
 def test_a_nucleus_stands_in_the_middle_of_each_crop():
-    source, labels, channels = virtual_cells(virtual_proteome(4), 2, 4, 64)
+    source, labels, channels = simulated_cells(simulated_proteome(4), 2, 4, 64)
     crops = np.concatenate(list(source))
     assert crops.shape == (len(labels), 3, 64, 64) and crops.dtype == np.float32 and channels == ['protein', 'nucleus', 'distance']
     assert crops[:, :2].min() >= 0 and crops[:, :2].max() <= 1 and np.abs(crops[:, 2]).max() <= 1
-    apart = next(virtual_cells(virtual_proteome(4), 1, 4, 64, scope=Microscope(crowd=False))[0])
+    apart = next(simulated_cells(simulated_proteome(4), 1, 4, 64, scope=Microscope(crowd=False))[0])
     assert (crops[:, 2, 32, 32] > 0).all() and (apart[:, 2, 32, 32] > 0).all()
     same = [np.corrcoef(x) - np.eye(len(x)) for x in (crops[(labels.protein == q).values, 0].reshape(-1, 64**2) for q in labels.protein.unique())]
     assert max(x.max() for x in same) < .95, 'no two crops of a protein are copies'
-    backwards, other, _ = virtual_cells(virtual_proteome(4)[::-1], 1, 4, 64)
+    backwards, other, _ = simulated_cells(simulated_proteome(4)[::-1], 1, 4, 64)
     assert (crops[(labels.fov == other.fov[0]).values] == next(backwards)).all(), 'whatever the order'
-    assert next(virtual_cells(virtual_proteome(4).head(1), 1, 4, 100)[0]).shape == (4, 3, 100, 100)
+    assert next(simulated_cells(simulated_proteome(4).head(1), 1, 4, 100)[0]).shape == (4, 3, 100, 100)

@@ -18,7 +18,7 @@ from cytoself_nb.pipeline import RUNNER, run_notebook, runnable
 NUMBERED = sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))
 RUN = [p for p in NUMBERED if p.stem != RUNNER]
 ALL = [*NUMBERED, ROOT/'nbs/index.ipynb']
-PARAMETERS = dict(profile='smoke', data='embedded', seed=0)
+PARAMETERS = dict(profile='smoke', data='simulated', seed=0)
 name = lambda path: path.stem
 
 
@@ -52,7 +52,7 @@ def test_figures_of_the_smoke_run(path, smoke_run, real_pictures):
     note = run/f'notebooks/{path.stem}.json'
     if not note.exists(): pytest.fail('not run', pytrace=False)
     figures = json.loads(note.read_text())['figures']
-    committed = ROOT/'figures/embedded/manifest.json'
+    committed = ROOT/'figures/simulated/manifest.json'
     entries = {f: e for f, e in json.loads(committed.read_text()).items() if e['notebook'] == path.stem} if committed.exists() else {}
     lost = (set(entries) | drawn_in(path)) - set(figures)
     if not real_pictures:   # what shows real cells can't be drawn, and the notebook says so

@@ -19,12 +19,12 @@ from cytoself_nb.pipeline import (NotebookError, check_parameters, in_turn, numb
                                   run_notebooks)
 
 MAKE = """import json, pathlib
-path = pathlib.Path(OUT)/f'runs/embedded-smoke-{seed}'
+path = pathlib.Path(OUT)/f'runs/simulated-smoke-{seed}'
 (path/'thing').write_text(str(N))
 (path/'thing.settings.json').write_text(json.dumps(dict(made_by='01_make', built='', settings=N)))"""
 DRAW = """import json, pathlib
 from cytoself_nb.core import sha256_of
-figures = pathlib.Path(OUT)/f'runs/embedded-smoke-{seed}/figures'
+figures = pathlib.Path(OUT)/f'runs/simulated-smoke-{seed}/figures'
 figures.mkdir(exist_ok=True)
 for kind in ('png', 'csv'): (figures/f'fig_x.{kind}').write_text('x')
 (figures/'manifest.json').write_text(json.dumps({'fig_x': dict(notebook='02_draw', seed=seed)}))"""
@@ -36,7 +36,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
     head = f"OUT = {str(tmp_path/'out')!r}\n"
     def run(**options):
-        done = run_notebooks(**dict(data='embedded', profile='smoke', folder=tmp_path/'nbs', jobs=1) | options)
+        done = run_notebooks(**dict(data='simulated', profile='smoke', folder=tmp_path/'nbs', jobs=1) | options)
         return done.notebook[done.reason != ''].tolist()
     def make(n): write_notebook(tmp_path/'nbs/01_make.ipynb', head + MAKE.replace('N', str(n)))
     run.make, run.path = make, tmp_path
@@ -48,7 +48,7 @@ def project(tmp_path, monkeypatch):
 
 def test_runs_then_skips_then_is_forced(project, capsys):
     assert project() == ['01_make', '02_draw']
-    assert (project.path/'out/runs/embedded-smoke-0/notebooks/02_draw.ipynb').exists()
+    assert (project.path/'out/runs/simulated-smoke-0/notebooks/02_draw.ipynb').exists()
     assert project() == []
     assert capsys.readouterr().out.count('skipped') == 2
     assert project(force=True) == ['01_make', '02_draw']
@@ -63,13 +63,13 @@ def test_change_upstream_reruns_downstream(project):
 
 def test_missing_artefact_is_made_again(project):
     project()
-    (project.path/'out/runs/embedded-smoke-0/thing').unlink()
+    (project.path/'out/runs/simulated-smoke-0/thing').unlink()
     assert project() == ['01_make']
 
 
 def test_figure_missing_or_replaced_is_drawn_again(project):
     project()
-    figures = project.path/'out/runs/embedded-smoke-0/figures'
+    figures = project.path/'out/runs/simulated-smoke-0/figures'
     (figures/'fig_x.csv').unlink()
     assert project() == ['02_draw']
     (figures/'manifest.json').write_text(json.dumps({'fig_x': dict(notebook='02_draw', seed=1)}))
@@ -127,7 +127,7 @@ def test_a_notebook_that_is_not_for_these_data_is_left_out(project, capsys):
     write_notebook(project.path/'nbs/01_make.ipynb', "from cytoself_nb.core import NotForTheseData\nraise NotForTheseData('no crop has a complex')")
     assert project() == ['02_draw']
     assert 'left out: no crop has a complex' in capsys.readouterr().out
-    assert not (project.path/'out/runs/embedded-smoke-0/notebooks/01_make.json').exists()
+    assert not (project.path/'out/runs/simulated-smoke-0/notebooks/01_make.json').exists()
     assert project() == [] and 'no crop has a complex' in capsys.readouterr().out
 
 
@@ -137,7 +137,7 @@ def test_further_seeds(project, monkeypatch):
     def refuse(run): raise NotForTheseData('no labels')
     modules = dict(make=SimpleNamespace(seed_numbers=lambda run: [run.seed]*2), draw=SimpleNamespace(seed_numbers=refuse))
     monkeypatch.setattr(pipeline, 'import_module', lambda name: modules[name.split('.')[-1]])
-    done = pipeline.further_seeds('embedded', 'smoke', (1, 5), project.path/'nbs')
+    done = pipeline.further_seeds('simulated', 'smoke', (1, 5), project.path/'nbs')
     assert done[['seed', 'module', 'numbers']].values.tolist() == [[1, 'make', 2], [1, 'draw', 0], [5, 'make', 2], [5, 'draw', 0]]
 
 
@@ -147,7 +147,7 @@ def test_stops_at_the_first_failure(project):
     lines = str(e.value).splitlines()
     assert lines[0] == '01_make failed in cell 3 of 3:' and lines[1].strip() == 'def f():'
     assert lines[-2] == 'ValueError: found 3 channels, expected 2' and len(lines) <= 8
-    assert not (project.path/'out/runs/embedded-smoke-0/notebooks/02_draw.ipynb').exists()
+    assert not (project.path/'out/runs/simulated-smoke-0/notebooks/02_draw.ipynb').exists()
     with pytest.raises(NotebookError): project()
 
 
@@ -166,9 +166,9 @@ def test_left_out_cells_are_not_run(project):
 
 
 def test_unknown_parameter_stops_before_anything_runs(project):
-    write_notebook(project.path/'nbs/02_draw.ipynb', 'x = 1', head="profile = 'smoke'\ndata = 'embedded'\nsede = 0")
+    write_notebook(project.path/'nbs/02_draw.ipynb', 'x = 1', head="profile = 'smoke'\ndata = 'simulated'\nsede = 0")
     with pytest.raises(ValueError, match='02_draw has no parameter seed; it has profile, data, sede'): project()
-    assert not (project.path/'out/runs/embedded-smoke-0/notebooks').exists()
+    assert not (project.path/'out/runs/simulated-smoke-0/notebooks').exists()
 
 
 @pytest.mark.parametrize('arguments, sentence', [(['--only', '99'], 'no notebook has the number 99'),
@@ -184,7 +184,7 @@ def test_command_line(tmp_path):
                           capture_output=True, text=True, env=os.environ | dict(CYTOSELF_NB_OUT='here', PYTHONPATH=str(ROOT)))
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith('1 run, 0 skipped') and done.stderr.strip() == ''
-    assert (tmp_path/'here/runs/embedded-smoke-0/notebooks/01_core.ipynb').stat().st_mtime > start - 1
+    assert (tmp_path/'here/runs/simulated-smoke-0/notebooks/01_core.ipynb').stat().st_mtime > start - 1
 
 
 # --- side by side
@@ -260,25 +260,25 @@ def test_imports_are_followed(tmp_path):
 
 def test_artefacts_of_earlier_notebooks_and_other_seeds_count(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
-    run = open_run('embedded', 'smoke')
+    run = open_run('simulated', 'smoke')
     def artefact(folder, name, made_by):
         path = run.path.parent/folder/name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('')
         path.with_name(f'{name}.settings.json').write_text(json.dumps(dict(made_by=made_by, built='', settings={})))
-    artefact('embedded-smoke-0', 'crops.zarr', '08_data')
-    artefact('embedded-smoke-1', 'model', '13_training')
-    artefact('embedded-smoke-0', 'map', '20_maps')
+    artefact('simulated-smoke-0', 'crops.zarr', '08_data')
+    artefact('simulated-smoke-1', 'model', '13_training')
+    artefact('simulated-smoke-0', 'map', '20_maps')
     artefact('yeast5-smoke-0', 'crops.zarr', '08_data')
     found = [f'{p.parent.name}/{p.name}' for p in artefact_settings(run, '13_training')]
-    assert found == ['embedded-smoke-0/crops.zarr.settings.json', 'embedded-smoke-1/model.settings.json']
+    assert found == ['simulated-smoke-0/crops.zarr.settings.json', 'simulated-smoke-1/model.settings.json']
     (run.path/'crops.zarr').unlink()
     assert len(artefact_settings(run, '13_training')) == 1, 'settings without their artefact count'
 
 
 def test_prose_and_outputs_do_not_count_and_yeast_has_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
-    run, path = open_run('embedded', 'smoke'), write_notebook(tmp_path/'01_squares.ipynb', 'sum(range(4))')
+    run, path = open_run('simulated', 'smoke'), write_notebook(tmp_path/'01_squares.ipynb', 'sum(range(4))')
     before = notebook_inputs(path, {}, run)
     nb = nbformat.read(path, 4)
     nb.cells.append(nbformat.v4.new_markdown_cell('A better sentence.'))
@@ -287,7 +287,7 @@ def test_prose_and_outputs_do_not_count_and_yeast_has_a_folder_of_its_own(tmp_pa
     assert notebook_inputs(path, {}, run) == before
     write_notebook(path, 'sum(range(5))')
     assert [k for k, v in notebook_inputs(path, {}, run).items() if v != before[k]] == ['its cells']
-    assert [r.path.name.split('-')[0] for r in runs_of(['cells = yeast_run(run)'], run)] == ['embedded', 'virtual_yeast']
+    assert [r.path.name.split('-')[0] for r in runs_of(['cells = yeast_run(run)'], run)] == ['simulated', 'simulated_yeast']
     assert runs_of(['x = 1'], run) == [run]
 
 

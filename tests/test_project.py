@@ -138,17 +138,17 @@ def test_names_imported_in_readme_exist():
         for name in names.split(','): assert hasattr(import_module(module), name.strip()), f'{module} has no {name.strip()}'
 
 FINDINGS = [   # in README, data set, claim, and what the claim says
-    ('perplexity 236, without split 51', 'embedded', 'P1b', r'236 .* with, 51 .* without'),
-    ('62 % of neighbors of other proteins share it; shuffled 7 %', 'embedded', 'U1a', r'other proteins: 0\.62 \(shuffled 0\.07\)'),
-    ('rank correlation 0.81; three networks: 0.48 to 0.81', 'embedded', 'U2', r'trained network 0\.81.* 0\.48 to 0\.81 over 3'),
-    ('27 % of neighbors; localization alone 27 %', 'embedded', 'U1b', r'0\.27 \(shuffled 0\.27\)'),
-    ('19.3 against 3.6 and 1.7', 'embedded', 'C1a', r'19\.35 against CellProfiler 1\.67 .* conv5_1 3\.58.* shown 29%'),
+    ('perplexity 236, without split 51', 'simulated', 'P1b', r'236 .* with, 51 .* without'),
+    ('62 % of neighbors of other proteins share it; shuffled 7 %', 'simulated', 'U1a', r'other proteins: 0\.62 \(shuffled 0\.07\)'),
+    ('rank correlation 0.81; three networks: 0.48 to 0.81', 'simulated', 'U2', r'trained network 0\.81.* 0\.48 to 0\.81 over 3'),
+    ('27 % of neighbors; localization alone 27 %', 'simulated', 'U1b', r'0\.27 \(shuffled 0\.27\)'),
+    ('19.3 against 3.6 and 1.7', 'simulated', 'C1a', r'19\.35 against CellProfiler 1\.67 .* conv5_1 3\.58.* shown 29%'),
     ('falls by 0.34 without it, else at most 0.07', 'hpa5', 'C2c', r'no identification \+0\.34 .*, no nuclear channel \+0\.07'),
-    ('0.95, next 0.67', 'embedded', 'F2', r'r = 0\.955 .* highest other 0\.671'),
-    ('60, 88, 90 %; chance 6, 12, 19 %', 'embedded', 'O1', '60% .* 88% .* 90% .*chance 6%'),
-    ('three networks 0.50 to 0.84', 'embedded', 'L1', r'0\.50 to 0\.84 over 3 .* met in 2 of 3'),
-    ('84 %; chance 19 %', 'embedded', 'X1', r'mean 0\.84.*chance 0\.19'),
-    *(('simulated yeast: 1.9, 2.0, 2.1, 1.5', 'embedded', f'S{i}', rf'{fold}-fold') for i, fold in enumerate(('1.9', '2.0', '2.1', '1.5'), 1))]
+    ('0.95, next 0.67', 'simulated', 'F2', r'r = 0\.955 .* highest other 0\.671'),
+    ('60, 88, 90 %; chance 6, 12, 19 %', 'simulated', 'O1', '60% .* 88% .* 90% .*chance 6%'),
+    ('three networks 0.50 to 0.84', 'simulated', 'L1', r'0\.50 to 0\.84 over 3 .* met in 2 of 3'),
+    ('84 %; chance 19 %', 'simulated', 'X1', r'mean 0\.84.*chance 0\.19'),
+    *(('simulated yeast: 1.9, 2.0, 2.1, 1.5', 'simulated', f'S{i}', rf'{fold}-fold') for i, fold in enumerate(('1.9', '2.0', '2.1', '1.5'), 1))]
 
 @pytest.mark.parametrize('number, column, id, says', FINDINGS, ids=[f[2] for f in FINDINGS])
 def test_findings_in_readme_are_those_of_the_tables(number, column, id, says):
@@ -187,7 +187,7 @@ def test_claims_tables(path):
     assert set(claims.holds) <= {'yes', 'no', 'not judged'} and claims.id.is_unique
 
 def test_there_are_figures():
-    assert 'embedded' in [p.name for p in FIGURES], 'run `make figures`'
+    assert 'simulated' in [p.name for p in FIGURES], 'run `make figures`'
 
 
 # --- registry

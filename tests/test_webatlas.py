@@ -34,7 +34,7 @@ def data_of(page): return json.loads(re.search(r'<script type="application/json"
 # --- without a browser
 
 def test_strings_stay_strings_and_nothing_is_loaded(tmp_path):
-    page = write_atlas_html(tmp_path/'a.html', table(60), title='</title><script>x</script>', about='<b>virtual cells</b>')
+    page = write_atlas_html(tmp_path/'a.html', table(60), title='</title><script>x</script>', about='<b>simulated cells</b>')
     text = page.read_text()
     assert text.count('<script') == text.count('</script>') == 2 and '<!--' not in text and '<img' not in text
     assert not re.search(r'(src|href)\s*=\s*["\']?(https?:)?//', text) and 'fetch(' not in text and 'XMLHttpRequest' not in text
@@ -166,7 +166,7 @@ POINTS = FRAME[['umap_1', 'umap_2']].to_numpy()
 @pytest.fixture
 def page(browser, tmp_path):
     pictures = np.zeros((300, 16, 16, 3)); pictures[:, :, :, 1] = np.linspace(.2, 1, 300)[:, None, None]   # each crop its own green
-    browser.open(write_atlas_html(tmp_path/'atlas.html', FRAME, pictures, title='Atlas of <virtual> cells', about='virtual cells'))
+    browser.open(write_atlas_html(tmp_path/'atlas.html', FRAME, pictures, title='Atlas of <simulated> cells', about='simulated cells'))
     yield browser
     assert not browser.js('window.hacked'), 'a name was run as a script'
     bad = [e for e in browser.events if e['method'] == 'Runtime.exceptionThrown' or (e['method'] == 'Log.entryAdded' and e['params']['entry']['level'] == 'error')]
@@ -180,7 +180,7 @@ def lone_point():
     return int(d.min(1).argmax())
 
 def test_title_is_text(page):
-    assert page.js('document.title') == page.js('document.querySelector("h1").textContent') == 'Atlas of <virtual> cells'
+    assert page.js('document.title') == page.js('document.querySelector("h1").textContent') == 'Atlas of <simulated> cells'
 
 def test_a_screenshot_shows_each_point_in_the_colour_of_its_group(page):
     from matplotlib.colors import to_rgb

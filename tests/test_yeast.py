@@ -52,7 +52,7 @@ def test_without_any_annotation_it_is_invented(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
     def nothing(*a, **k): raise OSError('no network')
     monkeypatch.setattr(yeast, 'fetch', nothing)
-    run = open_run('virtual_yeast', 'smoke', 0, 'test')
+    run = open_run('simulated_yeast', 'smoke', 0, 'test')
     table = runs.annotation(run)
     assert set(table.source) == {'invented'} and set(table.standard) == set(yeast.SOURCES)
     proteome = runs.yeast_proteome(run)
@@ -129,7 +129,7 @@ def test_microscope_keeps_light_and_adds_its_noise():
 
 def test_labels_belong_to_the_pictures():
     "Light of nuclei lies in the middle of a crop, that of the periphery in a ring around it"
-    proteome = yeast.virtual_proteome(yeast.invented_annotation(), 40)
+    proteome = yeast.simulated_proteome(yeast.invented_annotation(), 40)
     x, t = np.concatenate(list(yeast_cells.draw_proteome(proteome, 6))), yeast.proteome_labels(proteome, 6)
     middle = lambda c: x[t.localization == c, 0, 24:40, 24:40].mean()/x[t.localization == c, 0].mean()
     assert len(x) == len(t) and middle('nuclei') > 1.3*middle('cell periphery')

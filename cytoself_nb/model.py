@@ -50,8 +50,10 @@ class NormSwish(torch.autograd.Function):
     "Batch norm, an added map if there is one, and swish; what lies between is computed again in the backward pass"
     @staticmethod
     def forward(ctx, x, norm, skip, weight, bias):
+        plain = norm.momentum is None   # a plain average over the batches, as in `nn.BatchNorm2d`
+        momentum = 1/int(norm.num_batches_tracked) if plain else norm.momentum
         y, mean, rate = torch.native_batch_norm(
-            x, weight, bias, norm.running_mean, norm.running_var, True, norm.momentum, norm.eps)
+            x, weight, bias, norm.running_mean, norm.running_var, True, momentum, norm.eps)
         ctx.eps = norm.eps
         ctx.save_for_backward(x, skip, weight, bias, mean, rate)
         return F.silu(y if skip is None else y.add_(skip), inplace=True)

@@ -17,7 +17,7 @@ import cytoself_nb
 # %% ../nbs/81_order.ipynb #98a69822
 PACKAGE = Path(cytoself_nb.__file__).resolve().parent
 KEEPERS = {('core', 'cached'), ('training', 'resumable'), ('runs', 'seed_table'),   # What keeps an artefact
-           ('simulate', 'write_screen')}
+           ('microscope', 'write_screen')}
 _DEFS = ast.FunctionDef, ast.ClassDef
 
 def parsed(

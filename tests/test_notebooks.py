@@ -65,7 +65,7 @@ def test_figures_of_the_smoke_run(path, smoke_run, real_pictures):
         assert entry['table_sha256'] == sha256_of(run/f'figures/{figure}.csv')
         assert (entry['notebook'], entry['version']) == (path.stem, __version__)
         assert {k: entry[k] for k in PARAMETERS} == PARAMETERS
-        assert re.search('[Vv]irtual (yeast )?cells|[Nn]o images|[Rr]andom images|[Rr]eal ', entry['caption']), 'the caption has to say what these cells are'
+        assert re.search('[Ss]imulated (yeast )?cells|[Nn]o images|[Rr]andom images|[Rr]eal ', entry['caption']), 'the caption has to say what these cells are'
     if committed.exists(): assert set(figures) <= set(entries), 'the committed figures of this notebook are not the ones that it draws'
 
 

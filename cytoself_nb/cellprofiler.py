@@ -215,7 +215,7 @@ def _rank_weight(a, b):
 def _rings(H, W):
     "(H*W, 32) the one of 4 rings x 8 wedges that each pixel lies in, around the pixel farthest from the edge"
     from scipy.ndimage import distance_transform_edt
-    edge = distance_transform_edt(np.ones((H, W)))
+    edge = distance_transform_edt(np.pad(np.ones((H, W)), 1))[1:-1, 1:-1]   # what is outside is not the crop
     center = np.unravel_index(edge.argmax(), edge.shape)
     down, across = np.mgrid[:H, :W] - np.reshape(center, (2, 1, 1))
     dy, dx = abs(down), abs(across)
@@ -238,7 +238,8 @@ def other_features(
     cv = np.divide(spread, mean, out=0*mean, where=mean != 0)
     out = dict(Mean=x.mean(1), Std=x.std(1), MassDisplacement=away, LowerQuartile=low, Median=median,
                MAD=np.median(abs(x - median[:, None]), 1), UpperQuartile=high)
-    out |= dict(MeanEdge=0*median, StdEdge=0*median)   # a whole crop has no neighbor, hence no edge
+    border = x[:, (at % [[H - 1], [W - 1]] == 0).any(0)]
+    out |= dict(MeanEdge=border.mean(1), StdEdge=border.std(1))
     rings = dict(FracAtD=share, MeanFrac=share*size.sum()/size.sum(1), RadialCV=cv)
     out = {f'Intensity_{k}_{{}}': v for k, v in out.items()}
     return out | {f'Radial_{k}_{{}}_{r + 1}': v[:, r] for r in range(4) for k, v in rings.items()}

@@ -121,7 +121,8 @@ def brightness(image):
     (y, x), median = np.indices(image.shape), np.median(image)
     off = [(v*image).sum()/image.sum() - v.mean() if image.any() else np.nan for v in (y, x)]
     q = np.percentile(image, [25, 75])
-    return [image.mean(), image.std(), np.hypot(*off), q[0], median, np.median(abs(image - median)), q[1], 0, 0]
+    edge = np.concatenate([image[0], image[-1], image[1:-1, 0], image[1:-1, -1]])
+    return [image.mean(), image.std(), np.hypot(*off), q[0], median, np.median(abs(image - median)), q[1], edge.mean(), edge.std()]
 
 
 def defined(a, b):
@@ -148,6 +149,7 @@ def of_cellprofiler(a, b):
     from cp_measure.core.measureobjectintensitydistribution import get_radial_distribution
     from cp_measure.core.measuretexture import get_texture
     whole, out = np.ones(a.shape, int), {}
+    inside = np.pad(whole, 1)   # a mask without margin has no edge: rings around a corner (findings/)
     for name, image in (('protein', a), ('nucleus', b)):
         for scale in SCALES:
             for k, v in get_texture(whole, np.clip(image, 1/255, 1), scale).items():
@@ -155,8 +157,8 @@ def of_cellprofiler(a, b):
                 out[f'Texture_{measure}_{name}_{scale}-{d}'] = v[0]
         found = get_granularity(whole, image, subsample_size=1, image_sample_size=.25)
         out |= {f'Granularity_Spectrum_{name}_{k}': v[0] for k, v in enumerate(found.values(), 1)}
-        for k, v in get_intensity(whole, image).items(): out[f'Intensity_{k.split("_")[1].replace("Intensity", "")}_{name}'] = v[0]
-        for k, v in get_radial_distribution(whole, image).items():
+        for k, v in get_intensity(inside, np.pad(image, 1)).items(): out[f'Intensity_{k.split("_")[1].replace("Intensity", "")}_{name}'] = v[0]
+        for k, v in get_radial_distribution(inside, np.pad(image, 1)).items():
             _, measure, ring = k.split('_')
             out[f'Radial_{measure}_{name}_{ring[0]}'] = v[0]
     if np.ptp(a) and np.ptp(b):
@@ -189,6 +191,13 @@ def test_the_same_as_cellprofilers_own_code(kind):
     pytest.importorskip('cp_measure', reason='cp_measure is not installed')
     names = compare(ALL[kind](), of_cellprofiler)
     assert set(names) == set(measure_crops(crops(), CHANNELS, SCALES))
+
+
+def test_the_first_ring_is_in_the_middle():
+    image = np.zeros((1, 2, 32, 32))
+    image[:, :, 14:18, 14:18] = 1
+    rings = measure_crops(image, CHANNELS, SCALES)[[f'Radial_FracAtD_protein_{k}' for k in (1, 2, 3, 4)]]
+    np.testing.assert_allclose(rings, [[1, 0, 0, 0]])
 
 
 def test_many_crops_are_measured_as_one_by_one():

@@ -10,8 +10,9 @@ START, END = '<!-- modules: python docs/layers.py -->', '<!-- end of modules -->
 def in_order(
     folder=ROOT/'nbs', # Folder of notebooks
 )->list: # Names
-    "The modules in the order of their notebooks"
-    return [p.stem.split('_', 1)[1] for p in sorted(Path(folder).glob('[0-9]*_*.ipynb'))]
+    "The modules in the order of their notebooks; a tour has none"
+    notebooks = [p for p in sorted(Path(folder).glob('[0-9]*_*.ipynb')) if 'default_exp' in p.read_text(encoding='utf-8')]
+    return [p.stem.split('_', 1)[1] for p in notebooks]
 
 
 def imports(

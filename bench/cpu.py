@@ -62,12 +62,12 @@ def row(o, names, work, configuration):
 
 def compare(o):
     "All rows, and a line about the machine"
-    names = ['here'] + ['before'] * bool(o.before) + ['peer'] * bool(o.peer)
     works = ['training', 'embedding'] if o.work == 'both' else [o.work]
     wanted = ['paper', 'demo'] if o.configuration == 'both' else [o.configuration]
     rows = []
     for configuration in wanted:
         for work in works:
+            names = ['here'] + ['before'] * bool(o.before) + ['peer'] * bool(o.peer and configuration == 'paper')
             rows.append(row(o, names, work, configuration))
             print('  '.join(f'{k}={v}' for k, v in rows[-1].items()), flush=True)
     import torch

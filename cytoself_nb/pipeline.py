@@ -12,7 +12,6 @@ import argparse, json, os, re, sys, time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import chdir, contextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 
@@ -257,8 +256,8 @@ def further_seeds(
     folder=NOTEBOOKS,    # Folder of notebooks
 )->pd.DataFrame: # seed, module, numbers (0: not for these data), seconds
     "Train further seeds and keep the numbers that the notebooks compare over seeds"
-    names, rows = [p.stem.split('_', 1)[1] for p in numbered_notebooks(folder)], []
-    names = [n for n in names if find_spec(f'{PACKAGE.name}.{n}')]   # a tour has no module
+    notebooks = [p for p in numbered_notebooks(folder) if p.stem[:2] != '00']   # a tour has no module
+    names, rows = [p.stem.split('_', 1)[1] for p in notebooks], []
     with _environment(**_folders(Path(folder).resolve().parent)):
         for seed, name in product(seeds, names):
             numbers_of = getattr(import_module(f'{PACKAGE.name}.{name}'), 'seed_numbers', None)

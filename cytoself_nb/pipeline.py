@@ -280,7 +280,7 @@ def _arguments():
     "What the command line understands"
     p = argparse.ArgumentParser(prog='python -m cytoself_nb.pipeline',
                                 description='Run the numbered notebooks and draw every figure.')
-    own = f"{', '.join(DATASETS)}, or a folder of your own crops (default: embedded)"
+    own = f"{', '.join(DATASETS)}, or a folder of your own crops (default: simulated)"
     p.add_argument('--data', default='simulated', help=own)
     p.add_argument('--profile', default='demo', help='smoke, demo or paper (default: demo)')
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')

@@ -78,7 +78,7 @@ def yeast_label(run:Run)->str: # `simulated yeast cells, real annotation`
     known = f', {annotation(run).source.iloc[0]} annotation' if run.data == 'simulated_yeast' else ''
     return data_label(run) + known
 
-def yeast_proteome(run:Run)->pd.DataFrame: # As `simulated_proteome` of notebook 07 gives it
+def yeast_proteome(run:Run)->pd.DataFrame: # As `yeast.simulated_proteome` gives it
     "The simulated yeast proteins of a run"
     return yeast.simulated_proteome(annotation(run), YEAST_SIZES[run.profile.name][0], run.seed)
 

@@ -6,13 +6,13 @@ import pandas as pd
 from cytoself_nb.core import DATASETS as DATA
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADS = DATA | dict(embedded='simulated cells, or what is named')
+HEADS = DATA | dict(simulated='simulated cells, or what is named')
 VERDICTS = ['yes', 'no', 'not judged']
 HEAD = """# Claims
 
 What the two papers say, and what came out here: **yes** (it holds here by a rule that the notebook states),
 **no** (it does not), or **not judged** (too few data, no labels, too short a training, or nothing to compare with);
-then the number, then the conditions in italics. *Simulated cells* are simulated.
+then the number, then the conditions in italics. *Simulated cells* are drawn by the program.
 The tables are also beside the figures, as `claims_*.csv`. This page is written by `make claims`.
 """
 

@@ -802,6 +802,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'cytoself_nb.pipeline._ablations': ('pipeline.html#_ablations', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._arguments': ('pipeline.html#_arguments', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._chosen': ('pipeline.html#_chosen', 'cytoself_nb/pipeline.py'),
+                                      'cytoself_nb.pipeline._data_name': ('pipeline.html#_data_name', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._environment': ('pipeline.html#_environment', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._folders': ('pipeline.html#_folders', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._is_fresh': ('pipeline.html#_is_fresh', 'cytoself_nb/pipeline.py'),

@@ -218,6 +218,11 @@ def _chosen(folder, only, data, parameters):
     return [p for p in paths if not about_stacks(p)]
 
 # %% ../nbs/90_pipeline.ipynb #69197e97
+def _data_name(data):
+    "A data set by its present name, or the whole path of a folder"
+    data = FORMER_NAMES.get(data, data)
+    return data if data in DATASETS else str(Path(data).expanduser().resolve())
+
 def run_notebooks(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
@@ -229,7 +234,7 @@ def run_notebooks(
 )->pd.DataFrame: # One row per notebook: notebook, seconds, figures, reason, left_out
     "Run the numbered notebooks, each after those that it needs; stop at the first that fails"
     folder, (jobs, threads) = Path(folder).resolve(), side_by_side(jobs)
-    if data not in DATASETS: data = str(Path(data).expanduser().resolve())
+    data = _data_name(data)
     parameters = dict(profile=profile, data=data, seed=seed)
     with _environment(**_folders(folder.parent), **thread_settings(threads)), chdir(folder):
         run, paths, rows = open_run(data, profile, seed, RUNNER), _chosen(folder, only, data, parameters), {}
@@ -263,7 +268,7 @@ def further_seeds(
             numbers_of = getattr(import_module(f'{PACKAGE.name}.{name}'), 'seed_numbers', None)
             if numbers_of is None: continue
             start = time.perf_counter()
-            try: n = len(numbers_of(open_run(data, profile, seed, RUNNER)))
+            try: n = len(numbers_of(open_run(_data_name(data), profile, seed, RUNNER)))
             except NotForTheseData: n = 0
             rows.append(dict(seed=seed, module=name, numbers=n, seconds=round(time.perf_counter() - start)))
     return pd.DataFrame(rows)
@@ -272,8 +277,7 @@ def further_seeds(
 def _ablations(data, profile, seeds):
     "`train_ablations` with the folders of this project"
     from cytoself_nb.fig4_ablations import train_ablations
-    data = data if data in DATASETS else str(Path(data).expanduser().resolve())
-    with _environment(**_folders(NOTEBOOKS.parent)): return train_ablations(data, profile, seeds)
+    with _environment(**_folders(NOTEBOOKS.parent)): return train_ablations(_data_name(data), profile, seeds)
 
 # %% ../nbs/90_pipeline.ipynb #ef30b7b6
 def _arguments():
@@ -298,7 +302,6 @@ def main(
 )->int: # Exit code
     "Run the notebooks from the command line"
     a, start = _arguments().parse_args(argv), time.perf_counter()
-    a.data = FORMER_NAMES.get(a.data, a.data)
     try:
         if a.further_seeds or a.ablations:
             train = _ablations if a.ablations else further_seeds

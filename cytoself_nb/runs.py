@@ -44,7 +44,9 @@ def stack_folder(run:Run)->Path: # Folder with `stacks.csv`, or None for data wi
     def draw(): write_screen(path, shown, p.fields, size=p.field_px, progress=sys.stderr.isatty())
     with _alone(path):
         try: draw()
-        except ValueError: shutil.rmtree(path); draw()   # drawn by another version: again, from nothing
+        except ValueError:   # drawn by another version: again, from nothing
+            shutil.rmtree(path)
+            draw()
     return path
 
 def read_run_stacks(
@@ -161,7 +163,9 @@ def _made(path):
     "With which settings an artefact was made, when, and by whom"
     return json.loads(Path(f'{path}.settings.json').read_text())
 
-def trained_model(run:Run)->CytoselfFull: # In evaluation mode
+def trained_model(
+    run:Run, # The run
+)->CytoselfFull: # In evaluation mode
     "The network of the paper, trained for this run"
     return train_model(run)
 
@@ -232,7 +236,9 @@ def over_seeds(
     return f'mean {v.mean():{digits}}, {v.min():{digits}} to {v.max():{digits}} over {len(v)} seeds'
 
 # %% ../nbs/40_runs.ipynb #0d38bde6
-def crop_embedding(run:Run): # AnnData: X as a memory map, labels with `row` of the store, obsm['X_umap']
+def crop_embedding(
+    run:Run, # The run
+): # AnnData: X as a memory map, labels with `row` of the store, obsm['X_umap']
     "Global representations of the test crops of this run and their map"
     store, model = crop_store(run), trained_model(run)
     channels, rows = model.extra['channels'], split_rows(store, 'test')
@@ -325,7 +331,7 @@ def predict_localization(
     groups=None,      # Which crops belong together (n,), such as a protein's name; None: each crop alone
     top:int=3,        # Families to name
     wanted:float=.8,  # Share of answers that shall be right on validation crops
-)->pd.DataFrame: # As `rank_answers`: a row per group
+)->pd.DataFrame: # A row per group: crops, answer (`none` below the threshold), margin, threshold, family and r by rank
     "Rank the localization families for new images, or say `none`"
     model, (codes, labels) = trained_model(run), split_codes(run, 'test')
     groups = np.arange(len(crops)) if groups is None else np.asarray(groups)

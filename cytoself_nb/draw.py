@@ -95,10 +95,9 @@ def crop_lines(
     place = dict(left=.01, right=.99, top=.95, bottom=.01, hspace=.17, wspace=.03)
     size = 7.1, 1.03*len(lines)
     fig, axes = plt.subplots(len(lines), most, figsize=size, squeeze=False, layout='none', gridspec_kw=place)
-    for ax in axes.flat: ax.axis('off')
     for k, (line, (title, store, rows)) in enumerate(zip(axes, lines)):
         pictures = crop_pictures(store, rows[:most]) if len(rows) else []
-        for ax, picture in zip(line, pictures): ax.imshow(picture)
+        show_crops(line, pictures)
         line[0].set_title(title, fontsize=7, loc='left', pad=2)
         if len(rows): scale_bar(line[0], um, pictures[0].shape[1], words=k == 0)
     return fig

@@ -1,16 +1,14 @@
 "The authors' TensorFlow network, measured as `bench/worker.py` measures ours: called by `bench/cpu.py`."
 import contextlib
 import io
-import json
 import os
 import sys
 import tempfile
-import time
 import types
 
 import numpy as np
 import tensorflow as tf
-from worker import peak_GiB
+from worker import take_turns
 
 
 def network(folder, where):
@@ -37,7 +35,7 @@ def step_of(work, made, x, y):
 
 
 def main():
-    "Build, take two steps, then one repetition for each line that comes in"
+    "Build the network, then take turns"
     folder, work, configuration, seconds, precision = sys.argv[1:]
     if configuration != 'paper': raise SystemExit("the authors' code is measured at the paper's configuration only")
     tf.config.threading.set_intra_op_parallelism_threads(int(os.environ['OMP_NUM_THREADS']))
@@ -45,14 +43,7 @@ def main():
     x = rng.random((batch, 100, 100, 2), dtype=np.float32)
     y = np.eye(1311, dtype=np.float32)[rng.integers(1311, size=batch)]
     with tempfile.TemporaryDirectory() as where: step = step_of(work, network(folder, where), x, y)
-    step(), step()
-    print(json.dumps(dict(precision=precision)), flush=True)
-    for _ in sys.stdin:
-        start, steps = time.perf_counter(), 0
-        while time.perf_counter() - start < float(seconds):
-            step()
-            steps += 1
-        print(json.dumps(dict(crops_per_s=batch * steps / (time.perf_counter() - start), peak_GiB=peak_GiB())), flush=True)
+    take_turns(step, batch, float(seconds), precision)
 
 
 if __name__ == '__main__': main()

@@ -23,8 +23,21 @@ def keep_freed_memory():
     libc.mallopt(-1, 2**31 - 1), libc.mallopt(-4, 0)
 
 
+def take_turns(step, batch, seconds, precision):
+    "Two steps to warm up, then one repetition for each line that comes in; each answers with a line"
+    step(), step()
+    print(json.dumps(dict(precision=precision)), flush=True)
+    for _ in sys.stdin:
+        start, steps = time.perf_counter(), 0
+        while time.perf_counter() - start < seconds:
+            step()
+            steps += 1
+        rate = batch * steps / (time.perf_counter() - start)
+        print(json.dumps(dict(crops_per_s=rate, peak_GiB=peak_GiB())), flush=True)
+
+
 def main():
-    "Build, take a step, then one repetition for each line that comes in"
+    "Build the network, then take turns"
     folder, work, configuration, seconds, precision = sys.argv[1:]
     sys.path[:0] = [folder, str(Path(__file__).resolve().parents[1])]
     keep_freed_memory()
@@ -37,15 +50,7 @@ def main():
     adam = adam_of(model)
     def step(): return training_step(model, adam, x, y, dtype) if work == 'training' else embedding_step(model, x)
     model.train(work == 'training')
-    step(), step()
-    print(json.dumps(dict(precision=precision)), flush=True)
-    for _ in sys.stdin:
-        start, steps = time.perf_counter(), 0
-        while time.perf_counter() - start < float(seconds):
-            step()
-            steps += 1
-        rate = batch * steps / (time.perf_counter() - start)
-        print(json.dumps(dict(crops_per_s=rate, peak_GiB=peak_GiB())), flush=True)
+    take_turns(step, batch, float(seconds), precision)
 
 
 if __name__ == '__main__': main()

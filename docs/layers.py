@@ -1,7 +1,8 @@
 "Write the drawing of the modules, which imports which, into CONTRIBUTING.md: `python docs/layers.py`"
-import ast
 import re
 from pathlib import Path
+
+from cytoself_nb.inputs import imported_modules
 
 ROOT = Path(__file__).resolve().parent.parent
 START, END = '<!-- modules: python docs/layers.py -->', '<!-- end of modules -->'
@@ -16,21 +17,10 @@ def in_order(
 
 
 def imports(
-    source:str,               # Source of a module
-    package:str='cytoself_nb', # Name of the package
-)->set: # Names of modules
+    source:str, # Source of a module
+)->frozenset: # Names of modules
     "Modules of the package that `source` imports, at its top or inside a function"
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found |= {a.name.split('.')[1] for a in node.names if a.name.startswith(f'{package}.')}
-        if isinstance(node, ast.ImportFrom):
-            path = (node.module or '').split('.')
-            if not node.level:
-                if path[0] != package: continue
-                path = path[1:]
-            found |= {path[0]} if path and path[0] else {a.name for a in node.names}
-    return found
+    return imported_modules(source, 'cytoself_nb')
 
 
 def needed(

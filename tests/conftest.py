@@ -70,12 +70,13 @@ def pytest_collection_finish(session):
     "Start the run of all notebooks, if a test asks for it"
     if session.config.option.collectonly or not any('smoke_run' in i.fixturenames for i in session.items): return
     out = Path(tempfile.mkdtemp(prefix='smoke-'))
-    env = os.environ | dict(CYTOSELF_NB_OUT=str(out))
-    mirror = SHARED/'data/mirror'
-    if mirror.is_dir(): env.setdefault('CYTOSELF_NB_MIRROR', str(mirror))
+    folders = dict(CYTOSELF_NB_OUT=str(out))
+    if (SHARED/'data/mirror').is_dir() and not os.environ.get('CYTOSELF_NB_MIRROR'):
+        folders['CYTOSELF_NB_MIRROR'] = str(SHARED/'data/mirror')
     command = [sys.executable, '-W', 'ignore', '-m', 'cytoself_nb.pipeline', '--profile', 'smoke']
     with open(out/'said.txt', 'w') as said:
-        SMOKE.update(out=out, process=subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=said))
+        SMOKE.update(out=out, folders=folders, process=subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | folders, stdout=subprocess.DEVNULL, stderr=said))
 
 
 def pytest_sessionfinish(session):
@@ -90,8 +91,7 @@ def smoke_run():
     "All numbered notebooks, once, in the smoke profile: (run folder, message of the failure or empty)"
     SMOKE['process'].wait()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('CYTOSELF_NB_OUT', str(SMOKE['out']))
-        if (SHARED/'data/mirror').is_dir() and not os.environ.get('CYTOSELF_NB_MIRROR'): patch.setenv('CYTOSELF_NB_MIRROR', str(SHARED/'data/mirror'))
+        for name, folder in SMOKE['folders'].items(): patch.setenv(name, folder)
         yield SMOKE['out']/'runs/simulated-smoke-0', (SMOKE['out']/'said.txt').read_text().strip()
 
 

@@ -4,7 +4,7 @@ SHELL := bash
 
 PYTHON  ?= python3
 PROFILE ?= demo
-DATA    ?= embedded
+DATA    ?= simulated
 SEED    ?= 0
 SEEDS   ?= 1,2
 ONLY    ?=

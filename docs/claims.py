@@ -63,7 +63,7 @@ def tally(
 )->str: # Markdown
     "How many claims hold, by data set"
     count = claims.value_counts(['column', 'holds']).unstack(fill_value=0)
-    lines = [' | '.join([HEADS[c], *(str(count.loc[c].get(v, 0)) for v in VERDICTS)]) for c in DATA if c in count.index]
+    lines = [' | '.join([DATA[c], *(str(count.loc[c].get(v, 0)) for v in VERDICTS)]) for c in DATA if c in count.index]
     return '\n'.join([' | '.join(['data', *VERDICTS]), '|'.join(['---']*(1 + len(VERDICTS))), *lines])
 
 

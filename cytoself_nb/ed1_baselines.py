@@ -16,7 +16,8 @@ from .core import NotForTheseData, set_seed
 from .data import class_names, split_rows
 from .inpainting import PairedCellInpainting, store_features
 from .probes import neighbour_vote
-from .runs import (cellprofiler_table, crop_store, inpainting_embedding, inpainting_model, probe_table, seed_table)
+from .runs import (cellprofiler_table, crop_store, inpainting_embedding, inpainting_model,
+    probe_table, seed_table)
 
 # %% ../nbs/63_ed1_baselines.ipynb #c3785564
 def vote(

@@ -26,21 +26,28 @@ def part_shapes(
     out = model.eval()(torch.zeros(1, s['channels'], size, size))
     last = lambda t: ' x '.join(str(n) for n in (*t.shape[2:], t.shape[1]))
     side = lambda codes: round(codes.shape[1]**.5)
-    return dict(encoder1=last(out.local), encoder2=last(out.global_), vq1=f'{side(out.local_codes)} x {side(out.local_codes)} codes',
-                vq2=f'{side(out.global_codes)} x {side(out.global_codes)} codes', decoder1=last(out.reconstruction),
-                decoder2=last(model.decoder2(out.global_)), head1=f'{out.local_logits.shape[1]:,}', head2=f'{out.global_logits.shape[1]:,}')
+    return dict(encoder1=last(out.local), encoder2=last(out.global_),
+        vq1=f'{side(out.local_codes)} x {side(out.local_codes)} codes',
+        vq2=f'{side(out.global_codes)} x {side(out.global_codes)} codes',
+        decoder1=last(out.reconstruction),
+        decoder2=last(model.decoder2(out.global_)), head1=f'{out.local_logits.shape[1]:,}',
+        head2=f'{out.global_logits.shape[1]:,}')
 
 # %% ../nbs/41_fig1_network.ipynb #c31fbfd7
 def _box(ax, x, y, text, color, width=1.7, height=.62):
     "A labeled box around (x, y)"
     from matplotlib.patches import FancyBboxPatch
-    ax.add_patch(FancyBboxPatch((x - width/2, y - height/2), width, height, boxstyle='round,pad=.04', fc=color, ec='.3', lw=.8))
+    ax.add_patch(FancyBboxPatch((x - width/2, y - height/2), width, height, boxstyle='round,pad=.04',
+        fc=color, ec='.3', lw=.8))
     ax.text(x, y, text, ha='center', va='center', fontsize=7)
 
 def _arrow(ax, start, end, text='', bend=0.):
     "An arrow with a word beside its middle"
-    ax.annotate('', end, start, arrowprops=dict(arrowstyle='-|>', color='.3', lw=.9, shrinkA=0, shrinkB=0, connectionstyle=f'arc3,rad={bend}'))
-    if text: ax.text((start[0] + end[0])/2, (start[1] + end[1])/2 + .1, text, ha='center', va='bottom', fontsize=6, color='.3')
+    ax.annotate('', end, start, arrowprops=dict(arrowstyle='-|>', color='.3', lw=.9, shrinkA=0, shrinkB=0,
+        connectionstyle=f'arc3,rad={bend}'))
+    if text:
+        ax.text((start[0] + end[0])/2, (start[1] + end[1])/2 + .1, text, ha='center', va='bottom', fontsize=6,
+            color='.3')
 
 # %% ../nbs/41_fig1_network.ipynb #25002b61
 def draw_network(
@@ -51,19 +58,29 @@ def draw_network(
     "The network as a drawing: encoders above, quantizers between, heads and decoders below"
     fig, ax = plt.subplots(figsize=(6.9, 3.5))
     image, network, codes, answer = '#f2f2f2', '#cfe3f1', '#fbe3b4', '#cfe9df'
-    boxes = dict(crop=(0, 3, f'crop\n{crop}', image), e1=(2.6, 3, 'encoder 1', network), local=(5.2, 3, f"local map\n{shapes['encoder1']}", image),
-                 e2=(7.8, 3, 'encoder 2', network), globl=(10.4, 3, f"global map\n{shapes['encoder2']}", image),
-                 vq1=(5.2, 1.75, f"quantizer 1, {n_codes:,} codes\n{shapes['vq1']}", codes), vq2=(10.4, 1.75, f"quantizer 2, {n_codes:,} codes\n{shapes['vq2']}", codes),
-                 d1=(2.6, .5, 'decoder 1', network), d2=(7.8, .5, f"decoder 2\n{shapes['decoder2']}", network),
-                 out=(0, .5, f"reconstruction\n{shapes['decoder1']}", image), h1=(5.2, -.75, f"head 1: which of\n{shapes['head1']} proteins?", answer),
-                 h2=(10.4, -.75, f"head 2: which of\n{shapes['head2']} proteins?", answer))
-    for name, (x, y, text, color) in boxes.items(): _box(ax, x, y, text, color, width=2.5 if name[:2] in ('vq', 'h1', 'h2') else 1.7)
+    boxes = dict(crop=(0, 3, f'crop\n{crop}', image), e1=(2.6, 3, 'encoder 1', network),
+        local=(5.2, 3, f"local map\n{shapes['encoder1']}", image),
+        e2=(7.8, 3, 'encoder 2', network), globl=(10.4, 3, f"global map\n{shapes['encoder2']}",
+        image),
+        vq1=(5.2, 1.75, f"quantizer 1, {n_codes:,} codes\n{shapes['vq1']}", codes),
+        vq2=(10.4, 1.75, f"quantizer 2, {n_codes:,} codes\n{shapes['vq2']}", codes),
+        d1=(2.6, .5, 'decoder 1', network), d2=(7.8, .5, f"decoder 2\n{shapes['decoder2']}",
+        network),
+        out=(0, .5, f"reconstruction\n{shapes['decoder1']}", image),
+        h1=(5.2, -.75, f"head 1: which of\n{shapes['head1']} proteins?", answer),
+        h2=(10.4, -.75, f"head 2: which of\n{shapes['head2']} proteins?", answer))
+    for name, (x, y, text, color) in boxes.items():
+        _box(ax, x, y, text, color, width=2.5 if name[:2] in ('vq', 'h1', 'h2') else 1.7)
     for x in (0, 2.6, 5.2, 7.8): _arrow(ax, (x + .92, 3), (x + 1.68, 3))
     for x in (5.2, 10.4): _arrow(ax, (x, 2.62), (x, 2.13)), _arrow(ax, (x, 1.37), (x, -.37))
-    _arrow(ax, (10.4 - 1.3, 1.5), (8.72, .62)), _arrow(ax, (5.2 - 1.3, 1.5), (3.52, .62)), _arrow(ax, (10.4 - 1.3, 1.75), (3.52, .42), bend=-.0)
+    _arrow(ax, (10.4 - 1.3, 1.5), (8.72, .62))
+    _arrow(ax, (5.2 - 1.3, 1.5), (3.52, .62))
+    _arrow(ax, (10.4 - 1.3, 1.75), (3.52, .42))
     _arrow(ax, (1.68, .5), (.92, .5))
-    ax.annotate('', (6.1, 2.62), (7.4, .88), arrowprops=dict(arrowstyle='<->', color=PALETTE[4], lw=.9, ls='--'))
-    ax.annotate('', (-.3, 2.62), (-.3, .88), arrowprops=dict(arrowstyle='<->', color=PALETTE[4], lw=.9, ls='--'))
+    ax.annotate('', (6.1, 2.62), (7.4, .88), arrowprops=dict(arrowstyle='<->', color=PALETTE[4], lw=.9,
+        ls='--'))
+    ax.annotate('', (-.3, 2.62), (-.3, .88), arrowprops=dict(arrowstyle='<->', color=PALETTE[4], lw=.9,
+        ls='--'))
     ax.text(-.2, 1.75, 'difference\nis a loss', fontsize=6, color=PALETTE[4], va='center')
     ax.text(7.05, 2.0, 'difference\nis a loss', fontsize=6, color=PALETTE[4], va='center')
     ax.set(xlim=(-1.1, 11.8), ylim=(-1.2, 3.5)); ax.axis('off')
@@ -83,7 +100,8 @@ def multiplications(
             elif isinstance(m, MergeUnit):
                 coarse, fine = args[0]
                 taps = m.conv.weight.numel()//m.conv.in_channels
-                n = m.spread.numel()*m.conv.out_channels + taps*(m.coarse*coarse[0, 0].numel() + fine[0].numel())
+                n = m.spread.numel()*m.conv.out_channels + taps*(m.coarse*coarse[0, 0].numel()
+                    + fine[0].numel())
             else: n = m.codebook.numel()*out.codes.shape[1]
             count[name] += n/1e6
         return hook
@@ -112,6 +130,7 @@ def draw_split(
         axes[0, k].set_title(f'{k*code_dim + 1} to {(k + 1)*code_dim}', fontsize=6)
         axes[0, k].set(xticks=[], yticks=[])
         for side in axes[0, k].spines.values(): side.set(visible=True, color=colors[k], linewidth=1.5)
-        axes[1, k].text(.5, .5, f'code\n{codes[k]}', ha='center', va='center', fontsize=7); axes[1, k].axis('off')
+        axes[1, k].text(.5, .5, f'code\n{codes[k]}', ha='center', va='center', fontsize=7)
+        axes[1, k].axis('off')
     axes[0, 0].set_ylabel(f'{n_splits*code_dim} channels\nof one position', fontsize=6)
     return fig, codes

@@ -12,7 +12,8 @@ import textwrap
 import numpy as np
 import pandas as pd
 
-from .draw import (GRAY, color_by, crop_pictures, draw_points, group_colors, medoid, name_groups, scale_bar)
+from .draw import (GRAY, color_by, crop_pictures, draw_points, group_colors, medoid,
+    name_groups, scale_bar)
 
 # %% ../nbs/51_fig2_atlas.ipynb #e7ec5471
 def core_hull(

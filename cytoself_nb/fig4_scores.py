@@ -21,8 +21,8 @@ from .data import crop_loader, n_proteins, split_labels
 from .fig3_complexes import complete_complexes, read_corum, separate_complexes
 from .maps import umap_xy
 from .probes import untrained
-from cytoself_nb.runs import (cellprofiler_table, crop_embedding, crop_store, inpainting_embedding, seed_table, trained_model,
-    which_model)
+from .runs import (cellprofiler_table, crop_embedding, crop_store, inpainting_embedding,
+    seed_table, trained_model, which_model)
 from .stats import average_precision, jackknife, neighbors, without_each
 from .training import embed
 

@@ -15,8 +15,9 @@ from .draw import GRAY, own_color
 from .fig5_spectra import ordered_codes
 from .predict import _judged, _limits, group_ranks, store_codes
 from .runs import _thresholds, crop_store, held_out_store, seed_table, split_codes, trained_model
-from .spectra import (READINGS, code_measures, describe_clusters, family_spectra, histograms, leave_one_out, left_out,
-    pearson, protein_spectra, rank_table, single_localization, spectrum_width, top_k)
+from cytoself_nb.spectra import (READINGS, code_measures, describe_clusters, family_spectra, histograms,
+    leave_one_out, left_out, pearson, protein_spectra, rank_table, single_localization, spectrum_width,
+    top_k)
 
 # %% ../nbs/58_fig5_held_out.ipynb #97f84dc8
 def confusion(

@@ -12,7 +12,8 @@ import pandas as pd
 from .core import PALETTE, log_ticks
 from .draw import GRAY, crop_pictures, scale_bar
 from .predict import _bands
-from .spectra import (ROMAN, cluster_name, code_clusters, code_correlation, code_profiles, code_tree)
+from cytoself_nb.spectra import (ROMAN, cluster_name, code_clusters, code_correlation, code_profiles,
+    code_tree)
 
 # %% ../nbs/57_fig5_spectra.ipynb #7fc741d1
 def ordered_codes(

@@ -23,8 +23,8 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from . import __version__
-from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PIXEL_UM, PLANE_UM, Signature, _balls, _per_cell,
-    _positions, draw_cells, draw_dna, draw_localization)
+from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PIXEL_UM, PLANE_UM,
+    Signature, _balls, _per_cell, _positions, draw_cells, draw_dna, draw_localization)
 
 # %% ../nbs/03_microscope.ipynb #9d4a105c
 MIXED_PAIRS = (('endosome', 'membrane'), ('er', 'golgi'), ('nucleolus', 'nucleoplasm'),
@@ -174,7 +174,8 @@ def _camera(v, rng, scope, photons, light, optics):
 
 # %% ../nbs/03_microscope.ipynb #d44a7503
 def _rng(seed, protein, field, stream):
-    "The generator of one part of one field: geometry, optics, protein, camera; seeded by the first names, VIRT###"
+    ("The generator of one part of one field: geometry, optics, protein, camera; seeded by the first names, "
+        "VIRT###")
     return np.random.default_rng([seed, zlib.crc32(protein.replace('SIM', 'VIRT').encode()), field, stream])
 
 def _debris(c, rng, scope):

@@ -14,9 +14,9 @@ import torch
 from .core import PALETTE
 from .data import crop_loader
 from .draw import GRAY, crop_pictures, scale_bar, some_crops
-from .spectra import (BLOCK, READINGS, cluster_name, code_clusters, code_correlation, code_profiles, code_tree,
-    family_spectra, leave_one_out, pearson, protein_spectra, rank_families, rank_table, relative,
-    single_localization)
+from .spectra import (BLOCK, READINGS, cluster_name, code_clusters, code_correlation,
+    code_profiles, code_tree, family_spectra, leave_one_out, pearson, protein_spectra, rank_families,
+    rank_table, relative, single_localization)
 from .training import embed_batches
 
 # %% ../nbs/22_predict.ipynb #cb522f19

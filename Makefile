@@ -26,9 +26,11 @@ figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo
 test: $(READY)          ## all tests, the notebooks in the smoke profile among them
 	$(BIN)/python -m pytest -q tests
 
+# What Lab adds when it opens and saves a notebook is left out again, so that git sees changes of cells alone
 lab: $(READY)           ## open JupyterLab on the index of the notebooks; LAB='--no-browser --port 8890'
 	@if [ "$$(id -u)" = 0 ]; then echo 'You are root, as in many containers: JupyterLab is started with --allow-root.'; fi
-	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/index.ipynb $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB)
+	$(BIN)/jupyter lab --LabApp.default_url=/lab/tree/nbs/index.ipynb \
+	    --FileContentsManager.pre_save_hook=nbdev.clean.clean_jupyter $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB)
 
 seeds: $(READY)         ## train further seeds, then show them beside seed 0; DATA=yeast5 SEEDS=1,2
 	$(RUN) --further-seeds '$(SEEDS)'

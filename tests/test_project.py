@@ -165,6 +165,17 @@ def test_claims_page_and_tally_are_what_the_tables_say():
     assert tally(claims) in (ROOT/'README.md').read_text(), 'run `make notebooks` (nbs/index.ipynb) and `make readme`'
 
 
+def test_a_notebook_that_jupyterlab_opened_and_saved_is_unchanged(monkeypatch):
+    from nbdev.clean import clean_jupyter
+    path = ROOT/'nbs'/'15_stats.ipynb'
+    saved, lab = json.loads(path.read_text()), json.loads(path.read_text())
+    lab['metadata'] = dict(kernelspec=dict(display_name='Python 3 (ipykernel)', language='python', name='python3'),
+                           language_info=dict(name='python', version='3.11.7'))
+    monkeypatch.chdir(ROOT)
+    clean_jupyter(str(path), dict(type='notebook', content=lab))
+    assert lab == saved and 'pre_save_hook=nbdev.clean.clean_jupyter' in (ROOT/'Makefile').read_text()
+
+
 # --- figures
 
 @pytest.mark.parametrize('folder', FIGURES, ids=lambda p: p.name)

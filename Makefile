@@ -12,13 +12,14 @@ FORCE   ?=
 JOBS    ?=
 README  ?= README.md
 LAB     ?=
+RUN_FOLDER ?= runs/$(DATA)-$(PROFILE)-$(SEED)
 
 BIN   := .venv/bin
 READY := .venv/ready
 RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PROFILE)' $(if $(filter-out 0,$(FORCE)),--force)
 
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
-.PHONY: api figures test lab seeds ablations readme claims notebooks clean help
+.PHONY: api figures test lab seeds ablations readme claims outputs notebooks clean help
 
 figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=simulated SEED=0 ONLY=11,20 FORCE=1 JOBS=2
 	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
@@ -52,6 +53,11 @@ claims: $(READY)        ## write CLAIMS.md from the claims tables beside the fig
 
 api: $(READY)           ## write docs/api.md, the page of public names
 	$(BIN)/python docs/api.py
+
+outputs: $(READY)       ## take the outputs of the last `make figures` into the notebooks; ONLY=56 RUN_FOLDER=runs/simulated-demo-0
+	$(BIN)/python docs/outputs.py '$(RUN_FOLDER)' '$(ONLY)'
+	$(BIN)/python docs/pictures.py
+	$(BIN)/nbdev-clean
 
 notebooks: $(READY)     ## run the notebooks in place, so that their saved outputs are fresh
 	$(BIN)/python docs/neighbors.py

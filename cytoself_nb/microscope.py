@@ -235,7 +235,7 @@ def _check_screen(proteins, line, **numbers):
     refuse(len(twice), f"{', '.join(twice[:1])} is twice in the proteome; give each protein one row")
     refuse(len(lost), f"{', '.join(lost[:1])} has no truth_main; expected one of {known}")
     unknown = sorted((set(proteins.truth_main) | set(proteins.truth_second.dropna())) - {None, *PATTERNS})
-    refuse(unknown, f"unknown compartment {''.join(unknown[:1])!r}; expected one of {known}")
+    refuse(unknown, f"unknown localization {''.join(unknown[:1])!r}; expected one of {known}")
     refuse(not isinstance(line, CellLine) and line not in CELL_LINES,
            f"unknown cell line {line!r}; expected one of {', '.join(CELL_LINES)} or a CellLine")
 

@@ -24,6 +24,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore')
     from fastai.data.load import DataLoader
 
+from .core import NotForTheseData
 from .split import LABEL_COLUMNS, SPLITS, split_by_field, store_order, tidy_labels
 from .stacks import Source
 
@@ -262,7 +263,7 @@ def split_rows(
     if split not in SPLITS: raise ValueError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")
     rows = np.flatnonzero(store.labels.split == split)
     if not len(rows):
-        raise ValueError(f"the split {split!r} is empty ({len(store.labels)} crops, "
+        raise NotForTheseData(f"the split {split!r} is empty ({len(store.labels)} crops, "
                          f"{len(class_names(store))} proteins); expected at least one protein "
                          "with three fields of view, or two proteins with two; "
                          "add fields, or leave the field out of the labels to split crop by crop")

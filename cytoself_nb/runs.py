@@ -88,7 +88,7 @@ def yeast_proteome(run:Run)->pd.DataFrame: # As `yeast.simulated_proteome` gives
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
     if run.data != 'simulated_yeast':
-        return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size)
+        return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size, run.path)
     cells, proteome, channels = YEAST_SIZES[run.profile.name][1], yeast_proteome(run), ['protein', 'cytosol']
     photons = yeast_cells.draw_proteome(proteome, cells, run.seed)
     scaled = (prepare(b, range(len(b)), channels, b.shape[-1]) for b in photons)
@@ -192,13 +192,14 @@ def probe_table(run:Run, limit:int=20_000)->pd.DataFrame: # A row per probe
 # %% ../nbs/40_runs.ipynb #ea621db0
 def of_all_seeds(
     run, name:str, # The run; artefact in its folder whose settings hold `which_model`
-)->list: # (path, seed, when it was built) of every seed that has it, with a model of the same kind
+)->list: # (path, seed, when it was built) of every seed whose model differs from this run's in the seed alone
     "The same artefact of all seeds of this data set and profile"
     def read(folder):
         made = _made(folder/name)
         model = made['settings']['model']
-        kind = {k: model.get(k) for k in ('model', 'channels', 'batch', 'rate', 'start', 'late')}
-        return kind, made['built']
+        kind = {k: v for k, v in model.items() if k not in ('seed', 'epochs', 'data')}
+        data = {k: v for k, v in model.get('data', {}).items() if k != 'seed'}   # of other data: another kind
+        return (kind, data), made['built']
     mine, stem = read(run.path)[0], run.path.name.rsplit('-', 1)[0]
     folders = [f for f in sorted(run.path.parent.glob(f'{stem}-*'))
                if f.name[len(stem)+1:].isdigit() and (f/f'{name}.settings.json').exists()]

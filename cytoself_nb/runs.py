@@ -18,17 +18,20 @@ import pandas as pd
 import dataclasses, hashlib, json, shutil, sys, warnings
 from . import yeast, yeast_cells
 from .cellprofiler import store_measurements
-from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs, open_run, sha256_of)
-from cytoself_nb.data import (CropStore, class_names, crop_loader, default_channels, open_store, select_channels, split_rows,
-    write_store)
-from .inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features, train_inpainting)
-from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding, umap_xy, write_embedding)
+from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs,
+    open_run, sha256_of)
+from .data import (CropStore, class_names, crop_loader, default_channels, open_store,
+    select_channels, split_rows, write_store)
+from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,
+    train_inpainting)
+from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding,
+    umap_xy, write_embedding)
 from .microscope import CROP_UM, simulated_proteome, write_screen
 from .model import CytoselfFull
 from .predict import _new_codes, answer_threshold, calibrate, profile_page, rank_answers
 from .preprocessing import read_stacks
 from .probes import probe_network
-from .readers import prepare, read_crops
+from .readers import data_state, mask_folder, prepare, read_crops
 from .spectra import _named, protein_spectra, single_localization
 from .split import split_by_crop
 from .training import embed_batches, resumable, train_network
@@ -58,6 +61,7 @@ def read_run_stacks(
     if folder is None:
         raise FileNotFoundError(f"data={run.data!r} has no stacks; expected 'simulated' or a folder with "
                                 "stacks.csv (columns file, protein); for crops use the readers of 09_readers")
+    if masks := mask_folder(run.data): options.setdefault('segment', masks)
     with _alone(run.path/'fields'): return read_stacks(folder, run.path/'fields', **options)
 
 # %% ../nbs/40_runs.ipynb #0d79db83
@@ -105,10 +109,8 @@ def _run_settings(run):
         return settings | dict(proteins_cells=sizes, annotation=source, shares=shares, edition=1)
     folder = Path(run.data).expanduser()
     if not folder.is_dir(): return settings
-    files = sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))
-    known = json.dumps([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
     tables = [sha256_of(folder/t) for t in ('labels.csv', 'stacks.csv') if (folder/t).exists()]
-    return settings | dict(tables=tables, files=hashlib.sha256(known.encode()).hexdigest()[:16])
+    return settings | dict(tables=tables, files=data_state(run.data))
 
 def crop_store(
     run:Run, # The run

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['UNITS', 'CHANNELS', 'PIXEL_UM', 'WIDTHS', 'STACK_COLUMNS', 'OWN_COLUMNS', 'DIAMETER_UM', 'LABEL_ENDINGS', 'StackInfo',
            'stack_info', 'channel_numbers', 'read_projection', 'max_projection', 'middle_planes', 'reduce_image',
-           'same_files', 'repeated_files', 'field_names', 'name_fields', 'warn_of_names', 'stacks_table',
+           'same_files', 'repeated_files', 'same_pixels', 'field_names', 'name_fields', 'warn_of_names', 'stacks_table',
            'stack_options', 'stack_channels', 'label_files', 'label_file', 'read_labels', 'Source']
 
 # %% ../nbs/05_stacks.ipynb #a3055bda
@@ -279,6 +279,20 @@ def repeated_files(t, folder, by=()):
     return lost, [f"names one file more than once, {' = '.join(dict.fromkeys(names))} in row {row_list(rows)}; "
                   "expected each once; remove the repeated row" for rows, names in twice[:20]]
 
+# %% ../nbs/05_stacks.ipynb #7bef778f
+def same_pixels(
+    labels:pd.DataFrame, # With protein
+    marks,               # A checksum for each row, None for one that is left out anyway
+    names,               # What to call each row
+)->dict: # Row number -> why it is left out
+    "Rows whose pixels are there already; none of them is kept where the proteins differ"
+    t = pd.DataFrame(dict(mark=list(marks), protein=labels.protein.to_numpy(), name=list(names))).dropna(subset='mark')
+    t = t[t.mark.duplicated(keep=False)]
+    several, first = t.groupby('mark').protein.transform('nunique') > 1, t.groupby('mark').name.transform('first')
+    first = first.where(first != t.name, t.groupby('mark').name.transform('last'))
+    return {k: f"has the same pixels as {other}" + ', which is given another protein'*mixed
+            for k, other, mixed, later in zip(t.index, first, several, t.mark.duplicated()) if mixed or later}
+
 # %% ../nbs/05_stacks.ipynb #5b1e0007
 def _wrong_widths(t):
     "What is wrong with the columns of widths"
@@ -319,6 +333,8 @@ def warn_of_names(
 ):
     "Say which names of proteins differ only in capitals, and which a spreadsheet has made a date"
     names = pd.Series(t.protein.unique(), dtype=object)
+    if len(names) == 1: warnings.warn(f"{table} names one protein, {names[0]}: no network can learn to tell it from "
+                                      "others; add a second", stacklevel=3)
     alike = names[names.str.casefold().duplicated(keep=False)].tolist()
     dates = names[names.str.fullmatch(r'\d{1,2}[-.](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z.]*|'
                                       r'\d{4}-\d\d-\d\d.*', case=False)].tolist()

@@ -10,19 +10,23 @@ SEEDS   ?= 1,2
 ONLY    ?=
 FORCE   ?=
 JOBS    ?=
+MASKS   ?=
 README  ?= README.md
 LAB     ?=
 RUN_FOLDER ?= runs/$(DATA)-$(PROFILE)-$(SEED)
 
 BIN   := .venv/bin
 READY := .venv/ready
-RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PROFILE)' $(if $(filter-out 0,$(FORCE)),--force)
+
+# What the user names reaches the shell as its own variables, so that quotes and dollars in a folder's name are only characters
+$(foreach v,PROFILE DATA SEED SEEDS ONLY JOBS MASKS,$(eval override export $(v) := $$(value $(v))))
+RUN   := $(BIN)/python -m cytoself_nb.pipeline --data "$$DATA" --profile "$$PROFILE" $${MASKS:+--masks "$$MASKS"} $(if $(filter-out 0,$(FORCE)),--force)
 
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
 .PHONY: api figures test lab seeds ablations readme claims outputs notebooks clean help
 
-figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=simulated SEED=0 ONLY=11,20 FORCE=1 JOBS=2
-	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
+figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=folder MASKS=folder SEED=0 ONLY=11,20 FORCE=1 JOBS=2
+	$(RUN) --seed "$$SEED" $${ONLY:+--only "$$ONLY"} $${JOBS:+--jobs "$$JOBS"}
 
 test: $(READY)          ## all tests, the notebooks in the smoke profile among them
 	$(BIN)/python -m pytest -q tests
@@ -34,11 +38,11 @@ lab: $(READY)           ## open JupyterLab on the index of the notebooks; LAB='-
 	    --FileContentsManager.pre_save_hook=nbdev.clean.clean_jupyter $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(LAB)
 
 seeds: $(READY)         ## train further seeds, then show them beside seed 0; DATA=yeast5 SEEDS=1,2
-	$(RUN) --further-seeds '$(SEEDS)'
+	$(RUN) --further-seeds "$$SEEDS"
 	$(RUN) --seed 0
 
 ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to two hours for the simulated cells, then show them
-	$(RUN) --ablations '0,$(SEEDS)'
+	$(RUN) --ablations "0,$$SEEDS"
 	$(RUN) --seed 0 --only 56
 
 readme: $(READY)        ## write README.md from nbs/index.ipynb
@@ -68,7 +72,8 @@ notebooks: $(READY)     ## run the notebooks in place, so that their saved outpu
 	$(BIN)/nbdev-clean
 
 clean:                  ## delete what runs leave behind; figures and .venv stay
-	rm -rf runs build dist .pytest_cache *.egg-info
+	if [ -d runs ]; then find runs -mindepth 1 -maxdepth 1 ! -name folders.json ! -name '.*.masks' -exec rm -rf {} +; fi
+	rm -rf build dist .pytest_cache *.egg-info
 
 help:                   ## this list
 	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' Makefile | expand -t 18

@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'DATASETS', 'FORMER_NAMES', 'PALETTE', 'Profile', 'get_profile', 'n_epochs', 'Run', 'output_root',
-           'data_slug', 'open_run', 'data_label', 'has_stacks', 'set_seed', 'cached', 'figure_style', 'log_ticks',
-           'sha256_of', 'save_fig', 'save_claims', 'NotForTheseData', 'need_labels', 'registry', 'fetch']
+           'data_slug', 'open_run', 'data_label', 'has_stacks', 'row_list', 'read_table', 'set_seed', 'cached',
+           'figure_style', 'log_ticks', 'sha256_of', 'save_fig', 'save_claims', 'NotForTheseData', 'need_labels',
+           'registry', 'fetch']
 
 # %% ../nbs/01_core.ipynb #a2260ddb
-import dataclasses, errno, hashlib, io, json, os, random, re, shutil, tempfile, textwrap, time
+import csv, dataclasses, errno, glob, hashlib, io, json, os, random, re, shutil, tempfile, textwrap, threading, time
+import warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,18 +88,40 @@ def output_root()->Path: # Folder that holds `runs/` and `figures/`
     return next((p for p in (here, *here.parents) if is_project(p)), here)
 
 # %% ../nbs/01_core.ipynb #72faee75
+def _folder_owners():
+    "File with the folder that each name under `runs/` belongs to"
+    return output_root()/'runs'/'folders.json'
+
+def _read_owners(path):
+    try: return json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError): return {}
+
 def data_slug(
     data:str, # Name of a data set, or a folder
 )->str: # Name for folders and titles
-    "A short name for `data` that is safe in a path"
+    "A short name for `data`, safe in a path; with a checksum where another folder came first with that name"
     if data in DATASETS: return data
-    folder = Path(data).expanduser()
-    if not folder.is_dir():
+    if not data.strip() or not (folder := Path(data).expanduser()).is_dir():
         raise FileNotFoundError(f"data={data!r} is neither a known data set ({', '.join(DATASETS)}) nor a "
                                 "folder; check the spelling or give the path of a folder with a stacks.csv "
                                 "or a labels.csv")
-    name = re.sub(r'[^A-Za-z0-9_.-]+', '_', folder.resolve().name) or 'data'
-    return f'own-{name}' if name in DATASETS else name
+    folder = folder.resolve()
+    name = re.sub(r'[^\w.-]+', '_', folder.name) or 'data'
+    name = f'own-{name}' if name in DATASETS or name in FORMER_NAMES else name
+    owner = _read_owners(_folder_owners()).get(name.casefold(), str(folder))
+    return name if owner == str(folder) else f'{name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}'
+
+def _claim_name(data):
+    "The name of `data`, which from now on belongs to it"
+    if data in DATASETS: return data
+    path = _folder_owners()
+    with _alone(path):
+        owners = _read_owners(path)
+        folder = str(Path(data).expanduser().resolve())
+        if folder not in owners.values():
+            owners[data_slug(data).casefold()] = folder
+            _replace_text(path, json.dumps(owners, indent=1, ensure_ascii=False) + '\n')
+    return data_slug(data)
 
 # %% ../nbs/01_core.ipynb #7c463e3e
 FORMER_NAMES = {'embedded':'simulated', 'virtual_yeast':'simulated_yeast'}   # still accepted
@@ -109,11 +133,18 @@ def open_run(
     notebook:str='',     # The notebook that is running, for the manifest
 )->Run:
     "The run for this data set, profile and seed; makes its folder"
-    data = FORMER_NAMES.get(data, data)
-    sizes, slug, root = get_profile(profile), data_slug(data), output_root()
-    path = root/'runs'/f'{slug}-{profile}-{seed}'
-    try: path.mkdir(parents=True, exist_ok=True)
+    data, sizes, root = FORMER_NAMES.get(data, data), get_profile(profile), output_root()
+    data_slug(data)   # which refuses what is no data
+    if data not in DATASETS: data = str(Path(data).expanduser().resolve())
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed={seed!r}; expected a whole number from 0 to {2**32 - 1:,}; choose another")
+    try:
+        (root/'runs').mkdir(parents=True, exist_ok=True)
+        slug = _claim_name(data)
+        path = root/'runs'/f'{slug}-{profile}-{seed}'
+        path.mkdir(exist_ok=True)
     except OSError as e:
+        path = root/'runs'
         raise OSError(f"cannot make the run folder {path} ({e.strerror}); "
                       "set CYTOSELF_NB_OUT to a folder you can write to") from e
     figures = path/'figures' if profile == 'smoke' else root/'figures'/slug
@@ -132,6 +163,104 @@ def has_stacks(
 )->bool:
     "Do these data begin with raw stacks?"
     return data == 'simulated' or (Path(data).expanduser()/'stacks.csv').is_file()
+
+# %% ../nbs/01_core.ipynb #57ca5234
+def _decoded(path):
+    "The text of a table: UTF-8 or UTF-16, else Windows-1252 with a warning"
+    raw = path.read_bytes()
+    if raw[:2] in (b'\xff\xfe', b'\xfe\xff'): return raw.decode('utf-16')
+    if b'\0' in raw[:4]: return raw.decode('utf-16-le' if raw[0] else 'utf-16-be')
+    try: return raw.decode('utf-8-sig')
+    except UnicodeDecodeError as e: at, text = e.start, raw.decode('cp1252')   # a character for each byte
+    word = re.search(r'[^\s,;"]*$', text[:at])[0] + re.match(r'[^\s,;"]*', text[at:])[0]
+    warnings.warn(f"{path.name} is not UTF-8 and was read as Windows-1252, which many spreadsheets write (line "
+                  f"{1 + text.count(chr(10), 0, at)}: {word}); if that is wrong, save it as 'CSV UTF-8'",
+                  stacklevel=4)
+    return text
+
+def _rows_of_text(text, needed):
+    "Row number and cells of each line that isn't empty; the separator is the one that finds most columns"
+    text = text.lstrip('\ufeff')
+    told = re.match(r'\s*sep=(.)\r?\n?', text, re.IGNORECASE)
+    if told: text = text[told.end():]
+    first = next((line for line in text.splitlines() if line.strip()), '')
+    def found(s): return len(needed & {c.strip(' "').lower() for c in first.split(s)}), first.count(s)
+    separator = told[1] if told else max(',;\t|', key=found)
+    reader = csv.reader(io.StringIO(text, newline=''), delimiter=separator, strict=True)
+    for row, cells in enumerate(reader, 1 + bool(told)):
+        cells = [c.strip() or None for c in cells]
+        if any(cells): yield row, cells
+
+# %% ../nbs/01_core.ipynb #a4d73b82
+def _column_names(header, known, ours):
+    "Names of columns as the library writes them, and what is wrong with them"
+    key = lambda c: re.sub(r'[\s-]+', '_', c.lower())
+    names = [key(c) if key(c) in known else c.replace('/', '_') for c in (c or '' for c in header)]
+    twice = sorted({c for c in names if c and names.count(c) > 1})
+    for k, c in enumerate(names):
+        if c not in ours: continue
+        names[k] = next(n for n in (f'{i*"table_"}{c}' for i in range(1, 99)) if n not in names)
+        warnings.warn(f"the column {c} of the table travels as {names[k]}, because {c} is a column of the "
+                      "library", stacklevel=4)
+    return names, [f"names the column {c} twice; expected each once; remove one" for c in twice]
+
+def _table(rows, names):
+    "The rows that fit the header, with the row number as index, and what is wrong with the others"
+    while names and not names[-1] and not any(any(r[len(names) - 1:]) for _, r in rows): names.pop()
+    n = len(names)
+    fit = [r for r in rows if len(r[1]) >= n and not any(r[1][n:])]   # empty cells at the end don't count
+    wrong = [] if len(fit) == len(rows) else sorted({k for k, _ in rows} - {k for k, _ in fit})
+    columns, bare = list(zip(*(r[:n] for _, r in fit))) or [()]*n, [k for k, c in enumerate(names) if not c]
+    t = pd.DataFrame(dict(enumerate(columns)), [k for k, _ in fit], dtype=object)
+    t = t.where(t.notna(), np.nan)
+    index = [k for k in bare if t[k].isna().all() or (t[k].astype(str) == [*map(str, range(len(t)))]).all()]
+    t = t[[k for k in range(n) if names[k] not in names[:k] and k not in index]]
+    faults = [f"has {len(wrong)} rows of another length than its header of {n} columns, row {row_list(wrong)}; "
+              "expected a separator between cells and none inside a number (0.2); correct them"]*bool(wrong)
+    faults += [f"has no name for column {k + 1}; expected one; add it" for k in bare if k not in index]
+    return t.rename(columns=dict(enumerate(names))), faults
+
+# %% ../nbs/01_core.ipynb #10c27262
+def row_list(rows)->str: # `3, 4, 5, 6, 9 and 120 more`
+    "Some numbers of rows in words"
+    rows = list(rows)
+    return ', '.join(map(str, rows[:5])) + (f' and {len(rows) - 5:,} more' if len(rows) > 5 else '')
+
+def _refuse(name, faults):
+    "One message for all faults of a table, if there are any"
+    if len(faults) == 1: raise ValueError(f'{name} {faults[0]}')
+    if faults: raise ValueError('\n- '.join([f'{name} has {len(faults)} faults; it', *faults]))
+
+def read_table(
+    path,           # Text with a row per line, as spreadsheets write it
+    known:tuple,    # Columns that the library knows, the needed ones first
+    ours=frozenset(), # Columns that the library adds: one of that name becomes `table_...`
+    check=None,     # `check(table)` gives a list of further faults; the index of the table is the row number
+    needed:int=2,   # Columns that have to be there, with a value in each row
+)->pd.DataFrame: # All cells as text without spaces around, NaN for empty ones
+    "A table, or everything that is wrong with it in one message"
+    path, need = Path(path), list(known[:needed])
+    try: (_, header), *rows = _rows_of_text(_decoded(path), set(need))
+    except (UnicodeError, csv.Error, OSError) as e:
+        raise ValueError(f"{path.name} is no table ({e}); expected text; save it as 'CSV UTF-8'") from e
+    except ValueError: raise ValueError(f"{path.name} is empty; expected a row of names ({', '.join(need)}); "
+                                        "fill it") from None
+    names, faults = _column_names(header, known, ours)
+    t, more = _table(rows, names)
+    lost = [c for c in need if c not in t]
+    if lost:
+        more_there = f" ({', '.join(known[needed:])} may be there too)" if known[needed:] else ''
+        faults.append(f"has the columns {list(t)}, without {', '.join(lost)}; expected {' and '.join(need)}"
+                      f"{more_there}; add {'them' if lost[1:] else 'it'}")
+    if not rows: faults.append(f"has no rows; expected one row for each {need[0]}; fill it")
+    for c in need:
+        if c in t and (none := t[c].isna()).any():
+            faults.append(f"has {none.sum()} rows without {c}, row {row_list(t.index[none])}; expected one in "
+                          "each; fill it or remove the row")
+    bad = t.index[t.isin(['#REF!', '#N/A', '#NAME?', '#VALUE!', '#DIV/0!', '#NUM!', '#NULL!']).any(axis=1)]
+    if len(bad): faults.append(f"holds errors of a spreadsheet, row {row_list(bad)}; expected values; correct them")
+    _refuse(path.name, [*faults, *more, *(check(t.dropna(subset=need)) if check and not lost else [])])
+    return t.reset_index(drop=True)
 
 # %% ../nbs/01_core.ipynb #01e49fe5
 def set_seed(
@@ -152,10 +281,24 @@ def _alone(path):
     "One process at a time makes or changes `path`; the others wait"
     with FileLock(path.with_name(f'.{path.name}.lock')): yield
 
+@contextmanager
+def _replacing(path):
+    "A name beside `path` that no other process uses; what was written there becomes `path` in one step"
+    tmp = path.with_name(f'.{path.name}.{os.getpid()}-{threading.get_ident()}.tmp')
+    try:
+        yield tmp
+        os.replace(tmp, path)
+    finally: tmp.unlink(missing_ok=True)
+
 def _replace_text(path, text):
     "Write `text` to `path` in one step"
-    tmp = path.with_name(f'.{path.name}.tmp')
-    tmp.write_text(text); os.replace(tmp, path)
+    with _replacing(path) as tmp: tmp.write_text(text, encoding='utf-8')
+
+def _settings_of(path):
+    "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"
+    try: made = json.loads(Path(f'{path}.settings.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError): return {}
+    return made if isinstance(made, dict) and {'settings', 'built', 'made_by'} <= made.keys() else {}
 
 # %% ../nbs/01_core.ipynb #d2c8a2d3
 def cached(
@@ -167,22 +310,23 @@ def cached(
 ):
     "Load the artefact at `path` if it was built with `settings`, else build it"
     path, side = Path(path), Path(f'{path}.settings.json')
-    settings = json.loads(json.dumps(settings))
-    def ready():
-        return side.exists() and path.exists() and json.loads(side.read_text())['settings'] == settings
+    settings, begins = json.loads(json.dumps(settings)), f'.building-{path.name}-'
+    def ready(): return path.exists() and _settings_of(path).get('settings') == settings
     if ready(): return load(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path):
             if ready(): return load(path)   # another process was building it
-            with tempfile.TemporaryDirectory(prefix='.building-', dir=path.parent) as tmp:
-                new = Path(tmp)/path.name
+            for old in path.parent.glob(f'{glob.escape(begins)}*'): shutil.rmtree(old)   # of a killed build
+            with tempfile.TemporaryDirectory(prefix=begins, dir=path.parent) as tmp:
+                new, note = Path(tmp)/path.name, Path(tmp)/'settings.json'
                 build(new)
-                side.unlink(missing_ok=True)
+                made = dict(made_by=made_by, built=time.strftime('%Y-%m-%d %H:%M:%S'), settings=settings)
+                note.write_text(json.dumps(made, indent=1), encoding='utf-8')   # a full disk is met before
+                side.unlink(missing_ok=True)                                    # the old one is touched
                 _remove(path)
                 os.replace(new, path)
-            made = dict(made_by=made_by, built=time.strftime('%Y-%m-%d %H:%M:%S'), settings=settings)
-            _replace_text(side, json.dumps(made, indent=1))
+                os.replace(note, side)
     except OSError as e:
         if e.errno in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
             raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set "

@@ -8,7 +8,7 @@ __all__ = ['resize_crops', 'check_crops', 'array_source', 'spool', 'write_store'
            'CropLoader', 'crop_loader']
 
 # %% ../nbs/08_data.ipynb #a7d44fa2
-import errno, mmap, os, tempfile, warnings
+import errno, hashlib, json, mmap, os, tempfile, warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +24,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore')
     from fastai.data.load import DataLoader
 
+from .core import NotForTheseData
 from .split import LABEL_COLUMNS, SPLITS, split_by_field, store_order, tidy_labels
 from .stacks import Source
 
@@ -154,10 +155,52 @@ def _new_images(path, n, n_channels, size, attrs):
     "An empty array for crops: float16, shards of about 4 MB, one chunk per channel, LZ4"
     crop = n_channels * size * size * 2
     shard = int(np.clip(2**22 // crop, 1, max(1, n)))
-    lz4 = zarr.codecs.BloscCodec(cname='lz4', clevel=3, shuffle='bitshuffle')
+    lz4 = zarr.codecs.BloscCodec(cname='lz4', clevel=3, shuffle='bitshuffle')   # and a checksum for each chunk
     return zarr.create_array(path, shape=(n, n_channels, size, size), dtype='float16',
                              chunks=(shard, 1, size, size), shards=(shard, n_channels, size, size),
-                             compressors=lz4, fill_value=np.nan, attributes=attrs)
+                             compressors=(lz4, zarr.codecs.Crc32cCodec()), fill_value=np.nan, attributes=attrs)
+
+# %% ../nbs/08_data.ipynb #b917133a
+def _warn_of_shared_fields(labels):
+    "Say so if a split that was given puts a field into two parts"
+    t = labels.dropna(subset='fov')
+    if 'split_rule' in t: t = t[t.split_rule != 'crop']
+    shared = t.groupby(['protein', 'fov']).split.nunique() > 1
+    if shared.any(): warnings.warn(f"the split puts {shared.sum()} fields into two parts, first {shared.idxmax()[1]}; "
+                                   "scores will be too good. Leave the column out to have it drawn by field", stacklevel=3)
+
+def _read_store_labels(path):
+    text = {c: object for c in LABEL_COLUMNS[:6]}
+    return pd.read_csv(path/'labels.csv', dtype=text, keep_default_na=False, na_values=[''])
+
+def _seal(path, images):
+    "What must not change in a store: the order of its rows, its channels, and size and checksum of each shard"
+    rows = _read_store_labels(path)[['protein', 'fov', 'split']].to_csv(index=False)
+    shards = {}
+    for k in range(-(-images.shape[0]//images.shards[0])):
+        with open(path/f'c/{k}/0/0/0', 'rb') as f:
+            f.seek(-4, os.SEEK_END)       # the checksum of the shard's index, in which all lengths are
+            shards[str(k)] = [f.tell() + 4, f.read().hex()]
+    return dict(rows=hashlib.sha256(rows.encode()).hexdigest(), channels=list(images.attrs['channels']), shards=shards)
+
+def _what_is_wrong(path, images, labels):
+    "What is wrong with an opened store, or nothing"
+    channels, size = images.attrs.get('channels'), images.shape
+    if images.ndim != 4 or images.dtype != np.float16 or not images.shards: return f"an array of {images.dtype} {size}"
+    if not isinstance(channels, list) or len(set(channels)) != size[1]: return f"{size[1]} channels called {channels}"
+    if lost := [c for c in ('protein', 'fov', 'split') if c not in labels]: return f"labels without {', '.join(lost)}"
+    if labels.protein.isna().any(): return f"{labels.protein.isna().sum()} labels without protein"
+    if len(labels) != size[0]: return f"{size[0]} images and {len(labels)} labels"
+    place = pd.Categorical(labels.split, SPLITS).codes
+    if (np.diff(place) < 0).any() or (place < 0).any(): return "labels that are not in the order train, val, test"
+    try: now = _seal(path, images)
+    except OSError as e: return f"a shard that is lost or empty ({e.filename or e})"
+    if not (path/'seal.json').exists(): return ''      # of an earlier version
+    then = json.loads((path/'seal.json').read_text(encoding='utf-8'))
+    if now['rows'] != then['rows']: return "labels in another order than the images"
+    if now['channels'] != then['channels']: return f"channels called {now['channels']}, before {then['channels']}"
+    other = [k for k, v in now['shards'].items() if v != then['shards'].get(k)]
+    return f"shards that have changed, first {other[0]}" if other else ''
 
 # %% ../nbs/08_data.ipynb #d734f4b5
 def write_store(
@@ -172,7 +215,10 @@ def write_store(
     path, labels = Path(path), tidy_labels(labels)
     if path.exists():
         raise ValueError(f"{path} exists already; expected a new folder; delete it or choose another name")
+    if size is not None and (isinstance(size, bool) or size != int(size) or size < 1):
+        raise ValueError(f"size={size}; expected the side of a crop in pixels, such as 100")
     if labels.split.isna().any(): labels = split_by_field(labels, seed)
+    else: _warn_of_shared_fields(labels)
     order = store_order(labels.split, seed)
     protein = channels.index('protein') if 'protein' in channels else 0
     with _building(path) as tmp, ThreadPoolExecutor(1) as writer:
@@ -190,6 +236,7 @@ def write_store(
             job = writer.submit(images.__setitem__, slice(a, a + len(rows)), x)
         job.result()
         labels.iloc[order].to_csv(tmp/'store'/'labels.csv', index=False)
+        (tmp/'store'/'seal.json').write_text(json.dumps(_seal(tmp/'store', images)))
         os.replace(tmp/'store', path)
     return open_store(path)
 
@@ -211,11 +258,11 @@ def open_store(
         if not (path/part).exists():
             raise FileNotFoundError(f"{path} has no {part}; expected a folder written by write_store; "
                                     "write it again")
-    images, text = zarr.open_array(path, mode='r'), {c: object for c in LABEL_COLUMNS[:6]}
-    labels = pd.read_csv(path/'labels.csv', dtype=text, keep_default_na=False, na_values=[''])
-    if len(labels) != images.shape[0]:
-        raise ValueError(f"{path} has {images.shape[0]} images and {len(labels)} labels; "
-                         "expected as many images as labels; write it again")
+    try:
+        images, labels = zarr.open_array(path, mode='r'), _read_store_labels(path)
+        wrong = _what_is_wrong(path, images, labels)
+    except Exception as e: wrong = f"files that can't be read ({type(e).__name__}: {e})"
+    if wrong: raise ValueError(f"{path} has {wrong}; expected it as write_store left it; delete it to have it built again")
     return CropStore(path, images, labels, list(images.attrs['channels']))
 
 # %% ../nbs/08_data.ipynb #4bd76932
@@ -262,7 +309,7 @@ def split_rows(
     if split not in SPLITS: raise ValueError(f"unknown split {split!r}; expected one of {', '.join(SPLITS)}")
     rows = np.flatnonzero(store.labels.split == split)
     if not len(rows):
-        raise ValueError(f"the split {split!r} is empty ({len(store.labels)} crops, "
+        raise NotForTheseData(f"the split {split!r} is empty ({len(store.labels)} crops, "
                          f"{len(class_names(store))} proteins); expected at least one protein "
                          "with three fields of view, or two proteins with two; "
                          "add fields, or leave the field out of the labels to split crop by crop")
@@ -349,7 +396,10 @@ def shard(self:CropLoader,
         while len(self.held) >= self.room: self.held.pop(next(iter(self.held)))
         rows, images = slice(s*self.step, (s + 1)*self.step), self.store.images
         everything = self.picked == list(range(images.shape[1]))
-        self.held[s] = images[rows] if everything else np.stack([images[rows, c] for c in self.picked], 1)
+        try: self.held[s] = images[rows] if everything else np.stack([images[rows, c] for c in self.picked], 1)
+        except Exception as e:
+            raise ValueError(f"shard {s} of {self.store.path} is damaged ({e}); delete the store to have it built "
+                             "again") from e
     return self.held[s]
 
 # %% ../nbs/08_data.ipynb #089c75d1
@@ -397,4 +447,6 @@ def crop_loader(
     device=None,                      # Where batches go; default where the Learner puts them
 )->CropLoader: # Yields x float32 (B, C, H, W) and y int64 (B,), index into `.vocab`
     "Load one split of a store in batches"
+    if isinstance(batch, bool) or batch != int(batch) or batch < 1:
+        raise ValueError(f"batch={batch}; expected a whole number of crops, 1 or more, such as 32")
     return CropLoader(store, split, channels, batch, shuffle, augment, seed, device)

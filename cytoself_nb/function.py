@@ -22,11 +22,14 @@ def similarity(
     scale:bool=True, # Standardize each feature over the proteins?
 )->np.ndarray: # (proteins, proteins), float32, five digits: equal vectors tie
     "Pearson correlation of the vectors of every two proteins"
-    x = np.asarray(x, np.float32)
-    if scale: x = (x - x.mean(0))/np.where((s := x.std(0)) > 1e-9, s, 1)
+    x = np.asarray(x, float)
+    if scale:
+        mean, s = x.mean(0), x.std(0)
+        varies = s > np.maximum(1e-9, 1e-5*np.abs(mean))   # float32 leaves a constant this much
+        x = np.where(varies, (x - mean)/np.where(varies, s, 1), 0)
     x = x - x.mean(1, keepdims=True)
     x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
-    return np.clip(np.round(x @ x.T, 5), -1, 1)
+    return np.clip(np.round(x @ x.T, 5), -1, 1).astype(np.float32)
 
 # %% ../nbs/71_function.ipynb #657a058d
 def f_beta(tp, called, positive, beta=.5):

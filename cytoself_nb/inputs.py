@@ -116,9 +116,8 @@ def fixed_inputs(
               'its parameters': _sha(json.dumps(parameters, sort_keys=True))}
     inputs |= {f'{PACKAGE.name}/{p.name}': _sha(p.read_text()) for p in library_files(sources, PACKAGE)}
     if data not in DATASETS:
-        files = sorted(p for p in Path(data).rglob('*') if p.is_file() and not p.name.startswith('.'))
-        known = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-        inputs['the files in the data folder'] = _sha(json.dumps(known))
+        from cytoself_nb.readers import data_state
+        inputs['the files of the data'] = data_state(data)
     return inputs
 
 def notebook_inputs(

@@ -8,7 +8,7 @@ __all__ = ['PARTS', 'loss_parts', 'cytoself_loss', 'LossParts', 'Logged', 'Paper
            'peak_memory', 'Meter', 'Checkpoint']
 
 # %% ../nbs/12_losses.ipynb #7993c196
-import contextlib, ctypes, hashlib, json, os, platform, random, resource, sys, time, warnings
+import contextlib, ctypes, errno, hashlib, json, os, platform, random, resource, sys, time, warnings
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     from fastai.basics import *
     from fastai.callback.fp16 import MixedPrecision, GradScaler
 
-from .core import _cache_folder, _replace_text
+from .core import _cache_folder, _replace_text, _replacing
 from .model import CytoselfOutput
 from .quantizer import perplexity_of
 
@@ -73,7 +73,9 @@ class LossParts(Callback):
     def after_train(self): self._finish('train')
     def after_validate(self): self._finish('valid')
     def state_dict(self): return dict(rows=self.rows)
-    def load_state_dict(self, state): self.rows = state['rows']
+    def load_state_dict(self, state):
+        self.rows = state['rows']
+        if self.rows and self.csv is not None and not Path(self.csv).exists(): self._write()
 
 # %% ../nbs/12_losses.ipynb #00a0199a
 @patch
@@ -111,11 +113,14 @@ def _finish(self:LossParts, split):
     self.row |= {f'{split}_{level}_perplexity': perplexity_of(_reduce(c)) for level, c in self.counts.items()}
 
 @patch
+def _write(self:LossParts):
+    if not rank_distrib(): _replace_text(Path(self.csv), pd.DataFrame(self.rows).to_csv(index=False))
+
+@patch
 def after_epoch(self:LossParts):
     "Keep the row, write the history and warn when a codebook collapses"
     self.rows.append(self.row)
-    if self.csv is not None and not rank_distrib():
-        _replace_text(Path(self.csv), pd.DataFrame(self.rows).to_csv(index=False))
+    if self.csv is not None: self._write()
     for level in ('local', 'global'):
         p = self.row.get(f'train_{level}_perplexity')
         if p is not None and p < max(2, .02*self.n_codes) and len(self.rows) > 2:
@@ -342,9 +347,11 @@ class Checkpoint(Callback):
         callbacks = {name: cb.state_dict() for name, cb in self._stateful().items()}
         state = dict(model=_bare(self.model).state_dict(), opt=self.opt.opt.state_dict(), callbacks=callbacks,
                      random=_random_state(), scaler=scaler)
-        tmp = self.path.with_name(f'.{self.path.name}.tmp')
-        torch.save(state, tmp)
-        os.replace(tmp, self.path)
+        try:
+            with _replacing(self.path) as tmp: torch.save(state, tmp)
+        except RuntimeError as e:   # torch's word for a full disk
+            raise OSError(errno.ENOSPC, f"cannot write {self.path} ({e}); free some space; the training goes on "
+                                        "from its last whole epoch") from e
 
 # %% ../nbs/12_losses.ipynb #14228a2d
 @patch
@@ -356,7 +363,7 @@ def _load(self:Checkpoint):
         self.opt.opt.load_state_dict(state['opt'])
         for name, cb in self._stateful().items(): cb.load_state_dict(state['callbacks'][name])
         if state['scaler']: self.learn.scaler.load_state_dict(state['scaler'])   # float16 only
-    except (RuntimeError, KeyError, ValueError, OSError, EOFError, UnpicklingError) as e:
+    except (RuntimeError, KeyError, ValueError, TypeError, OSError, EOFError, UnpicklingError) as e:
         raise ValueError(f'{self.path} is not a checkpoint of this training ({type(e).__name__}); expected '
                          'one of the same network and callbacks; delete it to start anew, or give another '
                          'path') from e

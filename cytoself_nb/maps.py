@@ -8,6 +8,7 @@ __all__ = ['ENDS', 'umap_xy', 'umap_frame', 'write_embedding', 'add_map', 'read_
 
 # %% ../nbs/20_maps.ipynb #26bfce9c
 import hashlib, json, warnings
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -103,15 +104,29 @@ def add_map(
         f['obsm'].create_dataset('X_umap', data=np.asarray(xy, np.float32)).attrs.update(_ARRAY)
 
 # %% ../nbs/20_maps.ipynb #8840cdc8
+def _matrix(path):
+    "The matrix of an embedding: a memory map if it is plain float32 in the file, else read and turned to float32"
+    with h5py.File(path) as f:
+        x = f['X']
+        if isinstance(x, h5py.Dataset) and x.dtype == np.float32 and x.id.get_offset():
+            return np.memmap(path, np.float32, 'r', x.id.get_offset(), x.shape)
+    from anndata import read_h5ad
+    x = read_h5ad(path).X   # saved again by another program: of another type, compressed or sparse
+    return np.asarray(x.toarray() if hasattr(x, 'toarray') else x, np.float32)
+
 def read_embedding(
     path, # `.h5ad` file of `write_embedding`
-): # AnnData; `X` is a memory map, missing labels are NaN
+): # AnnData; `X` float32, a memory map; missing labels are NaN
     "Open an embedding; the matrix stays on disk until it is used"
     from anndata import AnnData, read_h5ad
-    with h5py.File(path) as f: at, shape = f['X'].id.get_offset(), f['X'].shape
-    kept = read_h5ad(path, backed='r')
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no embedding at {path}; expected a file of write_embedding; make it first")
+    try: X, kept = _matrix(path), read_h5ad(path, backed='r')
+    except Exception as e:   # each library has its own for a file that is cut
+        raise ValueError(f"{path} is no complete .h5ad with a matrix X ({type(e).__name__}: {e}); expected a "
+                         "file of write_embedding; delete it to have it made again") from e
     plain = lambda column: column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    X = np.memmap(path, np.float32, 'r', at, shape)
     obsm = {k: np.asarray(v) for k, v in kept.obsm.items()}
     full = AnnData(X=X, obs=kept.obs.apply(plain), obsm=obsm, uns=dict(kept.uns))
     kept.file.close()

@@ -10,18 +10,22 @@ __all__ = ['NOTEBOOKS', 'RUNNER', 'OPTIONS', 'numbered_notebooks', 'about_stacks
 # %% ../nbs/90_pipeline.ipynb #52a599fb
 import argparse, json, os, re, sys, time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import chdir, contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from importlib import import_module
 from itertools import product
 from pathlib import Path
 
 import nbformat, pandas as pd, papermill
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, fetch, has_stacks, open_run, registry)
-from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries, reason_to_run, runnable, runs_of)
+from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, fetch,
+    has_stacks, open_run, registry)
+from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
+    reason_to_run, runnable, runs_of)
 from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
 from .order import PACKAGE, by_urgency, waits_for
+from .readers import check_data
 
 # %% ../nbs/90_pipeline.ipynb #e529258b
 NOTEBOOKS = PACKAGE.parent/'nbs'
@@ -123,7 +127,7 @@ def _environment(**values):
 
 def _folders(out):
     "The environment variables that name folders, as absolute paths; results go to `out` if none is set"
-    names = [f'CYTOSELF_NB_{n}' for n in ('OUT', 'MIRROR', 'CACHE')]
+    names = [f'CYTOSELF_NB_{n}' for n in ('OUT', 'MIRROR', 'CACHE', 'MASKS')]
     folders = dict(CYTOSELF_NB_OUT=str(out)) | {n: os.environ[n] for n in names if os.environ.get(n)}
     return {name: str(Path(value).expanduser().resolve()) for name, value in folders.items()}
 
@@ -221,7 +225,18 @@ def _chosen(folder, only, data, parameters):
 def _data_name(data):
     "A data set by its present name, or the whole path of a folder"
     data = FORMER_NAMES.get(data, data)
-    return data if data in DATASETS else str(Path(data).expanduser().resolve())
+    return data if data in DATASETS or not data.strip() else str(Path(data).expanduser().resolve())
+
+@contextmanager
+def _only_one(run):
+    "One runner at a time in a run folder"
+    lock = FileLock(run.path/'.pipeline.lock', timeout=0)
+    try: lock.acquire()
+    except Timeout:
+        raise OSError(f"another process makes the figures of {run.path} now; wait for its end, or set "
+                      "CYTOSELF_NB_OUT to another folder") from None
+    try: yield
+    finally: lock.release()
 
 def run_notebooks(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
@@ -236,8 +251,11 @@ def run_notebooks(
     folder, (jobs, threads) = Path(folder).resolve(), side_by_side(jobs)
     data = _data_name(data)
     parameters = dict(profile=profile, data=data, seed=seed)
-    with _environment(**_folders(folder.parent), **thread_settings(threads)), chdir(folder):
-        run, paths, rows = open_run(data, profile, seed, RUNNER), _chosen(folder, only, data, parameters), {}
+    with _environment(**_folders(folder.parent), **thread_settings(threads)), chdir(folder), ExitStack() as held:
+        run, rows = open_run(data, profile, seed, RUNNER), {}
+        held.enter_context(_only_one(run))
+        check_data(data)   # all that is wrong with a table, before the first notebook
+        paths = _chosen(folder, only, data, parameters)
         if data in set(registry().dataset) and not (run.path/'crops.zarr').exists(): fetch(data)
         left = [p.stem for p in paths]   # what is said comes in the order of the numbers
         bar = tqdm(total=len(paths), unit='notebook', disable=None, leave=False)
@@ -264,6 +282,8 @@ def further_seeds(
     notebooks = [p for p in numbered_notebooks(folder) if p.stem[:2] != '00']   # a tour has no module
     names, rows = [p.stem.split('_', 1)[1] for p in notebooks], []
     with _environment(**_folders(Path(folder).resolve().parent)):
+        for seed in seeds: open_run(_data_name(data), profile, seed, RUNNER)   # all names before any work
+        check_data(_data_name(data))
         for seed, name in product(seeds, names):
             numbers_of = getattr(import_module(f'{PACKAGE.name}.{name}'), 'seed_numbers', None)
             if numbers_of is None: continue
@@ -277,18 +297,22 @@ def further_seeds(
 def _ablations(data, profile, seeds):
     "`train_ablations` with the folders of this project"
     from cytoself_nb.fig4_ablations import train_ablations
-    with _environment(**_folders(NOTEBOOKS.parent)): return train_ablations(_data_name(data), profile, seeds)
+    with _environment(**_folders(NOTEBOOKS.parent)):
+        open_run(_data_name(data), profile, seeds[0], RUNNER)
+        check_data(_data_name(data))
+        return train_ablations(_data_name(data), profile, seeds)
 
 # %% ../nbs/90_pipeline.ipynb #ef30b7b6
 def _arguments():
     "What the command line understands"
     p = argparse.ArgumentParser(prog='python -m cytoself_nb.pipeline',
                                 description='Run the numbered notebooks and draw every figure.')
-    own = f"{', '.join(DATASETS)}, or a folder of your own crops (default: simulated)"
+    own = f"{', '.join(DATASETS)}, or a folder of your own stacks or crops (default: simulated)"
     p.add_argument('--data', default='simulated', help=own)
     p.add_argument('--profile', default='demo', help='smoke, demo or paper (default: demo)')
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
-    p.add_argument('--only', default='', help='numbers of notebooks, such as 11,20 (default: all)')
+    p.add_argument('--masks', help='folder of label images, one for each stack (default: nuclei are found)')
+    p.add_argument('--only', help='numbers of notebooks, such as 11,20 (default: all)')
     p.add_argument('--force', action='store_true', help='run also what has not changed')
     p.add_argument('--jobs', type=int, help='notebooks at a time (default: as cores and memory allow)')
     p.add_argument('--further-seeds', default='', help='train these seeds, such as 1,2, and keep their '
@@ -297,22 +321,32 @@ def _arguments():
                    'seeds, such as 0,1,2; draws nothing')
     return p
 
+def _numbers(text, option):
+    "Whole numbers with commas between them"
+    if not re.fullmatch(r'\s*\d+\s*(,\s*\d+\s*)*', text):
+        raise ValueError(f"{option} {text!r}; expected whole numbers with commas between them, such as 1,2")
+    return [int(n) for n in text.split(',')]
+
+def _asked(a):
+    "Do what the options ask for; the table of `run_notebooks`, or None for further seeds and ablations"
+    only = [str(n) for n in _numbers(a.only, '--only')] if a.only else []
+    if not (a.further_seeds or a.ablations):
+        return run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs)
+    train, option = (_ablations, '--ablations') if a.ablations else (further_seeds, '--further-seeds')
+    seeds = _numbers(a.ablations or a.further_seeds, option)
+    print(train(a.data, a.profile, seeds).to_string(index=False))
+
 def main(
     argv=None, # Arguments; None for those of the process
 )->int: # Exit code
     "Run the notebooks from the command line"
     a, start = _arguments().parse_args(argv), time.perf_counter()
     try:
-        if a.further_seeds or a.ablations:
-            train = _ablations if a.ablations else further_seeds
-            seeds = [int(s) for s in (a.ablations or a.further_seeds).split(',')]
-            print(train(a.data, a.profile, seeds).to_string(index=False))
-            return 0
-        only = [n for n in a.only.split(',') if n.strip()]
-        done = run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs)
+        with _environment(**dict(CYTOSELF_NB_MASKS=a.masks) if a.masks else {}): done = _asked(a)
     except (NotebookError, ValueError, OSError) as e:
         print(f'\n{e}', file=sys.stderr)
         return 1
+    if done is None: return 0
     ran, minutes = (done.reason != '').sum(), (time.perf_counter() - start)/60
     print(f'{ran} run, {len(done) - ran} skipped, {done.figures.sum()} figures, {minutes:.1f} min')
     return 0

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'AREAS', 'QUANTILES', 'reduce_labels', 'find_nuclei', 'signed_distance', 'nucleus_table', 'judge_nuclei',
-           'cut_crops', 'unit_range', 'Field', 'sharpness', 'prepare_stack', 'prepare_stacks', 'read_stacks',
-           'typical_diameter', 'distance_from_nucleus', 'bright_nuclei']
+           'cut_crops', 'unit_range', 'Field', 'sharpness', 'prepare_stack', 'file_state', 'prepare_stacks',
+           'read_stacks', 'typical_diameter', 'distance_from_nucleus', 'bright_nuclei']
 
 # %% ../nbs/06_preprocessing.ipynb #6b1d2a03
 import hashlib, inspect, json, logging, os, sys, warnings
@@ -17,10 +17,10 @@ import pandas as pd
 from scipy import ndimage as ndi
 from skimage.filters import threshold_otsu
 from . import __version__
-from .core import _replace_text
+from .core import _replace_text, _replacing
 from .segmentation import distance_to, estimate_diameter, segment_nuclei
-from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, read_labels, read_projection, reduce_image,
-    stack_channels, stack_options, stacks_table)
+from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, label_files,
+    read_labels, read_projection, reduce_image, same_pixels, stack_channels, stack_options, stacks_table)
 
 # %% ../nbs/06_preprocessing.ipynb #5fd663ab
 def reduce_labels(
@@ -147,12 +147,13 @@ def sharpness(
 def _measure(projection, image, labels, nuclei, info):
     "Numbers that describe a field"
     low, high = np.quantile(image[0], QUANTILES)
+    checksum = hashlib.blake2b(np.ascontiguousarray(projection[0], np.float32), digest_size=8).hexdigest()
     return dict(planes=info.planes, height=image.shape[1], width=image.shape[2], pixel_um=info.pixel_um,
                 nuclei=len(nuclei), crops=int((nuclei.reason == '').sum()),
                 diameter_um=float(np.sqrt(nuclei.area_um2.median()*4/np.pi)),
                 protein_low=float(low), protein_high=float(high),
                 saturated=float((projection[0] == projection[0].max()).mean()),
-                sharpness=sharpness(image[1]), covered=float((labels > 0).mean()))
+                sharpness=sharpness(image[1]), covered=float((labels > 0).mean()), pixels=checksum)
 
 # %% ../nbs/06_preprocessing.ipynb #5cfff9cd
 def _check_size(image, pixel_um):
@@ -160,6 +161,13 @@ def _check_size(image, pixel_um):
     if min(h, w) < SIZE:
         raise ValueError(f"the field has {h} x {w} pixels of {PIXEL_UM} µm; "
                          f"expected {SIZE} x {SIZE} at least; check the pixel size ({pixel_um} µm)")
+
+def _check_labels(labels, projection):
+    "Are these the labels of this stack? They may be of its size or reduced"
+    h, w = projection.shape[1:]
+    if labels.ndim == 2 and abs(labels.shape[0]/labels.shape[1]/(h/w) - 1) >= 0.03:
+        raise ValueError(f"labels have the shape {labels.shape}, the stack {h} x {w} pixels; expected the same; "
+                         "give the labels of this stack")
 
 def _check_kept(nuclei):
     if (nuclei.reason == '').any(): return
@@ -181,6 +189,7 @@ def prepare_stack(
     if scale not in ('field', 'crop'): raise ValueError(f"scale={scale!r}; expected field or crop")
     info, projection = read_projection(path, axes, channels)
     info = info._replace(pixel_um=pixel_um or info.pixel_um)
+    if not callable(segment): _check_labels(np.asarray(segment), projection)
     image = reduce_image(projection, info.pixel_um)
     _check_size(image, info.pixel_um)
     labels = find_nuclei(image[1], segment, diameter_um and diameter_um/PIXEL_UM)
@@ -188,8 +197,12 @@ def prepare_stack(
     _check_kept(nuclei)
     kept = nuclei[nuclei.reason == '']
     raw = cut_crops(image, kept)
-    nuclei.loc[kept.index, 'protein_mean'] = raw[:, 0].mean((1, 2), dtype=float).round(2)
     fluorescence = cut_crops(unit_range(image), kept) if scale == 'field' else unit_range(raw)
+    lit = np.ptp(fluorescence[:, 0].astype(np.float16), axis=(1, 2)) > 0
+    nuclei.loc[kept.index[~lit], 'reason'] = 'without contrast in the protein channel'
+    _check_kept(nuclei)
+    kept, raw, fluorescence = kept[lit], raw[lit], fluorescence[lit]
+    nuclei.loc[kept.index, 'protein_mean'] = raw[:, 0].mean((1, 2), dtype=float).round(2)
     crops = np.concatenate([fluorescence, cut_crops(distance[None], kept)], 1).astype(np.float16)
     return Field(image, labels, distance, nuclei, crops, _measure(projection, image, labels, nuclei, info))
 
@@ -202,25 +215,49 @@ def _source_of(segment):
     name = f"{getattr(segment, '__module__', '')}.{getattr(segment, '__qualname__', type(segment).__name__)}"
     return f'{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}'
 
-def _stat(path):
-    "Size and time of a file, None without it"
-    return [path.stat().st_size, path.stat().st_mtime_ns] if path.is_file() else None
+def file_state(
+    path, # File, or folder that is one image
+)->list: # Size and times: two files that change places have other times of the second kind; None without it
+    "What tells that a file has changed"
+    try: s = os.stat(path)
+    except (OSError, ValueError): return None
+    if Path(path).is_dir():
+        inside = [[str(f.relative_to(path)), *file_state(f)] for f in sorted(Path(path).rglob('*')) if f.is_file()]
+        return [len(inside), hashlib.sha256(json.dumps(inside).encode()).hexdigest()[:16]]
+    return [s.st_size, s.st_mtime_ns, s.st_ctime_ns]
 
 # %% ../nbs/06_preprocessing.ipynb #6b1e000f
+def _label_paths(folder, table, segment):
+    "The label image of each stack that has one: of the column `mask`, else of the folder `segment`"
+    folder_of = None if callable(segment) else label_files(segment)
+    masks, out = table['mask'] if 'mask' in table else pd.Series(None, table.index, dtype=object), []
+    for file, mask in zip(table.file, masks):
+        if isinstance(mask, str): out.append(folder/mask)
+        elif folder_of is None: out.append(None)
+        else:
+            try: out.append(label_file(folder_of, folder/file, folder))
+            except FileNotFoundError as e: out.append(e)      # becomes a reject
+    named = pd.Series([os.path.realpath(p) if isinstance(p, Path) else None for p in out], table.index)
+    twice = named[named.notna() & named.duplicated(keep=False)]
+    if len(twice):
+        files = table.file[twice.index[twice == twice.iloc[0]]]
+        raise ValueError(f"the label image {Path(twice.iloc[0]).name} belongs to {len(files)} stacks, {files.iloc[0]} and "
+                         f"{files.iloc[1]}; expected one for each; put them into the same subfolders as the "
+                         "stacks, or name them in a column mask of stacks.csv")
+    return out
+
 def _jobs(folder, work, table, segment, scale, diameter_um):
     "What has to be known to prepare each stack"
     channels, source = stack_channels(folder), _source_of(segment)
     constants = [SIZE, PIXEL_UM, *AREAS, *QUANTILES]
-    for r in table.itertuples():
+    for r, mask in zip(table.itertuples(), _label_paths(folder, table, segment)):
         path, options = folder/r.file, dict(stack_options(r, diameter_um), channels=channels, scale=scale)
-        key = dict(options, file=r.file, stat=_stat(path), segment=source, constants=constants,
+        key = dict(options, file=r.file, stat=file_state(path), segment=source, constants=constants,
                    version=__version__)
-        if not callable(segment):
-            try: key['labels'] = _stat(label_file(segment, path))
-            except FileNotFoundError: pass    # becomes a reject when it is read
+        if isinstance(mask, Path): key['labels'] = [str(mask), file_state(mask)]
         name = f"{Path(r.file).name.split('.')[0][:60]}-{hashlib.sha256(r.file.encode()).hexdigest()[:8]}"
         key = json.loads(json.dumps(key))
-        yield dict(path=path, work=work, name=name, key=key, segment=segment, options=options)
+        yield dict(path=path, work=work, name=name, key=key, segment=mask or segment, options=options)
 
 # %% ../nbs/06_preprocessing.ipynb #6b1d2a0a
 def _record(job):
@@ -237,16 +274,15 @@ def _save(job, field):
     (job['work']/f"{job['name']}.json").unlink(missing_ok=True)
     crops, text = lambda f: np.save(f, field.crops), lambda f: f.write(json.dumps(record).encode())
     for end, write in (('.npy', crops), ('.json', text)):
-        new = job['work']/f".{job['name']}{end}.tmp"
-        with open(new, 'wb') as f: write(f)
-        os.replace(new, job['work']/f"{job['name']}{end}")
+        with _replacing(job['work']/f"{job['name']}{end}") as new, open(new, 'wb') as f: write(f)
 
 # %% ../nbs/06_preprocessing.ipynb #49f6c2ab
 def _prepare_one(job):
     "Prepare one stack and write it; the reason if it can't be used, else nothing"
     try:
         segment = job['segment']
-        if not callable(segment): segment = read_labels(label_file(segment, job['path']))
+        if isinstance(segment, Exception): raise segment
+        if not callable(segment): segment = read_labels(segment)
         field = prepare_stack(job['path'], segment, **job['options'])
     except (ValueError, FileNotFoundError) as e: return str(e)
     except Exception as e: return f'{type(e).__name__}: {e}'
@@ -292,7 +328,7 @@ def _run_jobs(jobs, workers, address):
 def prepare_stacks(
     folder,                  # Folder with `stacks.csv`, perhaps `channels.txt`
     work,                    # Folder for the prepared fields, made if missing; what is there is kept and used
-    segment=segment_nuclei,  # Function (image, diameter in pixels) -> labels, or a folder of label images
+    segment=segment_nuclei,  # Function (image, diameter in pixels) -> labels, or a folder of label images; a column `mask` goes first
     scale:str='field',       # Fluorescence to 0..1 over the `field` or over each `crop`
     diameter_um:float=DIAMETER_UM, # Diameter of a nucleus; None: the segmenter's own estimate, field by field
     workers:int=None,        # Processes; default: the cores of this machine, one for a few stacks
@@ -310,13 +346,17 @@ def prepare_stacks(
     hidden = not (sys.stderr.isatty() if progress is None else progress)
     shown = tqdm(running, total=len(todo), desc='stacks', unit='stack', disable=hidden)
     reasons = {job['key']['file']: reason for job, reason in shown if reason}
+    records = [_record(j) for j in jobs]
+    marks = [r['measures']['pixels'] if r else None for r in records]
+    reasons |= {table.file[k]: why for k, why in same_pixels(table, marks, table.file).items()}
     rejects = table[table.file.isin(reasons)][['file', 'protein', 'fov']]
     rejects = rejects.assign(reason=lambda t: t.file.map(reasons))
     _replace_text(work/'rejects.csv', rejects.to_csv(index=False))
     if len(rejects) == len(table):
         raise ValueError(f"none of the {len(table)} stacks could be used, "
                          f"first {rejects.file.iloc[0]}: {rejects.reason.iloc[0]}")
-    return [_record(j) for j in jobs], [j['name'] for j in jobs], rejects
+    records = [None if f in reasons else r for f, r in zip(table.file, records)]
+    return records, [j['name'] for j in jobs], rejects
 
 # %% ../nbs/06_preprocessing.ipynb #f82c62b3
 def _crop_source(work, names, counts):
@@ -347,7 +387,7 @@ def read_stacks(
                       f"first {rejects.file.iloc[0]}: {rejects.reason.iloc[0]}; "
                       f"all of them are in {work.name}/rejects.csv", stacklevel=2)
     good = [k for k, r in enumerate(records) if r]
-    spent = ['pixel_um', 'diameter_um', 'axes', 'field']
+    spent = ['pixel_um', 'diameter_um', 'axes', 'field', 'mask']
     fields = table.iloc[good].drop(columns=spent, errors='ignore').reset_index(drop=True)
     parts = [pd.DataFrame(records[k]['nuclei']).assign(row=i) for i, k in enumerate(good)]
     nuclei = pd.concat(parts, ignore_index=True)

@@ -18,17 +18,20 @@ import pandas as pd
 import dataclasses, hashlib, json, shutil, sys, warnings
 from . import yeast, yeast_cells
 from .cellprofiler import store_measurements
-from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs, open_run, sha256_of)
-from cytoself_nb.data import (CropStore, class_names, crop_loader, default_channels, open_store, select_channels, split_rows,
-    write_store)
-from .inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features, train_inpainting)
-from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding, umap_xy, write_embedding)
+from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs,
+    open_run, sha256_of)
+from .data import (CropStore, class_names, crop_loader, default_channels, open_store,
+    select_channels, split_rows, write_store)
+from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,
+    train_inpainting)
+from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding,
+    umap_xy, write_embedding)
 from .microscope import CROP_UM, simulated_proteome, write_screen
 from .model import CytoselfFull
 from .predict import _new_codes, answer_threshold, calibrate, profile_page, rank_answers
 from .preprocessing import read_stacks
 from .probes import probe_network
-from .readers import prepare, read_crops
+from .readers import data_state, mask_folder, prepare, read_crops
 from .spectra import _named, protein_spectra, single_localization
 from .split import split_by_crop
 from .training import embed_batches, resumable, train_network
@@ -58,6 +61,7 @@ def read_run_stacks(
     if folder is None:
         raise FileNotFoundError(f"data={run.data!r} has no stacks; expected 'simulated' or a folder with "
                                 "stacks.csv (columns file, protein); for crops use the readers of 09_readers")
+    if masks := mask_folder(run.data): options.setdefault('segment', masks)
     with _alone(run.path/'fields'): return read_stacks(folder, run.path/'fields', **options)
 
 # %% ../nbs/40_runs.ipynb #0d79db83
@@ -88,7 +92,7 @@ def yeast_proteome(run:Run)->pd.DataFrame: # As `yeast.simulated_proteome` gives
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
     if run.data != 'simulated_yeast':
-        return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size)
+        return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size, run.path)
     cells, proteome, channels = YEAST_SIZES[run.profile.name][1], yeast_proteome(run), ['protein', 'cytosol']
     photons = yeast_cells.draw_proteome(proteome, cells, run.seed)
     scaled = (prepare(b, range(len(b)), channels, b.shape[-1]) for b in photons)
@@ -105,10 +109,8 @@ def _run_settings(run):
         return settings | dict(proteins_cells=sizes, annotation=source, shares=shares, edition=1)
     folder = Path(run.data).expanduser()
     if not folder.is_dir(): return settings
-    files = sorted(f for f in folder.rglob('*') if f.is_file() and not f.name.startswith('.'))
-    known = json.dumps([(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files])
     tables = [sha256_of(folder/t) for t in ('labels.csv', 'stacks.csv') if (folder/t).exists()]
-    return settings | dict(tables=tables, files=hashlib.sha256(known.encode()).hexdigest()[:16])
+    return settings | dict(tables=tables, files=data_state(run.data))
 
 def crop_store(
     run:Run, # The run
@@ -192,13 +194,14 @@ def probe_table(run:Run, limit:int=20_000)->pd.DataFrame: # A row per probe
 # %% ../nbs/40_runs.ipynb #ea621db0
 def of_all_seeds(
     run, name:str, # The run; artefact in its folder whose settings hold `which_model`
-)->list: # (path, seed, when it was built) of every seed that has it, with a model of the same kind
+)->list: # (path, seed, when it was built) of every seed whose model differs from this run's in the seed alone
     "The same artefact of all seeds of this data set and profile"
     def read(folder):
         made = _made(folder/name)
         model = made['settings']['model']
-        kind = {k: model.get(k) for k in ('model', 'channels', 'batch', 'rate', 'start', 'late')}
-        return kind, made['built']
+        kind = {k: v for k, v in model.items() if k not in ('seed', 'epochs', 'data')}
+        data = {k: v for k, v in model.get('data', {}).items() if k != 'seed'}   # of other data: another kind
+        return (kind, data), made['built']
     mine, stem = read(run.path)[0], run.path.name.rsplit('-', 1)[0]
     folders = [f for f in sorted(run.path.parent.glob(f'{stem}-*'))
                if f.name[len(stem)+1:].isdigit() and (f/f'{name}.settings.json').exists()]

@@ -18,10 +18,10 @@ with warnings.catch_warnings():
     from fastai.callback.channelslast import ChannelsLast
     import fastai.callback.schedule   # Learner.fit_flat_cos
 
-from .core import cached, set_seed
+from .core import _replace_text, cached, set_seed
 from .data import crop_loader, data_variance, default_channels, select_channels
-from .losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, Logged, LossParts, Meter, PARTS, PaperSchedule, _bare,
-    cytoself_loss, keep_freed_memory, precision)
+from .losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, Logged, LossParts,
+    Meter, PARTS, PaperSchedule, _bare, cytoself_loss, keep_freed_memory, precision)
 from .model import CytoselfFull
 
 # %% ../nbs/13_training.ipynb #fc8fd3c0
@@ -69,6 +69,9 @@ def embed_batches(
         with torch.no_grad(), precision(device.type, dtype):
             for x, _ in loader:
                 _, global_, local_codes, global_codes = model.embed(x.to(device))
+                if not global_.isfinite().all():   # the nearest code of NaN would be the first
+                    raise ValueError("representations are not finite; expected numbers; the crops hold NaN, or the "
+                                     "weights do: check the store, or train again")
                 yield array(global_.float()), array(local_codes), array(global_codes)
     finally: model.train(training)
 
@@ -206,7 +209,9 @@ def resumable(
         for end in ends:
             for old in path.parent.glob(f'{path.stem}-*.{end}'):
                 if digest not in old.name: old.unlink()   # of other settings
+        for old in path.parent.glob(f'.{path.stem}-*.tmp'): old.unlink()   # of a killed training
         train(tmp, live, checkpoint)
-        os.replace(live, csv)
-        checkpoint.unlink(missing_ok=True)
-    return cached(path, made_with, build, load, made_by).eval()
+        _replace_text(csv, live.read_text(encoding='utf-8'))
+    model = cached(path, made_with, build, load, made_by).eval()
+    for done in (checkpoint, live): done.unlink(missing_ok=True)   # not before model and settings are filed
+    return model

@@ -2,6 +2,8 @@
 import dataclasses
 import errno
 import json
+import os
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,7 +11,7 @@ import pandas as pd
 import pooch
 import pytest
 
-from cytoself_nb.core import cached, fetch, log_ticks, open_run, registry, save_claims, save_fig
+from cytoself_nb.core import cached, data_label, fetch, log_ticks, open_run, read_table, registry, save_claims, save_fig
 
 
 @pytest.fixture
@@ -66,3 +68,101 @@ def test_without_network_the_message_says_where_to_put_the_file(tmp_path, monkey
     monkeypatch.setenv('CYTOSELF_NB_CACHE', str(tmp_path))
     name = Path(registry().sort_values('bytes').iloc[0].path).name
     with pytest.raises(OSError, match='put the file by hand'): fetch(name, progress=False)
+
+
+# ---- tables
+
+AB = [['a.tif', 'A'], ['b.tif', 'B']]
+
+@pytest.mark.parametrize('raw', [
+    'file,protein\na.tif,A\nb.tif,B\n', 'file;protein\na.tif;A\nb.tif;B\n', 'file\tprotein\r\na.tif\tA\r\nb.tif\tB', 'sep=;\nfile;protein\na.tif;A\nb.tif;B\n',
+    'File, Protein \n a.tif,A \nb.tif,"B"\n', 'FILE,PROTEIN\ra.tif,A\rb.tif,B\r', '\ufefffile,protein\na.tif,A\nb.tif,B\n', 'file,protein,,\na.tif,A,,\nb.tif,B,,\n,,,\n\n',
+    ',file,protein\n0,a.tif,A\n1,b.tif,B\n', 'file,protein\na.tif,A,\nb.tif,B,,\n', 'file|protein\na.tif|A\nb.tif|B\n'])
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-16', 'utf-16-le'])
+def test_tables_as_spreadsheets_write_them(raw, encoding, tmp_path):
+    (tmp_path/'t.csv').write_bytes(raw.encode(encoding))
+    assert read_table(tmp_path/'t.csv', ('file', 'protein')).values.tolist() == AB
+
+
+def test_another_code_page_is_read_with_a_warning(tmp_path):
+    (tmp_path/'t.csv').write_bytes('file,protein\nb.tif,B\na.tif,xAß2\n'.encode('cp1252'))
+    with pytest.warns(UserWarning, match=r't.csv is not UTF-8 and was read as Windows-1252.*line 3: xAß2'): t = read_table(tmp_path/'t.csv', ('file', 'protein'))
+    assert t.protein.tolist() == ['B', 'xAß2']
+
+
+@pytest.mark.parametrize('raw, says', [
+    ('file,protein\na.tif,A,x\nb.tif,B,y\n', 'has 2 rows of another length than its header of 2 columns, row 2, 3'), ('file,protein\na.tif,A\nb.tif\n', '1 rows of another length.*row 3'),
+    ('file,protein\na.tif,A\nb.tif,0,2\n', 'row 3; expected a separator between cells and none inside a number'), ('', 'is empty'), ('\n\n', 'is empty'), ('file,protein\n', 'has no rows'),
+    ('file,protein\n"a.tif,A\n', 'is no table'), (b'\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x81', '.'), (b'file,protein\n\x81\x81\x8d,A\n', 'is no table'), ('name,gene\na,b\n', 'without file, protein; expected file and protein'),
+    ('file,protein\na.tif,#N/A\n', 'errors of a spreadsheet, row 2'), ('file,protein,file\na,b,c\n', 'names the column file twice'), ('file,,protein\na,x,b\n', 'no name for column 2'), ('file,protein\na, \n', '1 rows without protein, row 2')])
+def test_tables_that_are_refused(raw, says, tmp_path):
+    (tmp_path/'t.csv').write_bytes(raw if isinstance(raw, bytes) else raw.encode())
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        with pytest.raises(ValueError, match=f'^t.csv .*{says}'): read_table(tmp_path/'t.csv', ('file', 'protein'))
+    (tmp_path/'d.csv').mkdir()
+    with pytest.raises(ValueError, match='d.csv is no table'): read_table(tmp_path/'d.csv', ('file', 'protein'))
+
+
+def test_a_million_rows(tmp_path):
+    "Half a minute on a busy machine for 10**6; here a tenth of a percent of it"
+    (tmp_path/'t.csv').write_text('file,protein,field\n' + ''.join(f'p{k}/w.tif,P{k % 9},{k}\n' for k in range(1000)))
+    assert read_table(tmp_path/'t.csv', ('file', 'protein', 'field')).shape == (1000, 3)
+
+
+# ---- names of runs
+
+def test_two_folders_of_one_name_are_two_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    monkeypatch.chdir(tmp_path)
+    folders = ['plate1/crops', 'plate2/crops', 'plate3/Crops', 'клетки', '细胞', 'my cells', 'my+cells', 'yeast5']
+    for f in folders: Path(f).mkdir(parents=True)
+    made = [open_run(f'./{f}', profile) for f in folders for profile in ('smoke', 'demo')]
+    assert len({r.path for r in made}) == 2*len(folders) and len({r.figures for r in made}) == 2*len(folders)
+    assert made[0].path.name == 'crops-smoke-0' and made[2].path.name.startswith('crops-') and made[6].path.parent.name == 'runs'
+    assert [open_run(f'./{f}', profile).path for f in folders for profile in ('smoke', 'demo')] == [r.path for r in made]      # and stay so
+    assert open_run(str(tmp_path/'plate1/crops'), 'demo') == made[1] == open_run('plate1/../plate1/crops', 'demo')
+    assert 'crops-' in data_label(made[2]) and data_label(made[0]) == 'own crops (crops)'
+
+
+@pytest.mark.parametrize('data', ['', ' ', 'nowhere', 'simulated '])
+def test_no_data(data, run):
+    with pytest.raises(FileNotFoundError, match='neither a known data set'): open_run(data, 'smoke')
+
+
+@pytest.mark.parametrize('seed', [-1, 2**32, 2**40, 1.5, '1', True])
+def test_no_seed(seed, run):
+    with pytest.raises(ValueError, match='expected a whole number from 0'): open_run('simulated', 'smoke', seed)
+
+
+# ---- artefacts
+
+def test_what_a_killed_build_left_goes_with_the_next(run):
+    old = run.path/'.building-example.txt-abc'
+    old.mkdir(); (old/'half').write_text('x')
+    (run.path/'.building-other.txt-abc').mkdir()          # perhaps somebody builds it now
+    cached(run.path/'example.txt', dict(a=1), lambda tmp: tmp.write_text('hello'), Path.read_text, '01_core')
+    assert [p.name for p in run.path.glob('.building-*')] == ['.building-other.txt-abc']
+
+
+@pytest.mark.parametrize('note', ['', '{', '{}', '[]', '{"settings": {"a": 1}}'])
+def test_settings_that_cannot_be_read_are_built_again(note, run):
+    built = []
+    def build(tmp): built.append(1); tmp.write_text('hello')
+    for _ in range(2):
+        (run.path/'example.txt.settings.json').write_text(note)
+        cached(run.path/'example.txt', dict(a=1), build, Path.read_text, '01_core')
+    assert len(built) == 2
+
+
+def test_a_disk_that_fills_up_at_the_settings_leaves_the_old_artefact(run, monkeypatch):
+    path = run.path/'example.txt'
+    cached(path, dict(a=1), lambda tmp: tmp.write_text('hello'), Path.read_text, '01_core')
+    def full(self, text, **kw):
+        if self.name == 'settings.json': raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, text, **kw)
+    write = Path.write_text
+    monkeypatch.setattr(Path, 'write_text', full)
+    with pytest.raises(OSError, match='what was there is unchanged'): cached(path, dict(a=2), lambda tmp: write(tmp, 'new'), Path.read_text, '01_core')
+    monkeypatch.undo()
+    assert path.read_text() == 'hello' and cached(path, dict(a=1), None, Path.read_text, '01_core') == 'hello'

@@ -151,9 +151,7 @@ def test_own_folder_png_and_channel_names(tmp_path):
     from PIL import Image
     for k in range(3): Image.fromarray(np.random.default_rng(k).integers(0, 255, (20, 20, 3), np.uint8)).save(tmp_path/f'{k}.png')
     pd.DataFrame({'file':['0.png', '1.png', '2.png'], 'protein':'A', 'field':[1, 2, 3]}).to_csv(tmp_path/'labels.csv', index=False)
-    source, _, channels = read_folder(tmp_path, 20)
-    assert channels == ['protein', 'nucleus', 'distance']
-    with pytest.raises(ValueError, match='the distance channel of 0.png goes from'): source.read(np.arange(3))   # a colour is no distance
+    with pytest.raises(ValueError, match='none of the 3 crops could be used, first 0.png: the distance channel goes from'): read_folder(tmp_path, 20)   # a colour is no distance
     (tmp_path/'channels.txt').write_text('microtubules\nprotein\nnucleus\n')
     source, _, channels = read_folder(tmp_path, 20)
     assert channels == ['microtubules', 'protein', 'nucleus'] and source.read(np.arange(3)).shape == (3, 3, 20, 20)
@@ -172,7 +170,7 @@ def test_own_folder_without_fields(own, tmp_path):
     (lambda t: t.drop(columns='file'), 'without file; expected file and protein'),
     (lambda t: t.iloc[:0], 'no rows'),
     (lambda t: t.replace('cell00.tif', 'gone.tif'), '1 of them are not in'),
-    (lambda t: t.assign(protein=None), 'have no protein'),
+    (lambda t: t.assign(protein=None), '40 rows without protein'),
 ])
 def test_own_folder_bad_table(own, change, says):
     rewrite(own, change)
@@ -181,24 +179,56 @@ def test_own_folder_bad_table(own, change, says):
 
 
 @pytest.mark.parametrize('image, says', [
-    (np.full((2, 30, 30), 5.), 'constant protein channel, first cell01.npy'),
-    (np.full((2, 30, 30), np.nan), 'NaN or infinite pixels, first cell01.npy'),
+    (np.full((2, 30, 30), 5.), 'has a constant protein channel'),
+    (np.full((2, 30, 30), np.nan), 'NaN or infinite pixels'),
     (np.random.rand(2, 30, 31), 'expected one square crop'),
     (np.random.rand(30, 30, 30), 'expected one square crop'),
-    (np.random.rand(3, 30, 30), 'cell01.npy has 3 channels, cell00.tif has 2'),
+    (np.random.rand(3, 30, 30), 'has 3 channels; expected 2'),
     (np.random.rand(5), 'expected one square crop'),
+    (None, 'cannot read'),
 ])
-def test_own_folder_bad_image(own, image, says, tmp_path):
-    np.save(own/'cell01.npy', image)
-    source, table, channels = read_folder(own, 32)
-    with pytest.raises(ValueError) as e: write_store(tmp_path/'x.zarr', source, table, channels)
-    assert says in str(e.value) and not (tmp_path/'x.zarr').exists()
+def test_one_bad_crop_is_a_row_of_rejects(own, image, says, tmp_path):
+    if image is None: (own/'cell01.npy').write_bytes((own/'cell03.npy').read_bytes()[:500])
+    else: np.save(own/'cell01.npy', image)
+    with pytest.warns(UserWarning, match='1 of 40 crops could not be used, first cell01.npy'): source, table, channels = read_folder(own, 32, tmp_path)
+    rejects = pd.read_csv(tmp_path/'rejects.csv')
+    assert rejects.file.tolist() == ['cell01.npy'] and says in rejects.reason[0]
+    assert len(table) == 39 == source.shape[0] and channels == CHANNELS
+    np.testing.assert_array_equal(source.read(np.arange(1, 2))[0], prepare(read_image(own/'cell02.tif')[None], ['x'], CHANNELS, 32)[0])
+    for f in own.glob('cell*'): np.save(own/f.name, np.zeros((2, 30, 30))) if f.suffix == '.npy' else tifffile.imwrite(f, np.zeros((2, 30, 30), np.uint8))
+    with pytest.raises(ValueError, match='none of the 40 crops could be used, first cell00.tif: has a constant protein'): read_folder(own, 32)
 
 
-def test_own_folder_truncated_image(own, tmp_path):
-    (own/'cell02.tif').write_bytes((own/'cell02.tif').read_bytes()[:500])
-    source, table, channels = read_folder(own, 32)
-    with pytest.raises(ValueError, match='cannot read .*cell02.tif'): write_store(tmp_path/'x.zarr', source, table, channels)
+def test_the_same_pixels_are_in_one_row_only(own, tmp_path):
+    "A copy under another name, in another format, of another protein; one file by two spellings"
+    np.save(own/'cell01.npy', tifffile.imread(own/'cell00.tif'))            # both of A: the second goes
+    np.save(own/'cell21.npy', tifffile.imread(own/'cell04.tif').astype(float))   # A and B: neither can be right
+    with pytest.warns(UserWarning, match='3 of 40 crops'): table = read_folder(own, 32, tmp_path)[1]
+    reasons = pd.read_csv(tmp_path/'rejects.csv').set_index('file').reason
+    assert reasons['cell01.npy'] == 'has the same pixels as cell00.tif'
+    assert reasons['cell04.tif'] == 'has the same pixels as cell21.npy, which is given another protein'
+    assert sorted(reasons.index) == ['cell01.npy', 'cell04.tif', 'cell21.npy'] and len(table) == 37
+    for other in ('./cell00.tif', 'x/../cell00.tif', str(own/'cell00.tif'), 'link.tif', 'cell00.tif'):
+        (own/'x').mkdir(exist_ok=True)
+        if other == 'link.tif': (own/other).symlink_to('cell00.tif')
+        rewrite(own, lambda t: pd.concat([t.iloc[:1], t.iloc[:1].assign(file=other, protein='B')]))
+        with pytest.raises(ValueError, match=f'labels.csv names one file more than once, cell00.tif.* in row 2, 3'): read_folder(own, 32)
+
+
+def test_a_channel_that_is_empty_everywhere_is_refused(tmp_path):
+    "A colour picture whose blue is empty would be a distance of 0"
+    rng = np.random.default_rng(0)
+    for k in range(3): tifffile.imwrite(tmp_path/f'{k}.tif', np.stack([*rng.integers(0, 255, (2, 20, 20), np.uint8), np.zeros((20, 20), np.uint8)]), photometric='minisblack')
+    pd.DataFrame({'file': ['0.tif', '1.tif', '2.tif'], 'protein': 'A', 'field': [1, 2, 3]}).to_csv(tmp_path/'labels.csv', index=False)
+    with pytest.raises(ValueError, match='the channel distance is constant in all 3 crops'): read_folder(tmp_path, 20)
+
+
+def test_further_columns_and_fields_of_crops(own):
+    rewrite(own, lambda t: t.assign(split='train', row=1, dose=2, fov='x', **{'ng/ml': 3}))
+    with pytest.warns(UserWarning, match='the column split of the table travels as table_split'): table = read_folder(own, 32)[1]
+    assert {'table_split', 'table_row', 'table_fov', 'dose', 'ng_ml'} <= set(table) and table.split.isna().all() and table.fov[0] == 'A_0'
+    rewrite(own, lambda t: t.drop(columns=['field', 'split', 'row']))
+    assert read_folder(own, 32)[1].fov[0] == 'A_x'                          # a column fov is a field
 
 
 def test_folder_without_anything(tmp_path, monkeypatch):

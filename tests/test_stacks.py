@@ -125,7 +125,7 @@ def screen(tmp_path):
 
 def test_rows_become_options(screen):
     table = stacks_table(screen)
-    assert table.fov.tolist() == ['A_s0', 'A_s1', 'NA_7']     # NA is a name here
+    assert table.fov.tolist() == ['A_x/s0', 'A_s1', 'NA_7']     # NA is a name here
     assert [stack_options(r)['pixel_um'] for r in table.itertuples()] == [None, .1, None]
     assert stack_options(next(table.itertuples())) == dict(axes=None, pixel_um=None, diameter_um=15.)
     with pytest.raises(FileNotFoundError, match='has no stacks.csv'): stacks_table(screen.parent)
@@ -143,13 +143,108 @@ def test_channel_names_in_a_file(screen):
     (lambda t: t.drop(columns='protein'), ValueError, 'without protein'),
     (lambda t: t.iloc[:0], ValueError, 'has no rows'),
     (lambda t: t.assign(file='s0.ome.tif'), ValueError, 'more than once'),
-    (lambda t: t.assign(protein=[None, *t.protein[1:]]), ValueError, '1 rows without protein, first row 1'),
+    (lambda t: t.assign(protein=[None, *t.protein[1:]]), ValueError, '1 rows without protein, row 2'),
     (lambda t: t.assign(pixel_um=-1), ValueError, 'expected the width of a raw pixel'),
     (lambda t: t.assign(diameter_um='wide'), ValueError, 'expected the width of a nucleus in µm'),
 ])
 def test_bad_tables(change, error, says, screen):
     change(pd.read_csv(screen/'stacks.csv', dtype=str, keep_default_na=False, na_values=[''])).to_csv(screen/'stacks.csv', index=False)
     with pytest.raises(error, match=says): stacks_table(screen)
+
+
+@pytest.mark.parametrize('files, fields', [
+    (['2026.05.01_TOMM20_1.ome.tif', '2026.05.01_TOMM20_2.ome.tif'], ['A_2026.05.01_TOMM20_1', 'A_2026.05.01_TOMM20_2']),
+    (['well1/image.ome.tif', 'well2/image.ome.tif'], ['A_well1/image', 'A_well2/image']),
+    (['ACTB.1.tif', 'ACTB.2.TIFF'], ['A_ACTB.1', 'A_ACTB.2']),
+    (['a.tif', 'a.ome.tif'], ['A_a.tif', 'A_a.ome.tif']),
+    (['p1/s 1.czi', './p1/s 2.nd2'], ['A_p1/s 1', 'A_p1/s 2'])])
+def test_a_field_is_its_whole_path(files, fields, tmp_path):
+    pd.DataFrame(dict(file=files, protein='A')).to_csv(tmp_path/'stacks.csv', index=False)
+    assert stacks_table(tmp_path).fov.tolist() == fields
+
+
+@pytest.mark.parametrize('other', ['a.tif', './a.tif', 'x/../a.tif', 'absolute', 'link.tif'])
+def test_one_stack_by_two_names(other, tmp_path):
+    (tmp_path/'a.tif').write_bytes(b'1'); (tmp_path/'x').mkdir(); (tmp_path/'link.tif').symlink_to('a.tif')
+    if other == 'absolute': other = str(tmp_path/'a.tif')
+    pd.DataFrame(dict(file=['a.tif', other, 'b.tif'], protein=list('ABA'))).to_csv(tmp_path/'stacks.csv', index=False)
+    with pytest.raises(ValueError, match='stacks.csv names one file more than once, a.tif.* in row 2, 3'): stacks_table(tmp_path)
+
+
+@pytest.mark.parametrize('column', 'x y height width planes crops nuclei nucleus area_um2 covered saturated split row protein_mean reason'.split())
+def test_further_columns_never_collide(column, tmp_path):
+    pd.DataFrame({'file': ['a.tif'], 'protein': ['A'], column: ['1']}).to_csv(tmp_path/'stacks.csv', index=False)
+    with pytest.warns(UserWarning, match=f'the column {column} of the table travels as table_{column}'): t = stacks_table(tmp_path)
+    assert t[f'table_{column}'].tolist() == ['1'] and column not in t
+
+
+def test_all_faults_of_a_table_in_one_message(tmp_path):
+    (tmp_path/'stacks.csv').write_text('file;Protein;pixel_um;diameter_um\na.tif;;0,2;15\nb.tif;B;.2;wide\nb.tif;B;.2\nc.tif;#REF!;.2;15\n./b.tif;B;;\n')
+    with pytest.raises(ValueError) as e: stacks_table(tmp_path)
+    said = str(e.value)
+    assert said.startswith('stacks.csv has 5 faults')
+    for part in ('1 rows of another length', '1 rows without protein, row 2', 'spreadsheet, row 5', "diameter_um 'wide', row 3", 'b.tif = ./b.tif in row 3, 6'): assert part in said
+
+
+def test_names_that_are_alike_or_dates(tmp_path):
+    pd.DataFrame(dict(file=['a', 'b', 'c'], protein=['TOMM20', 'Tomm20', '1-Mar'])).to_csv(tmp_path/'stacks.csv', index=False)
+    with pytest.warns(UserWarning) as said: stacks_table(tmp_path)
+    assert 'differ only in capitals' in str(said[0].message) and '1-Mar as proteins' in str(said[1].message)
+
+
+def test_paths_of_another_system(tmp_path):
+    (tmp_path/'w1').mkdir(); (tmp_path/'w1/a.tif').write_bytes(b'1')
+    (tmp_path/'stacks.csv').write_text('file,protein\nw1\\a.tif,A\n')
+    assert stacks_table(tmp_path).file.tolist() == ['w1/a.tif']
+
+
+# ---- label images
+
+DISCS = np.zeros((40, 40), int); DISCS[5:12, 5:12], DISCS[20:30, 20:30] = 1, 7
+
+@pytest.mark.parametrize('name', ['y.tif', 'y.TIF', 'y.ome.tif', 'y_cp_masks.png', 'y.ome_cp_masks.tif', 'y_Object Identities.tif', 'y_labels.tiff', 'y_masks.npy', 'y_nuclei.png',
+                                  'y-label.h5', 'y.stardist.tif', 'sub/y_cp_masks.tif'])
+def test_label_images_of_other_programs(name, tmp_path):
+    from skimage.io import imsave
+    path = tmp_path/'masks'/name; path.parent.mkdir(parents=True)
+    if path.suffix == '.png': imsave(path, DISCS.astype(np.uint16), check_contrast=False)
+    elif path.suffix == '.npy': np.save(path, DISCS)
+    elif path.suffix == '.h5':
+        import h5py
+        with h5py.File(path, 'w') as f: f['exported_data'] = DISCS[..., None]
+    else: tifffile.imwrite(path, DISCS[None].astype(np.float32))
+    stack = tmp_path/('sub/y.ome.tif' if 'sub' in name else 'y.ome.tif')
+    np.testing.assert_array_equal(read_labels(label_file(tmp_path/'masks', stack, tmp_path)), DISCS)
+
+
+def test_dots_and_subfolders_of_label_images(tmp_path):
+    for f in ('w1/image.tif', 'w2/image.tif', 'x.1.tif', 'x.2.tif'):
+        (tmp_path/f).parent.mkdir(exist_ok=True); tifffile.imwrite(tmp_path/f, DISCS.astype(np.uint8))
+    found = lambda f: str(label_file(tmp_path, tmp_path/'data'/f, tmp_path/'data').relative_to(tmp_path))
+    assert [found(f) for f in ('w1/image.ome.tif', 'w2/image.ome.tif', 'x.1.ome.tif')] == ['w1/image.tif', 'w2/image.tif', 'x.1.tif']
+    with pytest.raises(FileNotFoundError, match='no label image x.3.tif'): found('x.3.ome.tif')
+    for f in ('z_masks.tif', 'z_nuclei.tif'): tifffile.imwrite(tmp_path/f, DISCS.astype(np.uint8))
+    with pytest.raises(ValueError, match='z_masks.tif, z_nuclei.tif; expected one'): found('z.tif')
+
+
+@pytest.mark.parametrize('image, says', [
+    ((DISCS > 0)*np.uint8(255), 'is a mask, not a label image: 2 pieces share the values 255'),
+    (DISCS > 0, 'is a mask'),
+    (np.tile(1 + (np.indices((40, 40)).sum(0)//5 % 2), (1, 1)).astype(np.uint8), 'pieces share the values 1, 2'),
+    (DISCS*1.5, 'numbers that are not whole'),
+    (np.where(DISCS, DISCS, -2), 'holds -2'),
+    (np.stack([DISCS]*3), r'has the shape \(3, 40, 40\)')])
+def test_images_that_are_no_label_images(image, says, tmp_path):
+    np.save(tmp_path/'a.npy', image)
+    with pytest.raises(ValueError, match=says): read_labels(tmp_path/'a.npy')
+
+
+def test_odd_label_images(tmp_path):
+    np.save(tmp_path/'a.npy', np.where(DISCS, DISCS*10**11, -1))
+    np.testing.assert_array_equal(read_labels(tmp_path/'a.npy'), np.where(DISCS == 7, 2, DISCS))      # too large to count by
+    np.save(tmp_path/'b_seg.npy', np.array([{'masks': 1}], object), allow_pickle=True)
+    with pytest.raises(ValueError, match='it holds pickled objects.; expected a number for each nucleus'): read_labels(tmp_path/'b_seg.npy')
+    with pytest.raises(FileNotFoundError, match='no label image'): read_labels(tmp_path/'c.tif')
 
 
 def test_label_images(tmp_path):

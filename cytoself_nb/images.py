@@ -268,7 +268,10 @@ def _tiff_planes(tif, series, letters, shape):
         if pages[k] is None: raise EOFError(f'plane {z} of channel {c} is missing')
         if k not in held:
             held.clear()
+            file = pages[k].parent.filehandle
+            if other := file.closed: file.open()     # of a set
             held[k] = pages[k].asarray()
+            if other: file.close()
         return _planes_of(held[k], letters[-n:])(c, z)
     if {'Y', 'X'} <= set(letters[-n:]) and len(pages) == math.prod(shape[:-n]): return read
     if any(p is None for p in pages): raise EOFError('planes are missing')
@@ -296,6 +299,9 @@ def _open_tiff(path, position, **told):
         letters, shape = _name_axes(*_full_axes(series, told['axes']), path.name, **told)
         names, size, bits = _tiff_metadata(tif, series, image)
         packed = '' if page.compression == 1 else str(getattr(page.compression, 'name', page.compression)).lower()
+        if '2000' in packed and page.bitspersample > 16:
+            raise ValueError(f"{path.name} holds {page.bitspersample} bits in JPEG 2000, which openjpeg changes; expected "
+                             "16 bits at most; save it with deflate")
         info = _info(letters, shape, names, size, series.dtype, bits, packed, position)
         yield info, _tiff_planes(tif, series, letters, shape)
 
@@ -379,9 +385,9 @@ MAKERS = {'.czi':('Zeiss', 'bioio-czi'), '.lif':('Leica', 'bioio-lif'), '.nd2':(
           '.vsi':('Olympus', 'bioio-vsi'), '.ims':('Imaris', 'bioio-bioformats'), '.dv':('DeltaVision', 'bioio-dv')}
 
 @contextmanager
-def _open_bioio(path, position, **told):
+def _open_bioio(path, position, kind='', **told):
     "What a file of a microscope's maker holds, and its planes"
-    maker, plugin = MAKERS[path.suffix.lower()]
+    maker, plugin = MAKERS[kind]
     advice = f"install what reads it (pip install bioio {plugin}), or export it as OME-TIFF"
     try:
         from bioio import BioImage
@@ -487,7 +493,7 @@ def open_image(
     "`StackInfo` of an image, and a function that reads plane z of channel c"
     kind, told = image_kind(path), dict(axes=axes, planes=planes, count=count, pages=pages)
     path = path if '://' in str(path) else Path(path)
-    if kind in MAKERS: opened = _open_bioio(path, position, **told)
+    if kind in MAKERS: opened = _open_bioio(path, position, kind=kind, **told)
     elif kind == 'OME-Zarr': opened = _open_zarr(path, position, **told)
     elif kind == 'TIFF': opened = _open_tiff(path, position, **told)
     else: opened = _open_array(path, position, kind=kind, **told)
@@ -500,7 +506,8 @@ def read_image(
     "Read a file that holds one image; a damaged one is named"
     kind, path = image_kind(path), Path(path)
     if kind == 'OME-Zarr' or kind in MAKERS:
-        raise ValueError(f"{path.name} is no single image ({kind}); expected TIFF, PNG, JPEG or .npy; export it")
+        what = f'file of {MAKERS[kind][0]}' if kind in MAKERS else 'folder or OME-Zarr'
+        raise ValueError(f"{path.name} is a {what}; expected one image as TIFF, PNG, JPEG or .npy; export it")
     if kind != 'TIFF': return _array(path, kind)[0]
     with _tiff(path) as tif:
         series = _tiff_image(tif, path)[1]

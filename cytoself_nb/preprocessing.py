@@ -231,7 +231,7 @@ def _jobs(folder, work, table, segment, scale, diameter_um):
         if not callable(segment):
             try: key['labels'] = _stat(label_file(segment, path))
             except FileNotFoundError: pass    # becomes a reject when it is read
-        which = r.file + f"|{options['position']}"*('position' in options)
+        which = '|'.join([r.file, *filter(None, [options.get('position')])])
         name = f"{Path(r.file).name.split('.')[0][:60]}-{hashlib.sha256(which.encode()).hexdigest()[:8]}"
         key = json.loads(json.dumps(key))
         yield dict(path=path, row=r.Index, work=work, name=name, key=key, segment=segment, options=options)

@@ -120,7 +120,7 @@ def check_gray(
     "A sentence for pixels that are no gray levels: of another type, too far from 0 to be told apart, codes"
     if image.dtype.kind not in 'iufb':
         raise ValueError(f"{name} has pixels of the type {image.dtype}; expected numbers; export it as gray levels")
-    low, high = float(image.min()), float(image.max())
+    low, high = image.min().item(), image.max().item()     # numbers of Python: exact
     if not np.isfinite([low, high]).all(): return
     most = max(abs(low), abs(high))
     if most > 3e38 or 0 < (high - low)*2**14 < most:

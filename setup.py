@@ -15,5 +15,5 @@ setup(
     long_description=readme.read_text(encoding='utf-8') if readme.exists() else '', long_description_content_type='text/markdown',
     packages=[cfg['lib_name']], package_data={cfg['lib_name']: ['*.tsv.xz', '*.html']},
     python_requires='>=' + cfg['min_python'],
-    install_requires=cfg['requirements'].split(), extras_require={'dev': cfg['dev_requirements'].split()},
+    install_requires=cfg['requirements'].split(), extras_require={kind: cfg[f'{kind}_requirements'].split() for kind in ('dev', 'bioio')},
 )

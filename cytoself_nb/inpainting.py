@@ -23,7 +23,8 @@ with warnings.catch_warnings():
 
 from .core import NotForTheseData, set_seed
 from .data import CropLoader, crop_loader, pose
-from .losses import (AutoPrecision, Checkpoint, KeepBest, LossParts, Meter, PaperSchedule, keep_freed_memory)
+from cytoself_nb.losses import (AutoPrecision, Checkpoint, KeepBest, LossParts, Meter, PaperSchedule,
+    keep_freed_memory)
 from .weights import _open_weights
 
 # %% ../nbs/31_inpainting.ipynb #fe99dab0

@@ -20,11 +20,12 @@ import torch
 from .core import fetch
 from .ed8_cross_dataset import (SIZES, apply_model, fit_crops, line_profiles,
     protein_profiles, shuffled_top, some_rows, take)
+from .images import read_image
 from .microscope import CROP_UM
 from cytoself_nb.preprocessing import (SIZE, bright_nuclei, cut_crops, judge_nuclei, signed_distance,
     unit_range)
 from .quantizer import perplexity
-from .readers import read_hpa5, read_image, with_distance
+from .readers import read_hpa5, with_distance
 from .runs import crop_store, seed_table, trained_model
 from .segmentation import segment_nuclei
 from .spectra import (READINGS, family_spectra, leave_one_out, pearson, rank_families,

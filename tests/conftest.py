@@ -61,6 +61,12 @@ def write_notebook(path, *cells, head=HEAD):
 
 SMOKE = {}   # The process that runs all notebooks, and its folder
 
+def pytest_configure(config):
+    "Slow sweeps run when they are asked for: -m slow"
+    config.addinivalue_line('markers', 'slow: sweeps of minutes, left out unless asked for by -m slow')
+    if not config.option.markexpr: config.option.markexpr = 'not slow'
+
+
 def pytest_collection_modifyitems(items):
     "What needs the run of all notebooks comes last: they run beside the other tests"
     items.sort(key=lambda item: 'smoke_run' in item.fixturenames)

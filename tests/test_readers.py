@@ -28,7 +28,7 @@ def test_truncated_files(tmp_path):
         whole = (tmp_path/f).read_bytes()
         for keep in (len(whole)//2, 60, 0):
             (tmp_path/f).write_bytes(whole[:keep])
-            with pytest.raises(ValueError, match=f'cannot read .*{f}.*expected a complete TIFF, PNG, JPEG or .npy file; copy or download it again'): read_image(tmp_path/f)
+            with pytest.raises(ValueError, match=f'{f} is (empty|damaged or cut short).*expected.*copy( or download)? it again'): read_image(tmp_path/f)
     with pytest.raises(FileNotFoundError, match='no file'): read_image(tmp_path/'b.tif')
 
 
@@ -85,7 +85,7 @@ def test_opencell_bad(tmp_path):
     with pytest.raises(ValueError, match='without loc_grade1.*expected ensg, name'): read_opencell(tmp_path)
     whole = (tmp_path/'Image_data00.npy').read_bytes()
     (tmp_path/'Image_data00.npy').write_bytes(whole[:len(whole)//2])
-    with pytest.raises(ValueError, match='cannot read .*Image_data00.npy'): read_opencell(tmp_path)
+    with pytest.raises(ValueError, match='Image_data00.npy is damaged or cut short'): read_opencell(tmp_path)
     np.save(tmp_path/'Image_data00.npy', np.zeros((6, 100, 100, 2)))
     with pytest.raises(ValueError, match=r'expected \(N, 100, 100, 4\)'): read_opencell(tmp_path)
     (tmp_path/'Label_data00.csv').unlink()
@@ -212,7 +212,7 @@ def test_the_same_pixels_are_in_one_row_only(own, tmp_path):
         (own/'x').mkdir(exist_ok=True)
         if other == 'link.tif': (own/other).symlink_to('cell00.tif')
         rewrite(own, lambda t: pd.concat([t.iloc[:1], t.iloc[:1].assign(file=other, protein='B')]))
-        with pytest.raises(ValueError, match=f'labels.csv names one file more than once, cell00.tif.* in row 2, 3'): read_folder(own, 32)
+        with pytest.raises(ValueError, match='labels.csv names one file more than once, cell00.tif.* in row 2, 3'): read_folder(own, 32)
 
 
 def test_a_channel_that_is_empty_everywhere_is_refused(tmp_path):

@@ -66,7 +66,7 @@ def test_flat_images_and_imagej(tmp_path):
     x = stack(planes=4, side=20)
     np.testing.assert_array_equal(max_projection(write(tmp_path/'flat.ome.tif', x.max(1), 'CYX')), x.max(1))
     tifffile.imwrite(tmp_path/'j.tif', np.swapaxes(x, 0, 1), imagej=True, resolution=(4, 4), metadata=dict(axes='ZCYX', unit='um'))
-    assert stack_info(tmp_path/'j.tif') == StackInfo('ZCYX', (4, 2, 20, 20), [], .25)
+    assert stack_info(tmp_path/'j.tif')[:5] == ('ZCYX', (4, 2, 20, 20), [], .25, 'ImageJ')
     with pytest.raises(ValueError, match='called nothing, without protein, nucleus'): max_projection(tmp_path/'j.tif')
     np.testing.assert_array_equal(max_projection(tmp_path/'j.tif', channels=(1, 0)), x.max(1)[::-1])
     np.testing.assert_array_equal(middle_planes(tmp_path/'j.tif', channels=(0, 1)), x[:, 2])
@@ -134,7 +134,7 @@ def test_rows_become_options(screen):
 def test_channel_names_in_a_file(screen):
     assert stack_channels(screen) == ('protein', 'nucleus')
     (screen/'channels.txt').write_text('Nucleus\nmembrane\nprotein\n')
-    assert stack_channels(screen) == (2, 0)
+    assert stack_channels(screen) == dict(nucleus=0, membrane=1, protein=2)
     (screen/'channels.txt').write_text('dapi\ngfp\n')
     with pytest.raises(ValueError, match='channels.txt names dapi, gfp'): stack_channels(screen)
 

@@ -1,0 +1,483 @@
+"Images: whatever is read is what was written, else a sentence says why not"
+import itertools
+import os
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import zarr
+from scipy import ndimage as ndi
+
+from cytoself_nb.images import image_kind, judge_pixel, open_image, read_image
+from cytoself_nb.preprocessing import prepare_stack, read_stacks
+from cytoself_nb.readers import read_folder
+from cytoself_nb.stacks import max_projection, no_data_value, reduce_image, stack_channels, stack_info, stacks_table
+
+UM = dict(um=1, micron=1, nm=1e3, mm=1e-3, cm=1e-4, inch=1/25400, pixel=None)   # what 1 µm is in each
+OME = dict(um='µm', micron='µm', nm='nm', mm='mm', cm='cm', inch='in', pixel='pixel')
+ZARR = dict(um='micrometer', micron='micron', nm='nanometer', mm='millimeter', cm='centimeter', inch='inch', pixel='pixel')
+
+
+def cells(seed=0, planes=3, dtype='uint16', sides=(40, 56)):
+    "Two channels that differ everywhere (2, planes, Y, X)"
+    x = np.random.default_rng(seed).integers(0, 250, (2, planes, *sides))
+    return (x - 100 if np.dtype(dtype).kind in 'if' else x).astype(dtype)
+
+
+def turned(x, axes): return np.ascontiguousarray(x.transpose(['CZYX'.index(a) for a in axes]))
+
+
+def write_zarr(path, x, axes='CZYX', version='0.5', unit='um', um=.2, chunks=None, codec=None, names=('protein', 'nucleus'), attrs=None):
+    kinds = dict(C='channel', T='time')
+    given = [dict(name=a.lower(), type=kinds.get(a, 'space')) | ({} if a in kinds or unit is None else dict(unit=ZARR[unit])) for a in axes]
+    scale = [1. if a in 'CT' else um*(UM.get(unit) or 1) for a in axes]
+    ome = dict(multiscales=[dict(axes=given, datasets=[dict(path='0', coordinateTransformations=[dict(type='scale', scale=scale)])], version=version)], omero=dict(channels=[dict(label=n) for n in names]))
+    group = zarr.open_group(path, mode='w', zarr_format=2 if version == '0.4' else 3)
+    group.attrs.update((ome if version == '0.4' else dict(ome=ome | dict(version=version))) | (attrs or {}))
+    group.create_array('0', shape=x.shape, dtype=x.dtype, chunks=chunks or (1,)*(x.ndim - 2) + x.shape[-2:], compressors='auto' if codec is None else codec)[...] = x
+    return path
+
+
+def write_tiff(path, x, container, axes='CZYX', unit='um', um=.2, **kw):
+    "A stack in one of the ways in which programs write TIFF"
+    size = um*(UM[unit] or 1)
+    if container == 'ome': return tifffile.imwrite(path, x, ome=True, metadata=dict(axes=axes, Channel=dict(Name=['protein', 'nucleus']), PhysicalSizeX=size, PhysicalSizeXUnit=OME[unit], PhysicalSizeY=size, PhysicalSizeYUnit=OME[unit]), photometric='minisblack', **kw)
+    if container == 'imagej': return tifffile.imwrite(path, x, imagej=True, resolution=(1/size, 1/size), metadata=dict(axes=axes, unit=unit), **kw)
+    tags = dict(resolution=(1/size, 1/size), resolutionunit={'cm':3, 'inch':2}.get(unit, 1))
+    if container == 'shaped': return tifffile.imwrite(path, x, photometric='minisblack', metadata=dict(axes=axes), **tags, **kw)
+    flat = x.reshape(-1, *x.shape[-2:])
+    return tifffile.imwrite(path, flat, photometric='minisblack', metadata=None, **tags, **kw)
+
+
+def read_all(path, **told):
+    with open_image(path, **told) as (info, read): return info, np.stack([[read(c, z) for z in range(info.planes)] for c in range(info.channels)])
+
+
+def same(path, x, **told):
+    info, got = read_all(path, **told)
+    assert got.dtype == x.dtype.newbyteorder('=') and got.tobytes() == x.astype(got.dtype).tobytes(), path
+    return info
+
+
+# ---- everything against everything
+
+DTYPES = 'uint8 uint16 int16 uint32 float32'.split()
+PACKED = dict(none={}, deflate=dict(compression='zlib'), deflate_predictor=dict(compression='zlib', predictor=True), lzw=dict(compression='lzw'), lzw_predictor=dict(compression='lzw', predictor=True), zstd=dict(compression='zstd'), packbits=dict(compression='packbits'), lzma=dict(compression='lzma'), lerc=dict(compression='lerc'), png=dict(compression='png'), jpeg2000=dict(compression='jpeg2000', compressionargs=dict(level=0)), jpegxl=dict(compression='jpegxl', compressionargs=dict(lossless=True)), jpegxr=dict(compression='jpegxr'), tiles=dict(tile=(16, 16), compression='lzw'), big_endian=dict(byteorder='>'), bigtiff=dict(bigtiff=True))
+ORDERS = dict(ome=['CZYX', 'ZCYX'], imagej=['ZCYX'], shaped=['CZYX', 'ZCYX', 'CYXZ', 'YXZC', 'ZYXC'], pages=['CZYX', 'ZCYX'])
+
+
+def tiff_cases():
+    for container, dtype, packed in itertools.product(ORDERS, DTYPES, PACKED):
+        if packed == 'jpeg2000' and dtype in ('uint32', 'float32'): continue      # see findings/jpeg2000_of_32_bits_is_not_lossless.sh
+        if container == 'imagej' and (dtype not in ('uint8', 'uint16', 'float32') or packed in ('bigtiff', 'tiles', 'big_endian') or 'predictor' in packed): continue
+        for k, axes in enumerate(ORDERS[container]): yield container, dtype, packed, axes, list(UM)[(hash_of(container, dtype, packed) + k) % len(UM)]
+
+def zarr_cases():
+    for version, dtype, axes, chunks in itertools.product(('0.4', '0.5'), DTYPES, ('CZYX', 'ZCYX', 'TCZYX', 'CYX'), ('plane', 'tiles', 'whole')):
+        yield version, dtype, chunks, axes, list(UM)[hash_of(version, dtype, axes, chunks) % len(UM)]
+
+def hash_of(*what): return zlib.crc32(repr(what).encode())
+
+def right_size(info, unit, um): return info.pixel_um is None and not info.doubt if UM[unit] is None else info.pixel_um == pytest.approx(um, rel=1e-3) and not info.doubt
+
+def one_tiff(folder, container, dtype, packed, axes, unit):
+    "`equal`, or the sentence with which it was refused"
+    x = cells(hash_of(container, dtype, packed, axes) % 1000, dtype=dtype)
+    path = folder/f'{container}-{dtype}-{packed}-{axes}.tif'
+    try: write_tiff(path, turned(x, axes), container, axes, unit, um=.137, **PACKED[packed])
+    except (ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as e: return f'not written: {e}'
+    told = dict(axes=axes, planes=x.shape[1]) if container == 'pages' else {}
+    try: info = same(path, x, **told)
+    except ValueError as e:
+        assert path.name in str(e) and 'expected' in str(e), e
+        return f'refused: {e}'
+    assert container in ('pages', 'shaped') and unit not in ('cm', 'inch', 'pixel') and info.pixel_um is None or right_size(info, unit, .137), (path.name, unit, info)
+    return 'equal'
+
+def one_zarr(folder, version, dtype, chunks, axes, unit):
+    x = cells(hash_of(version, dtype, axes) % 1000, dtype=dtype, planes=1 if 'Z' not in axes else 3)
+    y = turned(x, axes.replace('T', '')) if 'Z' in axes else x[:, 0]
+    if 'T' in axes: y = y[None]
+    kind = dict(plane=None, tiles=(1,)*(y.ndim - 2) + (16, 16), whole=y.shape)[chunks]
+    info = same(write_zarr(folder/f'{version}-{dtype}-{chunks}-{axes}.zarr', y, axes, version, unit, .137, kind), x)
+    assert right_size(info, unit, .137) and info.names == ['protein', 'nucleus']
+    return 'equal'
+
+
+@pytest.mark.slow
+def test_no_silent_difference_from_what_was_written(tmp_path, capsys):
+    "The whole sweep; python -m pytest tests/test_images.py -m slow -s"
+    came = [one_tiff(tmp_path, *c) for c in tiff_cases()] + [one_zarr(tmp_path, *c) for c in zarr_cases()]
+    written = [c for c in came if not c.startswith('not written')]
+    with capsys.disabled(): print(f"\n{len(written)} files: {written.count('equal')} equal, {len(written) - written.count('equal')} refused, {len(came) - len(written)} that tifffile doesn't write")
+    assert len(written) > 500 and written.count('equal') == len(written), [c for c in written if c != 'equal'][:5]
+
+
+def test_a_sample_of_the_sweep(tmp_path):
+    came = [one_tiff(tmp_path, *c) for c in list(tiff_cases())[::9]] + [one_zarr(tmp_path, *c) for c in list(zarr_cases())[::11]]
+    assert came.count('equal') > 50 and not [c for c in came if c.startswith('refused')]
+
+
+# ---- what real reports and files showed: more than one image
+
+def field(seed=0, px=.2, n=400, planes=3):
+    "Protein, and round nuclei 14 µm wide (2, planes, n, n)"
+    r, (y, x) = np.random.default_rng(seed), np.mgrid[:n, :n]
+    at = np.arange(10/px, n, 20/px)
+    nuc = sum((300.*(np.hypot(y - a, x - b) < r.uniform(6.5, 7.5)/px) for a in at for b in at), np.zeros((n, n)))
+    return (r.poisson(np.stack([np.stack([60 + 40*r.random((n, n)), nuc])]*planes, 1)) + 100).astype(np.uint16)
+
+def ome(f, x, names=('protein', 'nucleus'), **m):
+    tifffile.imwrite(f, x, ome=True, photometric='minisblack', metadata=dict(dict(axes='CZYX', PhysicalSizeX=.2, PhysicalSizeXUnit='µm', Channel=dict(Name=list(names))), **m))
+    return f
+
+def table(name='stacks.csv', **c): pd.DataFrame(c).to_csv(name, index=False)
+
+def discs(image, diameter=None): return ndi.label(ndi.gaussian_filter(image.astype(float), 1) > 250)[0]
+
+def refused(do, *args, **kw):
+    with pytest.raises((ValueError, OSError)) as e: do(*args, **kw)
+    assert ';' in str(e.value) and '\n' not in str(e.value) and len(str(e.value)) < 700, e.value
+    return str(e.value)
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch): monkeypatch.chdir(tmp_path)
+
+
+def many(f, n=3, names='P{}', **first):
+    xs = [field(k, n=100) for k in range(n)]
+    with tifffile.TiffWriter(f, ome=True) as t:
+        for k, x in enumerate(xs): t.write(x, photometric='minisblack', metadata=dict(axes='CZYX', Name=names.format(k), PhysicalSizeX=.1*(k + 1), Channel=dict(Name=['protein', 'nucleus'])))
+    return xs
+
+def test_many_images_in_one_file(tmp_path):
+    xs = many('three.ome.tif')
+    said = refused(max_projection, 'three.ome.tif')
+    assert '3 images' in said and 'P0' in said and 'column position' in said and said.startswith('three.ome.tif')
+    for k in range(3):
+        for position in (k, str(k), f'P{k}', np.int64(k), f'{k}.0'): np.testing.assert_array_equal(max_projection('three.ome.tif', position=position), xs[k].max(1))
+        assert stack_info('three.ome.tif', position=k).pixel_um == pytest.approx(.1*(k + 1)) and stack_info('three.ome.tif', position=k).position == f'P{k}'
+    for position in (3, -1, 'P3', 'p0', 1.5, True): assert 'no single image' in refused(max_projection, 'three.ome.tif', position=position)
+    assert '3 images' in refused(read_image, 'three.ome.tif')
+
+def test_positions_are_rows_of_the_table():
+    xs = [field(k) for k in range(2)]
+    with tifffile.TiffWriter('two.ome.tif', ome=True) as t:
+        for x in xs: t.write(x, photometric='minisblack', metadata=dict(axes='CZYX', PhysicalSizeX=.2, Channel=dict(Name=['protein', 'nucleus'])))
+    table(file=['two.ome.tif']*2, protein='A', position=[0, 1])
+    assert stacks_table('.').fov.nunique() == 2
+    source, labels, _ = read_stacks('.', 'work', segment=discs, workers=1)
+    one = prepare_stack('two.ome.tif', discs, position=1)
+    rows = np.flatnonzero(labels.fov == stacks_table('.').fov[1])
+    np.testing.assert_array_equal(source.read(rows), one.crops.astype(np.float32))
+    table(file=['two.ome.tif']*3, protein='A', position=[0, 1, 2])
+    with pytest.warns(UserWarning, match="1 of 3 stacks"): read_stacks('.', 'more', segment=discs, workers=1)
+    rejects = pd.read_csv('more/rejects.csv')
+    assert len(rejects) == 1 and "no single image '2'" in rejects.reason[0]
+
+def test_a_set_of_files_that_list_each_other():
+    "Each file means the image that lies in it; a lost file matters to those that need it, and never shifts the others"
+    xs, ids = [field(k, n=60) for k in range(3)], [f'{k:08d}-0000-0000-0000-000000000000' for k in range(3)]
+    for me in range(3):
+        text = f'<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{ids[me]}">'
+        for k in range(3):
+            planes = ''.join(f'<TiffData IFD="{i}" FirstZ="{i % 3}" FirstC="{i//3}" FirstT="0" PlaneCount="1"><UUID FileName="f{k}.ome.tif">urn:uuid:{ids[k]}</UUID></TiffData>' for i in range(6))
+            text += f'<Image ID="Image:{k}" Name="P{k}"><Pixels ID="Pixels:{k}" DimensionOrder="XYZCT" Type="uint16" SizeX="60" SizeY="60" SizeZ="3" SizeC="2" SizeT="1" PhysicalSizeX="0.{k + 1}"><Channel ID="Channel:{k}:0" Name="protein"/><Channel ID="Channel:{k}:1" Name="nucleus"/>{planes}</Pixels></Image>'
+        with tifffile.TiffWriter(f'f{me}.ome.tif') as t:
+            for i, p in enumerate(xs[me].reshape(6, 60, 60)): t.write(p, description=None if i else text + '</OME>', metadata=None, photometric='minisblack', contiguous=False, compression='zlib')
+    def check(names):
+        for k in names:
+            np.testing.assert_array_equal(max_projection(f'f{k}.ome.tif'), xs[k].max(1))
+            assert stack_info(f'f{k}.ome.tif').pixel_um == pytest.approx(.1*(k + 1))
+    check(range(3))
+    np.testing.assert_array_equal(max_projection('f0.ome.tif', position='P2'), xs[2].max(1))
+    os.rename('f1.ome.tif', 'gone')
+    check((0, 2))
+    np.testing.assert_array_equal(max_projection('f0.ome.tif', position=2), xs[2].max(1))     # tifffile alone: the second of two
+    said = refused(max_projection, 'f0.ome.tif', position=1)
+    assert 'f1.ome.tif is missing' in said and 'damaged' not in said
+
+def test_a_set_with_a_channel_in_each_file():
+    x, ids = field(n=60), ['aaaaaaaa-0000-0000-0000-000000000000', 'bbbbbbbb-0000-0000-0000-000000000000']
+    planes = ''.join(f'<TiffData IFD="{z}" FirstZ="{z}" FirstC="{c}" FirstT="0" PlaneCount="1"><UUID FileName="c{c}.ome.tif">urn:uuid:{ids[c]}</UUID></TiffData>' for c in (0, 1) for z in range(3))
+    for me in (0, 1):
+        text = f'<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{ids[me]}"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="60" SizeY="60" SizeZ="3" SizeC="2" SizeT="1"><Channel ID="Channel:0:0" Name="protein"/><Channel ID="Channel:0:1" Name="nucleus"/>{planes}</Pixels></Image></OME>'
+        with tifffile.TiffWriter(f'c{me}.ome.tif') as t:
+            for z in range(3): t.write(x[me, z], description=None if z else text, metadata=None, photometric='minisblack', contiguous=False, compression='zlib')
+    for me in (0, 1): np.testing.assert_array_equal(max_projection(f'c{me}.ome.tif'), x.max(1))
+    Path('c1.ome.tif').rename('gone')
+    assert 'c1.ome.tif is missing' in refused(max_projection, 'c0.ome.tif')
+
+def test_a_thumbnail_that_comes_first():
+    x = field(n=100)
+    with tifffile.TiffWriter('a.ome.tif', ome=True) as t:
+        t.write(x[0, 0, ::8, ::8], photometric='minisblack', metadata=dict(axes='YX', Name='thumbnail'))
+        t.write(x, photometric='minisblack', metadata=dict(axes='CZYX', Name='cells', Channel=dict(Name=['protein', 'nucleus'])))
+    assert 'thumbnail' in refused(max_projection, 'a.ome.tif')
+    np.testing.assert_array_equal(max_projection('a.ome.tif', position='cells'), x.max(1))
+    with tifffile.TiffWriter('b.tif') as t:
+        t.write(x[0, 0, ::8, ::8], photometric='minisblack', metadata=None, subfiletype=1)
+        t.write(x.max(1), photometric='minisblack', metadata=dict(axes='CYX'))
+    np.testing.assert_array_equal(max_projection('b.tif', 'CYX', channels=(0, 1)), x.max(1))
+
+
+# ---- channels
+
+def test_channels_file_and_stack_have_the_same_number():
+    x = field(n=100); ome('a.ome.tif', np.concatenate([x[1:], field(9, n=100)[:1], x[:1]]), names=('405', '488', '561'))
+    def named(text): open('channels.txt', 'w', newline='', encoding='utf-8').write(text); return max_projection('a.ome.tif', channels=stack_channels('.'))
+    for text in ('nucleus\nprotein\n', 'nucleus\nprotein', 'nucleus\na\nb\nprotein\n'): assert 'a.ome.tif has 3 called 405, 488, 561' in refused(named, text)
+    for text in ('nucleus\n\nprotein\n', 'nucleus\nprotein\nprotein\n', 'nucleus\nNucleus\nprotein\n', '', '\n', 'nucleus,unused,protein', 'a+b\nprotein\nnucleus'): assert 'channels.txt has' in refused(named, text)
+    for text in ('nucleus\nunused\nprotein\n', '\ufeffNucleus\r\n405\r\nPROTEIN \r\n\r\n', 'nucleus\runused\rprotein'): np.testing.assert_array_equal(named(text)[0], x[0].max(0))
+    open('channels.txt', 'wb').write('nucleus\nµ\nprotein\n'.encode('cp1252'))
+    assert 'UTF-8' in refused(stack_channels, '.')
+
+def test_channels_by_number_and_name_of_any_kind():
+    x = field(n=60); ome('a.ome.tif', x, names=('GFP', 'DAPI'))
+    for channels in ((0, 1), ('0', '1'), tuple(np.arange(2)), [np.int8(0), 'dapi'], ('gfp', 'DAPI ')): np.testing.assert_array_equal(max_projection('a.ome.tif', channels=channels), x.max(1))
+    for channels in ((0, 2), (-1, 0), ('gfp', 'gfp'), (0, 'gfp'), (0,), (0, 1, 1), (True, False)): refused(max_projection, 'a.ome.tif', channels=channels)
+    ome('b.ome.tif', x, names=('protein', 'protein'))
+    assert 'more than one' in refused(max_projection, 'b.ome.tif')
+    ome('c.ome.tif', np.concatenate([x]*6), names=[f'C:{k}' for k in range(12)])
+    assert 'are these channels planes' in refused(max_projection, 'c.ome.tif') and len(refused(max_projection, 'c.ome.tif')) < 500
+
+def test_one_rule_for_capitals_of_channels_in_crops():
+    for k in range(3): tifffile.imwrite(f'{k}.tif', np.random.default_rng(k).random((2, 20, 20), np.float32))
+    table('labels.csv', file=['0.tif', '1.tif', '2.tif'], protein='A', field=[1, 2, 3])
+    open('channels.txt', 'w', encoding='utf-8-sig').write('Nucleus\nProtein\n')
+    assert read_folder('.', 20)[2] == ['nucleus', 'protein']
+
+def test_a_file_for_each_channel():
+    x = field()
+    for c, name in enumerate(('w1', 'w2')): tifffile.imwrite(f'{name}.tif', x[c], photometric='minisblack', metadata=dict(axes='ZYX'))
+    table(file=['w1.tif'], file_nucleus=['w2.tif'], protein=['A'], pixel_um=[.2])
+    source, labels, _ = read_stacks('.', 'work', segment=discs, workers=1)
+    ome('both.ome.tif', x)
+    np.testing.assert_array_equal(source.read(np.arange(len(labels))), prepare_stack('both.ome.tif', discs).crops.astype(np.float32))
+    assert 'file_nucleus' in refused(max_projection, 'w1.tif')
+    before = source.read(np.arange(4))
+    tifffile.imwrite('w2.tif', x[1][:, ::-1].copy(), photometric='minisblack', metadata=dict(axes='ZYX'))
+    assert not np.array_equal(read_stacks('.', 'work', segment=discs, workers=1)[0].read(np.arange(4)), before)   # a change is noticed
+    tifffile.imwrite('small.tif', x[1][:, :200], photometric='minisblack', metadata=dict(axes='ZYX'))
+    assert 'differ in Y' in refused(max_projection, 'w1.tif', nucleus='small.tif')
+    tifffile.imwrite('flat.tif', x[1].max(0), photometric='minisblack')
+    np.testing.assert_array_equal(max_projection('w1.tif', nucleus='flat.tif'), x.max(1))
+
+
+# ---- pixel size
+
+@pytest.mark.parametrize('value, unit, um', [(.13, 'µm', .13), (.13, '\u03bcm', .13), (.13, 'um', .13), (.13, 'micron', .13), (.13, 'microns', .13), (.13, 'Micrometers', .13), (.13, 'micrometre', .13), (.13, '\\u00B5m', .13), (130, 'nm', .13), (130, 'nanometer', .13), (1300, 'Å', .13), (1.3e-4, 'mm', .13), (1.3e-4, 'millimeter', .13), (1.3e-5, 'cm', .13), (1.3e-7, 'm', .13), (.13/25400, 'inch', .13), (.13, 'pixel', None), (.13, '', None), (.13, None, None), (.13, 'px', None)])
+def test_units(value, unit, um):
+    size, source, doubt = judge_pixel([(value, unit), (value, unit)], 'OME')
+    assert size == (um if um is None else pytest.approx(um)) and not doubt and source == ('OME' if um else '')
+
+@pytest.mark.parametrize('sizes, says', [([(6.45, 'µm')], '0.02 to 2 µm'), ([(1, 'µm')], 'exactly 1'), ([(1., 'micron'), (1., 'micron')], 'exactly 1'), ([(0, 'µm')], '0.02'), ([(-.2, 'µm')], '0.02'), ([(200, 'µm')], '0.02'), ([(float('nan'), 'µm')], '0.02'), ([(float('inf'), 'µm')], '0.02'), ([('wide', 'µm')], '0.02'), ([(.2, 'Mm')], '0.02'), ([(.2, 'furlong')], '0.02'), ([(.2, 'µm'), (.3, 'µm')], 'square'), ([(.2, 'µm'), (.2, 'nm')], '0.02')])
+def test_pixel_sizes_that_need_somebodys_word(sizes, says): assert says in judge_pixel(sizes, 'OME')[2]
+
+def test_tags_in_centimeters():
+    tifffile.imwrite('cm.tif', field(px=.13, n=620), photometric='minisblack', metadata=dict(axes='CZYX'), resolution=(1e4/.13,)*2, resolutionunit='CENTIMETER')
+    info = stack_info('cm.tif')
+    assert info.pixel_um == pytest.approx(.13, rel=1e-4) and info.source == 'TIFF tags'
+    found = prepare_stack('cm.tif', discs, channels=(0, 1)).measures
+    assert 13 < found['diameter_um'] < 15 and found['pixel_from'] == 'TIFF tags' and not found['doubt']
+    tifffile.imwrite('dpi.tif', field(n=40), photometric='minisblack', metadata=dict(axes='CZYX'), resolution=(72, 72), resolutionunit=2)
+    assert stack_info('dpi.tif').pixel_um is None and not stack_info('dpi.tif').doubt
+
+def test_sizes_that_are_not_credible_are_refused_unless_told():
+    for size in (1.0, -.2, 200., 0, float('nan'), 1e6):
+        ome('a.ome.tif', field(), PhysicalSizeX=size, PhysicalSizeY=size, PhysicalSizeYUnit='µm')
+        said = refused(prepare_stack, 'a.ome.tif', discs)
+        assert 'a.ome.tif: the pixel size is' in said and 'pixel_um' in said
+        assert prepare_stack('a.ome.tif', discs, pixel_um=.2).measures['pixel_from'] == 'given'
+    ome('a.ome.tif', field(), PhysicalSizeY=.4, PhysicalSizeYUnit='µm')
+    assert 'square' in refused(prepare_stack, 'a.ome.tif', discs)
+    for bad in (0, -.2, float('nan'), 1e6): assert 'pixel_um' in refused(reduce_image, field(n=20)[:, 0], bad)
+
+@pytest.mark.parametrize('unit, um', [('cm', 6.45e-4), ('micron', 1.), ('mm', .2)])
+def test_imagej_sizes(unit, um):
+    tifffile.imwrite('a.tif', field(n=30).swapaxes(0, 1), imagej=True, resolution=(1/um, 1/um), metadata=dict(axes='ZCYX', unit=unit))
+    assert 'ImageJ' in stack_info('a.tif').doubt
+
+def test_assumed_sizes_and_odd_nuclei_are_said_once(recwarn):
+    for k in range(3): ome(f'{k}.ome.tif', field(k), **({} if k else dict(PhysicalSizeXUnit='pixel')))
+    tifffile.imwrite('3.tif', np.kron(field(3, n=300), np.ones((1, 1, 2, 2), np.uint16)), photometric='minisblack', metadata=dict(axes='CZYX'))
+    table(file=['0.ome.tif', '1.ome.tif', '2.ome.tif'], protein='A')
+    _, labels, _ = read_stacks('.', 'work', segment=discs, workers=1)
+    said = [str(w.message) for w in recwarn if 'pixel size' in str(w.message)]
+    assert said == ['the pixel size of 1 of 3 stacks is not known, 0.2 µm assumed, first 0.ome.tif; give pixel_um in stacks.csv']
+    fields = pd.read_csv('work/fields.csv')
+    assert fields.pixel_um.tolist() == [.2]*3 and fields.pixel_from.tolist() == ['assumed', 'OME', 'OME']
+    table(file=['1.ome.tif', '2.ome.tif'], protein='A', pixel_um=[None, .35])
+    with pytest.warns(UserWarning, match='1 of 2 stacks have nuclei 2.* µm wide, about 15 expected, first 2.ome.tif'): read_stacks('.', 'odd', segment=discs, workers=1)
+
+
+# ---- crops: PNG, codes, types
+
+def png(f, a, bits=16):
+    "A PNG without a library: (H, W, C)"
+    chunk = lambda t, d: struct.pack('>I', len(d)) + t + d + struct.pack('>I', zlib.crc32(t + d))
+    kind = {1:0, 2:4, 3:2, 4:6}[a.shape[2]]
+    rows = b''.join(b'\0' + r.astype('>u2' if bits == 16 else 'u1').tobytes() for r in a)
+    open(f, 'wb').write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', a.shape[1], a.shape[0], bits, kind, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
+
+@pytest.mark.parametrize('bits', [8, 16])
+@pytest.mark.parametrize('n', [1, 2, 3, 4])
+def test_png_of_any_depth_and_number_of_channels(n, bits):
+    a = np.random.default_rng(n).integers(0, 4096 if bits == 16 else 256, (20, 24, n))
+    png('a.png', a, bits)
+    got = read_image('a.png')
+    assert got.dtype == f'u{bits//8}'
+    np.testing.assert_array_equal(got, a[..., 0] if n == 1 else a)
+    if n in (2, 4):                     # an alpha channel without content is none
+        a[..., -1] = 2**bits - 1; png('b.png', a, bits)
+        np.testing.assert_array_equal(read_image('b.png'), a[..., 0] if n == 2 else a[..., :3])
+
+def test_four_stains_in_a_png():
+    for k in range(3): png(f'{k}.png', np.random.default_rng(k).integers(0, 255, (20, 20, 4)), 8)
+    table('labels.csv', file=['0.png', '1.png', '2.png'], protein='A', field=[1, 2, 3])
+    open('channels.txt', 'w').write('microtubules\nprotein\nnucleus\ner\n')
+    source, _, named = read_folder('.', 20)
+    assert named == ['microtubules', 'protein', 'nucleus', 'er'] and source.read(np.arange(3)).shape == (3, 4, 20, 20)
+
+@pytest.mark.parametrize('code', [-9999, -32768, -1e20, 3.4e38, 1e30])
+def test_codes_for_no_data(code):
+    x = np.random.default_rng(0).random((2, 50, 50)).astype(np.float32)*4000
+    assert no_data_value(x[0]) is None
+    x[0, :2, :25] = code
+    np.save('a.npy', x)
+    table('labels.csv', file=['a.npy'], protein='A')
+    assert 'no data' in refused(lambda: read_folder('.', 50)[0].read(np.array([0])))
+    y = np.tile(x[:, None], (1, 2, 1, 1)); tifffile.imwrite('a.tif', y, photometric='minisblack', metadata=dict(axes='CZYX'))
+    assert 'no data' in refused(max_projection, 'a.tif', channels=(0, 1))
+
+def test_bright_things_are_no_codes():
+    rng = np.random.default_rng(0)
+    for x in (rng.poisson(20, (60, 60)) + 200*(rng.random((60, 60)) < .1), np.where(rng.random((60, 60)) < .5, 0, 255), np.r_[rng.poisson(100, 3599), 60000].reshape(60, 60), rng.normal(0, 50, (60, 60)), rng.exponential(3000, (60, 60)).clip(0, 65535)): assert no_data_value(x.astype(np.uint16 if x.min() >= 0 else np.float32)) is None
+    assert no_data_value(np.where(rng.random((60, 60)) < .02, 65535, rng.poisson(300, (60, 60))).astype(np.uint16)) == 65535
+
+@pytest.mark.parametrize('x', [np.ones((2, 20, 20), complex), np.array(['a']*800).reshape(2, 20, 20), np.ones((2, 20, 20), 'M8[s]'), (np.uint64(2**63) + np.arange(800, dtype=np.uint64)).reshape(2, 20, 20)])
+def test_arrays_that_are_no_gray_levels(x):
+    np.save('a.npy', x)
+    table('labels.csv', file=['a.npy'], protein='A')
+    assert 'a.npy' in refused(lambda: read_folder('.', 20)[0].read(np.array([0])))
+    assert 'a.npy' in refused(max_projection, 'a.npy', axes='CYX', channels=(0, 1))
+
+
+# ---- compression, pages, other files
+
+@pytest.mark.parametrize('packed', ['lzw', 'zstd', 'jpeg2000', 'deflate', 'packbits', 'png', 'webp'])
+def test_compression(packed):
+    x = field(n=64)
+    args = dict(compressionargs=dict(lossless=True)) if packed == 'webp' else dict(compressionargs=dict(level=0)) if packed == 'jpeg2000' else {}
+    if packed == 'webp': x = np.stack([x[0].astype(np.uint8)]*2 + [x[1].astype(np.uint8)], -1)
+    tifffile.imwrite('a.tif', x, photometric='rgb' if packed == 'webp' else 'minisblack', compression=packed, metadata=dict(axes='ZYXS' if packed == 'webp' else 'CZYX'), **args)
+    got = max_projection('a.tif', channels=(0, 2) if packed == 'webp' else (0, 1))
+    np.testing.assert_array_equal(got, x.max(0).transpose(2, 0, 1)[[0, 2]] if packed == 'webp' else x.max(1))
+
+def test_lzw_from_pillow_as_stack_and_as_crop():
+    from PIL import Image
+    a, b = (Image.fromarray(p) for p in field(n=100)[:, 0])
+    a.save('a.tif', compression='tiff_lzw', save_all=True, append_images=[b])
+    np.testing.assert_array_equal(read_image('a.tif'), field(n=100)[:, 0])
+    np.testing.assert_array_equal(max_projection('a.tif', 'CYX', (0, 1)), field(n=100)[:, 0])
+
+def test_a_compression_that_nobody_knows():
+    tifffile.imwrite('a.tif', field(n=40), photometric='minisblack', metadata=dict(axes='CZYX'), compression='zlib')
+    with tifffile.TiffFile('a.tif') as t: at = [p.tags['Compression'].valueoffset for p in t.pages]
+    raw = bytearray(open('a.tif', 'rb').read())
+    for k in at: raw[k:k + 2] = (34999).to_bytes(2, 'little')
+    open('a.tif', 'wb').write(raw)
+    for do in (read_image, lambda f: max_projection(f, channels=(0, 1))): assert '34999' in (said := refused(do, 'a.tif')) and 'without compression' in said and 'damaged' not in said
+
+def test_pages_as_channels_and_planes():
+    x = field(n=70); pages = x.reshape(-1, 70, 70)
+    tifffile.imwrite('a.tif', pages, photometric='minisblack', metadata=None)
+    said = refused(stack_info, 'a.tif')
+    assert 'planes' in said and 'CZYX' in said and 'ZCYX' in said
+    assert '6 pages' in refused(stack_info, 'a.tif', 'CZYX')
+    np.testing.assert_array_equal(max_projection('a.tif', 'CZYX', (0, 1), planes=3), x.max(1))
+    np.testing.assert_array_equal(max_projection('a.tif', 'CZYX', dict(protein=0, nucleus=1)), x.max(1))     # channels.txt has two lines
+    np.testing.assert_array_equal(max_projection('a.tif', 'ZCYX', (0, 1), planes=3), pages.reshape(3, 2, 70, 70).max(0))
+    np.testing.assert_array_equal(max_projection('a.tif', 'CYX', (0, 3)), pages[[0, 3]])
+    for planes in (4, 7, 12): assert 'planes' in refused(stack_info, 'a.tif', 'CZYX', planes=planes)
+    assert 'channels.txt' in refused(max_projection, 'a.tif', 'CZYX', dict(protein=0, nucleus=1, a=2, b=3))
+    for axes in (' C Z Y X', 'c,z,y,x', 'C;Z;Y;X'): assert stack_info('a.tif', axes, planes=3).shape == (2, 3, 70, 70)
+    table(file=['a.tif'], protein=['A'], axes=['CZYX'], planes=[3]); open('channels.txt', 'w').write('protein\nnucleus\n')
+    with pytest.raises(ValueError, match='the field has 35 x 35 pixels'): read_stacks('.', 'work', segment=discs, workers=1)    # so it was read
+
+def test_planes_that_lie_in_time():
+    x = field(n=70); tifffile.imwrite('a.tif', x.swapaxes(0, 1), imagej=True, metadata=dict(axes='TCYX'))
+    said = refused(stack_info, 'a.tif')
+    assert '3 time points' in said and 'axes=ZCYX' in said
+    np.testing.assert_array_equal(max_projection('a.tif', 'ZCYX', (0, 1)), x.max(1))
+
+def test_axes_of_length_one_are_no_axes_of_another_name():
+    "Six pages are (6, Y, X, 1) inside tifffile: four letters must not fall on these"
+    tifffile.imwrite('a.tif', field(n=50).reshape(-1, 50, 50), photometric='minisblack', metadata=None)
+    refused(stack_info, 'a.tif', 'CZYX')
+    tifffile.imwrite('b.tif', field(n=50)[None], photometric='minisblack', metadata=dict(axes='TCZYX'))
+    assert stack_info('b.tif').axes == stack_info('b.tif', 'TCZYX').axes == 'CZYX'
+
+def test_zero_as_white_is_refused():
+    tifffile.imwrite('a.tif', field(n=30), photometric='miniswhite', metadata=dict(axes='CZYX'))
+    assert '0 is white' in refused(max_projection, 'a.tif', channels=(0, 1))
+
+@pytest.mark.parametrize('name, content, says', [('a.czi', b'ZISRAWFILE' + bytes(600), 'Zeiss'), ('a.tif', b'ZISRAWFILE' + bytes(600), 'Zeiss'), ('a.nd2', b'\xda\xce\xbe\x0a' + bytes(600), 'Nikon'), ('a.lif', b'\x70\0\0\0' + bytes(600), 'Leica'), ('a.oib', b'\xd0\xcf\x11\xe0' + bytes(600), 'Olympus'), ('a.xyz', b'hello there', 'not an image'), ('a.pdf', b'%PDF-1.4', 'not an image'), ('a', b'hello', 'not an image'), ('a.tif', b'hello there', 'damaged'), ('a.png', b'hello there', 'damaged'), ('a.npy', b'\x93NUMPY\x01', 'damaged'), ('a.tif', b'', 'empty')])
+def test_other_files_are_called_what_they_are(name, content, says):
+    open(name, 'wb').write(content)
+    for do in (stack_info, read_image): assert says in refused(do, name) and name in refused(do, name)
+
+def test_folders_and_missing_files(tmp_path):
+    (tmp_path/'a.zarr').mkdir(); (tmp_path/'b').mkdir()
+    for f in ('a.zarr', 'b'): assert 'OME-Zarr' in refused(stack_info, f) and 'damaged' not in refused(stack_info, f)
+    assert 'no file' in refused(stack_info, 'c.tif')
+
+
+# ---- OME-Zarr
+
+@pytest.mark.parametrize('version', ['0.4', '0.5'])
+def test_plates_collections_and_several_images_of_ome_zarr(version, tmp_path):
+    xs = [cells(k) for k in range(3)]
+    wrap = lambda m: m if version == '0.4' else dict(ome=m)
+    def group(path, **m): zarr.open_group(path, mode='a', zarr_format=2 if version == '0.4' else 3).attrs.update(wrap(m))
+    group('plate.zarr', plate=dict(wells=[dict(path='A/1'), dict(path='B/2')]))
+    group('plate.zarr/A/1', well=dict(images=[dict(path='0'), dict(path='1')])); group('plate.zarr/B/2', well=dict(images=[dict(path='0')]))
+    for f, x in zip(('A/1/0', 'A/1/1', 'B/2/0'), xs): write_zarr(f'plate.zarr/{f}', x, version=version)
+    group('all.zarr', **{'bioformats2raw.layout': 3})
+    for k, x in enumerate(xs): write_zarr(f'all.zarr/{k}', x, version=version)
+    assert '3 images' in refused(stack_info, 'plate.zarr') and 'A/1/0' in refused(stack_info, 'plate.zarr') and '3 images' in refused(stack_info, 'all.zarr')
+    for k, f in enumerate(('A/1/0', 'A/1/1', 'B/2/0')):
+        for path, position in (('plate.zarr', f), ('plate.zarr', k), (f'plate.zarr/{f}', None), ('all.zarr', k), ('all.zarr', str(k))): same(path, xs[k], position=position)
+
+def test_ome_zarr_by_address_and_in_a_zip(tmp_path):
+    import fsspec
+    x = cells(); write_zarr('a.zarr', x)
+    memory = fsspec.filesystem('memory')
+    memory.put('a.zarr', '/images/a.zarr', recursive=True)
+    same('memory://images/a.zarr', x)
+    with zipfile.ZipFile('a.zarr.zip', 'w') as z:
+        for f in Path('a.zarr').rglob('*'): z.write(f, f.relative_to('a.zarr'))
+    same('a.zarr.zip', x)
+    refused(stack_info, 'memory://images/none.zarr')
+
+def test_missing_or_cut_chunks_of_ome_zarr():
+    write_zarr('a.zarr', cells())
+    (f := next(p for p in Path('a.zarr/0').rglob('c/*/*/0/0'))).write_bytes(f.read_bytes()[:20])
+    assert 'a.zarr' in refused(lambda: max_projection('a.zarr'))
+
+def test_a_changed_ome_zarr_is_noticed(tmp_path):
+    x = field(); write_zarr('a.zarr', x)
+    table(file=['a.zarr'], protein=['A'])
+    first = read_stacks('.', 'work', segment=discs, workers=1)[0].read(np.arange(4))
+    write_zarr('a.zarr', x[..., ::-1].copy())
+    assert not np.array_equal(first, read_stacks('.', 'work', segment=discs, workers=1)[0].read(np.arange(4)))
+
+
+def test_kinds_go_by_the_first_bytes(tmp_path):
+    tifffile.imwrite('a.png', field(n=20)); np.save('b.npy', np.ones(3)); (tmp_path/'b.npy').rename('b.tif')
+    assert image_kind('a.png') == 'TIFF' and image_kind('b.tif') == '.npy'

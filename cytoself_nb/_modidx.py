@@ -579,6 +579,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'cytoself_nb/losses.py'),
                                     'cytoself_nb.losses.AutoPrecision.after_pred': ( 'losses.html#autoprecision.after_pred',
                                                                                      'cytoself_nb/losses.py'),
+                                    'cytoself_nb.losses.AutoPrecision.after_validate': ( 'losses.html#autoprecision.after_validate',
+                                                                                         'cytoself_nb/losses.py'),
                                     'cytoself_nb.losses.AutoPrecision.before_batch': ( 'losses.html#autoprecision.before_batch',
                                                                                        'cytoself_nb/losses.py'),
                                     'cytoself_nb.losses.AutoPrecision.before_fit': ( 'losses.html#autoprecision.before_fit',

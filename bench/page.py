@@ -63,12 +63,12 @@ def grown():
 
 def write_page():
     "All of it"
-    parts = [(KEPT/'head.md').read_text().rstrip()]
+    parts = [(KEPT/'head.txt').read_text().rstrip()]
     rows = read('ratios.csv')
     for machine in dict.fromkeys(r['machine'] for r in rows):
         mine = [{k: r[k] for k in COLUMNS[1:]} for r in rows if r['machine'] == machine]
         parts += [f'## {machine}', table(mine)]
-    notes = {p.stem: p.read_text().rstrip() for p in KEPT.glob('*.md')}
+    notes = {p.stem: p.read_text().rstrip() for p in KEPT.glob('*.txt')}
     if read('quality.csv'): parts += ['## bfloat16 against float32', notes.get('quality', ''), table(read('quality.csv'))]
     if grown(): parts += ['## From ten thousand crops to a million', notes.get('growth', ''), table(grown()), '![growth](bench/growth.png)']
     (DOCS/'bench.md').write_text('\n\n'.join(p for p in parts if p) + '\n')

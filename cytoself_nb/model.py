@@ -87,9 +87,9 @@ def _cheap(f, *maps):
     out.again = lambda: f(*map(_again, kept)).to(dtype)
     return out
 
-def _keep_less():
-    "In this context the gradient keeps the way to a map instead of the map, where there is one"
-    if torch.compiler.is_compiling(): return nullcontext()
+def _keep_less(x):
+    "Here the gradient keeps the way to a map, not the map; all maps on a GPU, where memory is plenty"
+    if x.is_cuda or torch.compiler.is_compiling(): return nullcontext()
     return torch.autograd.graph.saved_tensors_hooks(lambda m: getattr(m, 'again', m), _again)
 
 def norm_swish(
@@ -423,7 +423,7 @@ def forward(self:CytoselfFull,
     x:Tensor, # Crops, (batch, channels, size, size)
 )->CytoselfOutput:
     "Representations, reconstruction, logits and loss parts of a batch"
-    with _keep_less():
+    with _keep_less(x):
         e1, e2 = self._encode(x)
         (q1, codes1, loss1), (q2, codes2, loss2) = self._quantize(e1, self.vq1), self._quantize(e2, self.vq2)
         logits1, logits2 = self._identify(q1, self.head1), self._identify(q2, self.head2)

@@ -1,10 +1,12 @@
-"`python -m bench`: speed and memory of the network, side by side with an older checkout and the authors' code."
+"`python -m bench`: speed and memory, side by side with an older checkout and the authors' code; growth with the number of crops."
 import argparse
 import csv
 import os
 import platform
 import sys
 from pathlib import Path
+
+from .work import WORK
 
 HERE = Path(__file__).resolve().parent
 
@@ -17,9 +19,15 @@ def options():
     p.add_argument('--peer', help="folder of the authors' code, branch cytoself-tensorflow")
     p.add_argument('--peer-python', default=sys.executable, help='Python with tensorflow-cpu 2.15.1 and numpy below 2')
     p.add_argument('--configuration', choices=('paper', 'demo', 'both'), default='both')
-    p.add_argument('--work', choices=('training', 'embedding', 'both'), default='both')
+    p.add_argument('--work', choices=('training', 'embedding', 'both', *WORK, 'other', 'all'), default='both',
+                   help='both: training and embedding; other: all that is not the network')
+    p.add_argument('--machine', help='a name for this machine: the ratios go into docs/bench/ and docs/bench.md')
+    p.add_argument('--growth', action='store_true', help='how time grows from 1,000 crops to a million')
+    p.add_argument('--quality', action='store_true', help='bfloat16 against float32, three seeds each')
+    p.add_argument('--page', action='store_true', help='write docs/bench.md from docs/bench/')
     p.add_argument('--batches', type=int, nargs='+', default=(32, 128, 512), help='cuda only')
     p.add_argument('--limit', type=float, default=170, help='cuda only: seconds for the whole table')
+    p.add_argument('--clock', choices=('wall', 'cpu'), default='wall', help='cpu: on a machine with other work, one thread')
     p.add_argument('--repeats', type=int, default=5)
     p.add_argument('--seconds', type=float, default=4, help='of each repetition')
     p.add_argument('--out', type=Path, default=Path('bench-results'))
@@ -59,11 +67,20 @@ def main():
     "Choose"
     o = options()
     sys.path.insert(0, os.fspath(HERE.parent))
-    if o.device == 'cuda': on_cuda(o)
-    else:
+    if o.device == 'cuda': return on_cuda(o)
+    from . import page
+    if o.growth:
+        from .growth import growth
+        growth(page.KEPT)
+    elif o.quality:
+        from .quality import quality
+        quality(page.KEPT)
+    elif not o.page:
         from .cpu import compare
         rows, about = compare(o)
         print(write(rows, o.out, 'network', about).read_text())
+        if o.machine: page.keep(rows, o.machine, about)
+    if o.growth or o.quality or o.page or o.machine: page.write_page()
 
 
 if __name__ == '__main__': main()

@@ -1,6 +1,7 @@
-"One network of one checkout, measured when asked: called by `bench/cpu.py`."
+"One work of one checkout, measured when asked: called by `bench/cpu.py`."
 import ctypes
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -23,24 +24,22 @@ def keep_freed_memory():
     libc.mallopt(-1, 2**31 - 1), libc.mallopt(-4, 0)
 
 
-def take_turns(step, batch, seconds, precision):
+def take_turns(step, amount, seconds, precision):
     "Two steps to warm up, then one repetition for each line that comes in; each answers with a line"
+    clock = time.process_time if os.environ.get('BENCH_CLOCK') == 'cpu' else time.perf_counter
     step(), step()
     print(json.dumps(dict(precision=precision)), flush=True)
     for _ in sys.stdin:
-        start, steps = time.perf_counter(), 0
-        while time.perf_counter() - start < seconds:
+        start, steps = clock(), 0
+        while clock() - start < seconds:
             step()
             steps += 1
-        rate = batch * steps / (time.perf_counter() - start)
-        print(json.dumps(dict(crops_per_s=rate, peak_GiB=peak_GiB())), flush=True)
+        rate = amount * steps / (clock() - start)
+        print(json.dumps(dict(per_s=rate, peak_GiB=peak_GiB())), flush=True)
 
 
-def main():
-    "Build the network, then take turns"
-    folder, work, configuration, seconds, precision = sys.argv[1:]
-    sys.path[:0] = [folder, str(Path(__file__).resolve().parents[1])]
-    keep_freed_memory()
+def network_step(work, configuration, precision):
+    "A step of the network, and its crops"
     import torch
 
     from bench.network import CONFIGURATIONS, adam_of, crops, embedding_step, network, training_step
@@ -48,9 +47,20 @@ def main():
     x, y = crops(model, batch)
     dtype = None if precision == 'float32' else getattr(torch, precision)
     adam = adam_of(model)
-    def step(): return training_step(model, adam, x, y, dtype) if work == 'training' else embedding_step(model, x)
     model.train(work == 'training')
-    take_turns(step, batch, float(seconds), precision)
+    if work == 'training': return lambda: training_step(model, adam, x, y, dtype), batch
+    return lambda: embedding_step(model, x), batch
+
+
+def main():
+    "Build what is measured, then take turns"
+    folder, work, configuration, seconds, precision = sys.argv[1:]
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from bench.work import WORK   # of this checkout; what it measures comes from `folder`
+    sys.path.insert(0, folder)
+    keep_freed_memory()
+    step = WORK[work]() if work in WORK else network_step(work, configuration, precision)
+    take_turns(*step, float(seconds), precision)
 
 
 if __name__ == '__main__': main()

@@ -216,7 +216,7 @@ def measure_precision(
         x = torch.randn(2, 32, 32, 32).to(memory_format=torch.channels_last)
         while len(pairs) < 2 or (len(pairs) < 20 and time.perf_counter() - begin < most):
             pairs.append([_step_seconds(dtype, x, layers) for dtype in (None, torch.bfloat16)])
-    full, half = np.median(pairs[1:], 0)   # the first pair warms up
+    full, half = np.min(pairs, 0)   # what other work on the machine disturbs least
     why = f'a step of convolutions takes {1000*full:.1f} ms in float32 and {1000*half:.1f} ms in bfloat16'
     return dict(dtype='bfloat16' if full/half > gain else 'float32', why=why)
 
@@ -268,11 +268,16 @@ class AutoPrecision(MixedPrecision):
         self.dtype = dtype
     def before_fit(self):
         device = next(self.model.parameters()).device.type
+        asked = dict(dtype=str(self.dtype or 'float32').removeprefix('torch.'), why='asked for')
+        self.chosen = chosen_precision(device) if self.dtype == 'auto' else asked
         dtype = best_dtype(device) if self.dtype == 'auto' else self.dtype
         self.scales, self.learn.scaler = L(), GradScaler(device, enabled=dtype == torch.float16)
         self.wrapped = _bare(self.model)
         self.wrapped.__dict__.pop('forward', None)
         if dtype is not None: self.wrapped.forward = torch.autocast(device, dtype=dtype)(self.wrapped.forward)
+    def after_validate(self):   # into the history
+        if hasattr(self.learn, 'loss_parts'):
+            self.loss_parts.row |= dict(precision=self.chosen['dtype'], precision_why=self.chosen['why'])
     def before_batch(self): pass
     def after_pred(self): self.learn.pred = _to_float(self.pred)
     def after_loss(self): pass

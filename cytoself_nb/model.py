@@ -9,6 +9,8 @@ __all__ = ['LOCAL_BLOCKS', 'GLOBAL_BLOCKS', 'same_pad', 'fan_out_', 'glorot_', '
            'CytoselfOutput', 'check_settings', 'CytoselfFull']
 
 # %% ../nbs/11_model.ipynb #9a9bf688
+from contextlib import nullcontext
+from functools import partial
 from math import sqrt
 from typing import NamedTuple
 
@@ -46,6 +48,11 @@ def glorot_(
     nn.init.zeros_(layer.bias)
 
 # %% ../nbs/11_model.ipynb #5e0c81d7
+def _normed(x, weight, bias, mean, rate):
+    "Batch norm with statistics that are known"
+    scale = weight*rate
+    return torch.addcmul((bias - mean*scale)[:, None, None], x, scale[:, None, None]).to(x.dtype)
+
 class NormSwish(torch.autograd.Function):
     "Batch norm, an added map if there is one, and swish; what lies between is computed again in the backward pass"
     @staticmethod
@@ -56,17 +63,34 @@ class NormSwish(torch.autograd.Function):
             x, weight, bias, norm.running_mean, norm.running_var, True, momentum, norm.eps)
         ctx.eps = norm.eps
         ctx.save_for_backward(x, skip, weight, bias, mean, rate)
-        return F.silu(y if skip is None else y.add_(skip), inplace=True)
+        ctx.mark_non_differentiable(mean, rate)
+        return F.silu(y if skip is None else y.add_(skip), inplace=True), mean, rate
 
     @staticmethod
-    def backward(ctx, g):
+    def backward(ctx, g, *_):
         x, skip, weight, bias, mean, rate = ctx.saved_tensors
-        scale = weight*rate
-        y = torch.addcmul((bias - mean*scale)[:, None, None], x, scale[:, None, None]).to(g.dtype)
-        g = torch.ops.aten.silu_backward(g, y if skip is None else y.add_(skip))
+        y = _normed(x, weight, bias, mean, rate)
+        if skip is not None: y.add_(skip)
+        g = torch.ops.aten.silu_backward.grad_input(g, y, grad_input=y)   # in the place of y
         gx, gw, gb = torch.ops.aten.native_batch_norm_backward(
             g, x, weight, None, None, mean, rate, True, ctx.eps, (True, True, True))
         return gx, None, None if skip is None else g, gw, gb
+
+# %% ../nbs/11_model.ipynb #3b7e19d4
+def _again(kept): return kept() if callable(kept) else kept
+
+def _cheap(f, *maps):
+    "`f(*maps)`; what it returns can be computed again from `maps`, so the gradient need not keep it"
+    out = f(*maps)
+    if torch.compiler.is_compiling(): return out   # the compiler decides what to keep
+    kept, dtype = [getattr(m, 'again', m.detach()) for m in maps], out.dtype
+    out.again = lambda: f(*map(_again, kept)).to(dtype)
+    return out
+
+def _keep_less(x):
+    "Here the gradient keeps the way to a map, not the map; all maps on a GPU, where memory is plenty"
+    if x.is_cuda or torch.compiler.is_compiling(): return nullcontext()
+    return torch.autograd.graph.saved_tensors_hooks(lambda m: getattr(m, 'again', m), _again)
 
 def norm_swish(
     norm:nn.BatchNorm2d, # Its parameters and running statistics
@@ -74,10 +98,13 @@ def norm_swish(
     skip:Tensor=None,    # Map to add before swish
 )->Tensor:
     "swish(norm(x) + skip); in training, with one map kept for the gradient instead of two or three"
-    if norm.training:
-        norm.num_batches_tracked.add_(1)
-        return NormSwish.apply(x, norm, skip, norm.weight, norm.bias)
-    return F.silu(norm(x) if skip is None else norm(x) + skip)
+    if not norm.training or torch.compiler.is_compiling():
+        return F.silu(norm(x) if skip is None else norm(x) + skip)
+    norm.num_batches_tracked.add_(1)
+    out, *statistics = NormSwish.apply(x, norm, skip, norm.weight, norm.bias)
+    known = [m.detach() for m in (x, norm.weight, norm.bias, *statistics)]
+    if skip is None: out.again = lambda: F.silu(_normed(*known), inplace=True)
+    return out
 
 # %% ../nbs/11_model.ipynb #c171051c
 class ConvUnit(nn.Module):
@@ -102,7 +129,7 @@ class ConvUnit(nn.Module):
 
     def forward(self, x:Tensor)->Tensor:
         "Convolve, normalise, activate"
-        if self.pad is not None: x = F.pad(x, self.pad)
+        if self.pad is not None: x = _cheap(partial(F.pad, pad=self.pad), x)
         if not self.training and not torch.is_grad_enabled(): return self._folded(x)
         x = self._convolve(x)
         return norm_swish(self.norm, x) if self.act else self.norm(x)
@@ -110,7 +137,7 @@ class ConvUnit(nn.Module):
 # %% ../nbs/11_model.ipynb #26af71e2
 @patch
 def _convolve(self:ConvUnit, x):
-    "The convolution; depthwise ones stay in float32 on a CPU"
+    "The convolution; depthwise ones stay in float32 on a CPU: their gradient in bfloat16 takes five times as long"
     if self.conv.groups == 1 or x.device.type != 'cpu': return self.conv(x)
     with torch.autocast('cpu', enabled=False): return self.conv(x.float())
 
@@ -136,7 +163,7 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x:Tensor)->Tensor:
         "Squeeze, excite, multiply"
-        return x * self.expand(F.silu(self.reduce(x.mean((2, 3), keepdim=True)))).sigmoid()
+        return _cheap(torch.mul, x, self.expand(F.silu(self.reduce(x.mean((2, 3), keepdim=True)))).sigmoid())
 
 # %% ../nbs/11_model.ipynb #93569664
 class MBConv(nn.Module):
@@ -222,6 +249,11 @@ class Residual(nn.Module):
         return norm_swish(self.second.norm, self.second._convolve(self.first(x)), x)
 
 # %% ../nbs/11_model.ipynb #c651db9b
+class _Doubling(nn.Upsample):
+    "Twice the side, bilinear"
+    def __init__(self): super().__init__(scale_factor=2, mode='bilinear', align_corners=False)
+    def forward(self, x): return _cheap(super().forward, x)
+
 def decoder_scales(
     width:int,     # Channels that enter
     source:int,    # Side of the map that enters
@@ -234,7 +266,7 @@ def decoder_scales(
     for before, after in zip(sides, sides[1:]):
         o = last if last and after == target else max(width // 2, floor)
         spare = after + 2 - 2*before
-        made += [nn.Upsample(scale_factor=2, mode='bilinear', align_corners=False), Residual(width), Residual(width),
+        made += [_Doubling(), Residual(width), Residual(width),
                  ConvUnit(width, o, 3, pad=(spare - spare//2, spare//2), bias=True)]
         width = o
     return made
@@ -391,12 +423,13 @@ def forward(self:CytoselfFull,
     x:Tensor, # Crops, (batch, channels, size, size)
 )->CytoselfOutput:
     "Representations, reconstruction, logits and loss parts of a batch"
-    e1, e2 = self._encode(x)
-    (q1, codes1, loss1), (q2, codes2, loss2) = self._quantize(e1, self.vq1), self._quantize(e2, self.vq2)
-    logits1, logits2 = self._identify(q1, self.head1), self._identify(q2, self.head2)
-    decoded = None if self.decoder1 is None else self.decoder1((q2, q1))
-    middle = loss1.new_zeros(len(x)) if self.decoder2 is None else (self.decoder2(q2).float() - e1.float()).square().mean((1, 2, 3))
-    return CytoselfOutput(decoded, logits1, logits2, q1, q2, codes1, codes2, loss1, loss2, middle)
+    with _keep_less(x):
+        e1, e2 = self._encode(x)
+        (q1, codes1, loss1), (q2, codes2, loss2) = self._quantize(e1, self.vq1), self._quantize(e2, self.vq2)
+        logits1, logits2 = self._identify(q1, self.head1), self._identify(q2, self.head2)
+        decoded = None if self.decoder1 is None else self.decoder1((q2, q1))
+        middle = loss1.new_zeros(len(x)) if self.decoder2 is None else (self.decoder2(q2).float() - e1.float()).square().mean((1, 2, 3))
+        return CytoselfOutput(decoded, logits1, logits2, q1, q2, codes1, codes2, loss1, loss2, middle)
 
 # %% ../nbs/11_model.ipynb #994ffd3e
 @patch

@@ -81,6 +81,14 @@ def test_the_meter_counts_training_crops(tiny_store):
     assert n/row['seconds'] < row['crops_per_s'] < 3*n/row['seconds'] and row['peak_MiB'] > 200   # PyTorch alone takes that
 
 
+def test_the_history_says_which_precision_and_why(tiny_store, tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_CACHE', str(tmp_path))
+    row = fit(tiny_store, AutoPrecision()).loss_parts.rows[0]
+    assert (row['precision'], row['precision_why']) == tuple(chosen_precision('cpu')[k] for k in ('dtype', 'why'))
+    row = fit(tiny_store, AutoPrecision(None)).loss_parts.rows[0]
+    assert (row['precision'], row['precision_why']) == ('float32', 'asked for')
+
+
 def test_float16_trains_with_its_scaler():
     "CPUs are very slow in float16, so on a straight line; the first gradients overflow and their steps are skipped"
     line = synth_learner(cbs=[AutoPrecision(torch.float16)], lr=.05)

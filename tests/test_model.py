@@ -1,5 +1,6 @@
 """The network against arrays that the authors' own TensorFlow graph has written, and weight files that don't fit."""
 import os, pickle, shutil
+from contextlib import nullcontext
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from conftest import need
 from fastcore.test import test_close as close
 from torch.nn import functional as F
 
+from cytoself_nb import model as model_module
 from cytoself_nb.model import ConvUnit, CytoselfFull, MBConv, MergeUnit, Residual, SqueezeExcite, decoder_scales, fan_out_, glorot_, norm_swish, resize_matrix, same_pad
 from cytoself_nb.quantizer import Quantized, VectorQuantizer
 from cytoself_nb.weights import GROUPS, _targets, load_published_weights, load_weights, save_weights
@@ -288,3 +290,29 @@ def test_norm_and_swish_in_one_step_are_the_same_function(with_skip):
         results.append([out, *(t.grad for t in leaves), *(p.grad for p in norm.parameters()), *norm.buffers()])
     for new, old in zip(*results): torch.testing.assert_close(new, old)
     assert torch.autograd.gradcheck(lambda *m: norm_swish(norm, *m), leaves)
+
+
+def test_what_is_computed_again_gives_the_same_gradients(monkeypatch):
+    "With maps kept and with maps computed again"
+    def gradients(context):
+        monkeypatch.setattr(model_module, '_keep_less', context)
+        torch.manual_seed(0)
+        net, x = CytoselfFull(**SMALL | dict(dropout=0.)), torch.rand(3, 2, 64, 64)
+        o = net(x)
+        (o.reconstruction.square().mean() + o.local_logits.square().mean() + o.global_logits.square().mean()
+         + (o.local_vq + o.global_vq + o.intermediate).mean()).backward()
+        return {k: p.grad for k, p in net.named_parameters()}
+    computed, kept = gradients(model_module._keep_less), gradients(nullcontext)
+    scale = max(g.abs().max() for g in kept.values())
+    assert all((computed[k] - g).abs().max() <= 1e-5*scale for k, g in kept.items())
+
+
+def test_maps_that_can_be_computed_again_are_not_kept():
+    norm = torch.nn.BatchNorm2d(3)
+    x = torch.randn(2, 3, 8, 8, requires_grad=True)
+    out = norm_swish(norm, x)
+    torch.testing.assert_close(out.again(), out)
+    with model_module._keep_less(x): y = out.square()
+    again = y.grad_fn._saved_self
+    assert again.data_ptr() != out.data_ptr()
+    torch.testing.assert_close(again, out)

@@ -62,7 +62,8 @@ def _column(name, values):
     colours = group_colors(names[codes[codes >= 0]])
     colours = {i: colours[n] for i, n in enumerate(names) if n in colours}
     words = dict(words={n: _SAID[n] for n in names if n in _SAID}) if name == 'localization' else {}
-    return dict(name=name, codes=_base64((codes + 1).astype('<u4')), names=list(names), colours=colours) | words
+    coded = dict(codes=_base64((codes + 1).astype('<u4')), names=list(names), colours=colours)
+    return dict(name=name) | coded | words
 
 # %% ../nbs/23_webatlas.ipynb #fb59368b
 def _columns(frame, subject):
@@ -113,7 +114,7 @@ def _extras(frame, columns, subject, pictures, redrawn, near):
     again = ''
     if redrawn is not None:
         if np.shape(redrawn) != pictures.shape:
-            raise ValueError(f"redrawn crops of shape {np.shape(redrawn)} for pictures of shape {pictures.shape}; "
+            raise ValueError(f"redrawn crops have the shape {np.shape(redrawn)}, pictures {pictures.shape}; "
                              "expected one for each picture, equally large")
         again = sprite(np.asarray(redrawn))[0]
     names = next((c['names'] for c in columns if c['name'] == subject), [])

@@ -56,6 +56,24 @@ def verdict(
     return panel.get(claims[0]['holds']) or 'cannot be judged yet'
 
 
+def table_text(
+    figure:str,             # Name of a table that is kept as a picture: `simulated/table1_ablations`
+    figures=ROOT/'figures', # Folder with one folder for each data set
+)->list: # Lines of Markdown: who, and the score of the paper for each level
+    "The paper's own columns of Table 1, to be read and searched: score on maps, mean and standard error"
+    with open(Path(figures)/f'{figure}.csv', encoding='utf-8', newline='') as f:
+        rows = [r for r in csv.DictReader(f) if r['metric'] == 'score (paper)' and r['place'] == 'map']
+    who = lambda r: r.get('representation') or r['variant']
+    levels = list(dict.fromkeys(r['level'] for r in rows))
+    def cell(r):
+        value = float(r.get('value') or r.get('mean') or 'nan')
+        return f"{value:.2f} ± {float(r['sem']):.2f}" if r['sem'] else f'{value:.2f}' if value == value else '-'
+    cells = {(who(r), r['level']): cell(r) for r in rows}
+    names = dict.fromkeys(who(r) for r in rows)
+    lines = [f"| {n} | {' | '.join(cells.get((n, level), '-') for level in levels)} |" for n in names]
+    return ['Score on maps:', '', f"| | {' | '.join(levels)} |", f"| --- |{' --- |'*len(levels)}", *lines, '']
+
+
 def panel_text(
     panel:dict, # A row of the table
 )->str: # Markdown
@@ -65,6 +83,7 @@ def panel_text(
     lines = [f"## {panel['panel']}", '', f"**In the paper:** {panel['described']}", '']
     for figure in panel['figures'].split():
         data = DATA[figure.split('/')[0]]
+        if '/table1_' in figure: lines += table_text(figure)
         lines += [f"![{panel['panel']} here, {data}](../figures/{figure}.png)", '',
                   f"*Here: {data}* ([picture](../figures/{figure}.png), [table](../figures/{figure}.csv))", '']
     if not panel['figures']: lines += ['**Here:** no figure.', '']

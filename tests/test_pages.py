@@ -46,6 +46,11 @@ def test_sources_are_staged_and_notebooks_keep_their_cells(tmp_path):
     assert not any(c['source'].startswith('#|') for c in notebook['cells']) and '](../index.md)' in notebook['cells'][-1]['source']
 
 
+def test_table_1_is_text_too(tmp_path):
+    lines = pages.table_text('simulated/table1_ablations')
+    assert '| | organelle | complex |' in lines and any(line.startswith('| no split |') and '±' in line for line in lines)
+
+
 def test_dead_links_are_found(tmp_path):
     (tmp_path/'a.html').write_text('<h1 id="x"></h1><a href="b.html#y">1</a><a href="#x">2</a><a href="b.html#z">3</a><a href="c.html">4</a>'
                                    '<img src="d.png"><script src="https://example.org/a.js"></script><a href="https://example.org">5</a>')

@@ -97,7 +97,7 @@ def plot_clusters(
         for i, (crop, picture) in enumerate(zip(crops, crop_pictures(store, labels.row.iloc[crops]))):
             at[0, i].imshow(picture)
             _show_positions(at[1, i], picture, (clusters[np.asarray(codes[crop])] == k).reshape(side, side))
-            if i == j == 0: scale_bar(at[0, 0], um, picture.shape[1])
+            for ax in at[:, i]: scale_bar(ax, um, picture.shape[1], words=ax is axes[0, 0])
             name = labels.localization.iloc[crop]
             name = name if isinstance(name, str) else 'mixed'
             title = f'{cluster_name(k)}:  {name}' if i == 0 else name

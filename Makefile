@@ -13,17 +13,18 @@ JOBS    ?=
 MASKS   ?=
 README  ?= README.md
 LAB     ?=
-RUN_FOLDER ?= runs/$(DATA)-$(PROFILE)-$(SEED)
+RUN_FOLDER ?=
 
 BIN   := .venv/bin
+DOCS  := .venv-docs/bin
 READY := .venv/ready
 
 # What the user names reaches the shell as its own variables, so that quotes and dollars in a folder's name are only characters
-$(foreach v,PROFILE DATA SEED SEEDS ONLY JOBS MASKS,$(eval override export $(v) := $$(value $(v))))
+$(foreach v,PROFILE DATA SEED SEEDS ONLY JOBS MASKS RUN_FOLDER,$(eval override export $(v) := $$(value $(v))))
 RUN   := $(BIN)/python -m cytoself_nb.pipeline --data "$$DATA" --profile "$$PROFILE" $${MASKS:+--masks "$$MASKS"} $(if $(filter-out 0,$(FORCE)),--force)
 
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
-.PHONY: api figures test lab seeds ablations readme claims outputs notebooks clean help
+.PHONY: api docs figures test lab seeds ablations readme claims outputs notebooks clean help
 
 figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=folder MASKS=folder SEED=0 ONLY=11,20 FORCE=1 JOBS=2
 	$(RUN) --seed "$$SEED" $${ONLY:+--only "$$ONLY"} $${JOBS:+--jobs "$$JOBS"}
@@ -59,9 +60,13 @@ api: $(READY)           ## write docs/api.md, the page of public names
 	$(BIN)/python docs/api.py
 
 outputs: $(READY)       ## take the outputs of the last `make figures` into the notebooks; ONLY=56 RUN_FOLDER=runs/simulated-demo-0
-	$(BIN)/python docs/outputs.py '$(RUN_FOLDER)' '$(ONLY)'
+	$(BIN)/python docs/outputs.py "$${RUN_FOLDER:-runs/$$DATA-$$PROFILE-$$SEED}" "$$ONLY"
 	$(BIN)/python docs/pictures.py
 	$(BIN)/nbdev-clean
+
+# Sphinx and its theme stay out of .venv, and the notebooks' packages out of .venv-docs: nothing is run
+docs: .venv-docs/ready  ## build the site into build/site from notebooks, pages and panels; a dead link is an error
+	$(DOCS)/python docs/pages.py
 
 notebooks: $(READY)     ## run the notebooks in place, so that their saved outputs are fresh
 	$(BIN)/python docs/neighbors.py
@@ -77,6 +82,11 @@ clean:                  ## delete what runs leave behind; figures and .venv stay
 
 help:                   ## this list
 	@sed -n 's/^\([a-z]*\):.*##/make \1\t/p' Makefile | expand -t 18
+
+.venv-docs/ready: docs/theme/constraints.txt
+	$(PYTHON) -m venv .venv-docs
+	$(DOCS)/pip install -q --disable-pip-version-check -r docs/theme/constraints.txt
+	@touch $@
 
 $(READY): constraints.txt settings.ini setup.py pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "cytoself_nb needs Python 3.11 or newer, and $(PYTHON) is %d.%d; name another one: make PYTHON=python3.11 ..." % v[:2])'

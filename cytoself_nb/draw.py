@@ -45,7 +45,7 @@ def scale_bar(
     long = length/um*pixels
     ax.plot([right - long, right], [y, y], color='white', lw=2, solid_capstyle='butt')
     if words:
-        look = dict(color='white', fontsize=5.5, ha='center', va='bottom')
+        look = dict(color='white', fontsize=6, ha='center', va='bottom')
         ax.text(right - long/2, y - .035*pixels, f'{length:g} µm', **look)
 
 # %% ../nbs/16_draw.ipynb #a90bb2bb

@@ -117,7 +117,7 @@ def draw_inset(
     more = frame.protein[mine].nunique() - len(named)
     ax.set_title(group + (f', + {more} more' if more else ''), fontsize=6.5, pad=2)
     handles = [ax.scatter([], [], s=8, color=colors[p], label=p) for p in named]
-    ax.legend(handles=handles, loc='best', ncols=2, fontsize=4.5, handletextpad=-.3, columnspacing=.2,
+    ax.legend(handles=handles, loc='best', ncols=2, fontsize=6, handletextpad=-.3, columnspacing=.2,
               borderpad=.2, labelspacing=.15, framealpha=.8)
 
 # %% ../nbs/51_fig2_atlas.ipynb #72a7cd97

@@ -43,7 +43,7 @@ def _path_map(ax, table, frame, shown):
     name_groups(ax, xy, unit.map(dict(zip(shown.unit, number))), colors, 7)
 
 # %% ../nbs/52_fig3_path.ipynb #a8c6d16d
-_LEGEND = dict(fontsize=5.5, handletextpad=.1, borderpad=.2, loc='upper center')
+_LEGEND = dict(fontsize=6, handletextpad=.1, borderpad=.2, loc='upper center')
 _ROLES = {'between':('o', '0.1', 'cytoplasm and nucleoplasm'),
           'mixed':('o', '0.6', 'two other localizations'),
           'cytoplasm':('s', own_color('cytoplasm'), 'cytoplasm (end)'),

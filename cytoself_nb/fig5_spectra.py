@@ -97,11 +97,11 @@ def plot_clusters(
         for i, (crop, picture) in enumerate(zip(crops, crop_pictures(store, labels.row.iloc[crops]))):
             at[0, i].imshow(picture)
             _show_positions(at[1, i], picture, (clusters[np.asarray(codes[crop])] == k).reshape(side, side))
-            if i == j == 0: scale_bar(at[0, 0], um, picture.shape[1])
+            for ax in at[:, i]: scale_bar(ax, um, picture.shape[1], words=ax is axes[0, 0])
             name = labels.localization.iloc[crop]
             name = name if isinstance(name, str) else 'mixed'
             title = f'{cluster_name(k)}:  {name}' if i == 0 else name
-            at[0, i].set_title(title, fontsize=5.3, pad=2, loc='left')
+            at[0, i].set_title(title, fontsize=6, pad=2, loc='left')
     return fig
 
 # %% ../nbs/57_fig5_spectra.ipynb #b8cc0bbc
@@ -112,7 +112,7 @@ def _show_positions(ax, picture, here):
     ax.imshow(picture.mean(-1)*.6, vmin=0, vmax=1)
     extent = (-.5, picture.shape[1] - .5, picture.shape[0] - .5, -.5)
     ax.imshow(overlay, extent=extent, interpolation='nearest')
-    ax.text(.04, .04, f'{here.mean():.0%}', transform=ax.transAxes, color='w', fontsize=5.5)
+    ax.text(.04, .04, f'{here.mean():.0%}', transform=ax.transAxes, color='w', fontsize=6)
 
 # %% ../nbs/57_fig5_spectra.ipynb #8bd671cc
 def _spectrum_row(ax, name, values, clusters, order):
@@ -121,7 +121,7 @@ def _spectrum_row(ax, name, values, clusters, order):
     _bands(ax, clusters, order)
     ax.set(ylim=(0, None))
     high = ax.get_ylim()[1]*.9
-    ax.set_yticks([high], [f'{high:.1f}'], fontsize=5)
+    ax.set_yticks([high], [f'{high:.1f}'], fontsize=6)
     ax.set_ylabel(name, rotation=0, ha='right', va='center', fontsize=6.5)
     ax.yaxis.set_label_coords(-.04, .5)
 

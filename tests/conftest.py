@@ -77,12 +77,13 @@ def pytest_collection_finish(session):
     if session.config.option.collectonly or not any('smoke_run' in i.fixturenames for i in session.items): return
     out = Path(tempfile.mkdtemp(prefix='smoke-'))
     folders = dict(CYTOSELF_NB_OUT=str(out))
+    measured = dict(PYTHONSTARTUP=str(ROOT/'tests/startup.py'), CYTOSELF_NB_MEASURE=str(out/'measured.jsonl'))
     if (SHARED/'data/mirror').is_dir() and not os.environ.get('CYTOSELF_NB_MIRROR'):
         folders['CYTOSELF_NB_MIRROR'] = str(SHARED/'data/mirror')
     command = [sys.executable, '-W', 'ignore', '-m', 'cytoself_nb.pipeline', '--profile', 'smoke']
     with open(out/'said.txt', 'w') as said:
         SMOKE.update(out=out, folders=folders, process=subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | folders, stdout=subprocess.DEVNULL, stderr=said))
+            command, cwd=ROOT, env=os.environ | folders | measured, stdout=subprocess.DEVNULL, stderr=said))
 
 
 def pytest_sessionfinish(session):

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.draw import GRAY, group_colors
-from cytoself_nb.webatlas import atlas_pictures, write_atlas_html
+from cytoself_nb.draw import GRAY, LOCALIZATIONS, group_colors
+from cytoself_nb.webatlas import atlas_pictures, near_proteins, write_atlas_html
 
 NASTY = ['</script><script>window.hacked=1</script>', '<img src=x onerror="window.hacked=1">', '{{title}} {{data}}', 'a,b "c"\nd', "O'Neil & sons", '<!--']
 
@@ -66,6 +66,25 @@ def test_numbers_that_are_none_travel_as_nan(tmp_path):
     columns = data_of(write_atlas_html(tmp_path/'a.html', table(3).assign(area=[1, np.inf, np.nan], none=None)))['columns']
     area = np.frombuffer(base64.b64decode(next(c for c in columns if c['name'] == 'area')['values']), '<f4')
     assert area[0] == 1 and np.isnan(area[1:]).all() and 'none' not in [c['name'] for c in columns]
+
+def test_each_localization_has_the_color_of_the_table(tmp_path):
+    frame = pd.DataFrame(dict(protein='p', localization=[*LOCALIZATIONS, 'Cytosol'], umap_1=np.arange(19.), umap_2=0.))
+    place = next(c for c in data_of(write_atlas_html(tmp_path/'a.html', frame))['columns'] if c['name'] == 'localization')
+    colors = {place['names'][int(k)]: c for k, c in place['colours'].items()}
+    assert colors == LOCALIZATIONS | {'Cytosol': LOCALIZATIONS['cytoplasm']}
+    assert place['words'] == {'er': 'ER', 'golgi': 'Golgi', 'nucleolus fc': 'nucleolus, fibrillar center'}
+
+def test_long_numbers_are_not_rounded(tmp_path):
+    columns = {c['name']: c for c in data_of(write_atlas_html(tmp_path/'a.html', table(3).assign(cell=[20_000_000_001, 2, 3], plate=[1, 2, 3])))['columns']}
+    assert '20000000001' in columns['cell']['names'] and 'names' not in columns['plate']
+
+def test_nearest_proteins():
+    near = near_proteins(np.array([[1., 0, 0], [.9, .1, 0], [0, 1, 0], [5, 5, 5]]), ['a', 'b', None, NASTY[0]], 1)
+    assert near['a'] == ['b'] and near['b'] == ['a'] and set(near) == {'a', 'b', NASTY[0]}
+    assert near_proteins(np.eye(2), ['a', 'a']) == {'a': []}
+
+def test_what_was_redrawn_has_to_fit(tmp_path):
+    with pytest.raises(ValueError, match='equally large'): write_atlas_html(tmp_path/'a.html', table(3), np.zeros((3, 8, 8, 3)), redrawn=np.zeros((3, 9, 9, 3)))
 
 def test_large_maps_show_a_typical_crop():
     frame = pd.DataFrame(dict(protein=list('aaabbb'), row=range(6), umap_1=[0, 1, 2, 9, 9, 9.], umap_2=0.))
@@ -131,11 +150,21 @@ class Browser:
         for p in points[1:]: self.mouse('mouseMoved', *p, button='left', buttons=1, **more)
         self.mouse('mouseReleased', *points[-1], button='left', clickCount=1, **more)
 
+    def touch(self, *steps):
+        "Fingers: each step is a list of (x, y); an empty list lifts them"
+        last = []
+        for points in steps:
+            kind = 'touchEnd' if not points else 'touchStart' if len(points) > len(last) else 'touchMove'
+            self.do('Input.dispatchTouchEvent', type=kind, touchPoints=[dict(x=x, y=y, id=k) for k, (x, y) in enumerate(points)])
+            last = points
+
     def click(self, selector):
         x, y = self.js(f'(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: "center"}}); const r = e.getBoundingClientRect(); return [r.x + r.width/2, r.y + r.height/2] }})()')
         self.drag((x, y), (x, y))
 
-    def key(self, key): [self.do('Input.dispatchKeyEvent', type=kind, key=key, text=key if kind == 'keyDown' and len(key) == 1 else '') for kind in ('keyDown', 'keyUp')]
+    def key(self, key, shift=False):
+        for kind in ('keyDown', 'keyUp'):
+            self.do('Input.dispatchKeyEvent', type=kind, key=key, modifiers=8*shift, text=key if kind == 'keyDown' and len(key) == 1 else '')
 
     def place(self, i): return self.js(f'(() => {{ const r = document.getElementById("top").getBoundingClientRect(), p = atlas.screen({i}); return [p[0] + r.x, p[1] + r.y] }})()')
 
@@ -160,13 +189,14 @@ def browser(tmp_path_factory):
     yield b
     b.close()
 
-FRAME = table(300)
+FRAME = table(300).assign(fov=[f'field <{k//5}>' for k in range(300)], row=np.arange(300) + 1_234_000, y=np.arange(300) % 97, x=50)
 POINTS = FRAME[['umap_1', 'umap_2']].to_numpy()
 
 @pytest.fixture
 def page(browser, tmp_path):
     pictures = np.zeros((300, 16, 16, 3)); pictures[:, :, :, 1] = np.linspace(.2, 1, 300)[:, None, None]   # each crop its own green
-    browser.open(write_atlas_html(tmp_path/'atlas.html', FRAME, pictures, title='Atlas of <simulated> cells', about='simulated cells'))
+    browser.open(write_atlas_html(tmp_path/'atlas.html', FRAME, pictures, title='Atlas of <simulated> cells', about='simulated cells', redrawn=pictures[:, :, :, [1, 0, 2]],
+                                  near={'P0000': [NASTY[1], 'O\'Neil & sons'], NASTY[0]: [NASTY[4]]}, um=40, run='simulated-demo-0'))
     yield browser
     assert not browser.js('window.hacked'), 'a name was run as a script'
     bad = [e for e in browser.events if e['method'] == 'Runtime.exceptionThrown' or (e['method'] == 'Log.entryAdded' and e['params']['entry']['level'] == 'error')]
@@ -227,12 +257,14 @@ def test_lasso_lists_what_it_holds_and_saves_a_csv(page, browser):
     counts, total = FRAME.protein[selected].value_counts(), FRAME.protein.value_counts()
     assert dict(shown) == {p: f'{n} of {total[p]}' for p, n in counts.items()}
     page.click('#csv')
-    file = browser.folder/'atlas_selection.csv'
+    file = browser.folder/'atlas_simulated-demo-0.csv'
     for _ in range(100):
         if file.exists(): break
         time.sleep(.1)
     with open(file, newline='') as f: rows = list(csv.DictReader(f))
     assert [r['protein'] for r in rows] == FRAME.protein[selected].tolist()
+    for name in ('fov', 'row', 'y', 'x'): assert [r[name] for r in rows] == FRAME[name][selected].astype(str).tolist(), 'the way back to the cell'
+    assert {r['run'] for r in rows} == {'simulated-demo-0'}
     assert np.allclose([float(r['umap_1']) for r in rows], FRAME.umap_1[selected], atol=1e-5) and [r['localization'] or None for r in rows] == [v if isinstance(v, str) else None for v in FRAME.localization[selected]]
     file.unlink()
     page.js('document.getElementById("top").focus()'); page.key('Escape')
@@ -278,8 +310,89 @@ def test_small_window(page):
         page.mouse('mouseMoved', x, y); assert page.js('atlas.hovered()') == lone_point()
     finally: page.do('Emulation.setDeviceMetricsOverride', width=1280, height=800, deviceScaleFactor=1, mobile=False)
 
-def test_redraws_100_000_points_fast(browser, tmp_path, record_property):
-    browser.open(write_atlas_html(tmp_path/'big.html', table(100_000, 1311)))
+def shown(page, id): return page.js(f'getComputedStyle(document.getElementById("{id}")).display') != 'none'
+
+def test_a_click_keeps_the_card_with_all_that_is_known(page):
+    i = lone_point(); x, y = page.place(i)
+    page.drag((x, y), (x, y))
+    page.mouse('mouseMoved', 1200, 790)
+    assert page.js('atlas.pinned()') == i and shown(page, 'card')
+    words = page.js('document.getElementById("words").innerText')
+    assert f'number of the crop: {FRAME.row[i]}' in words and f'field: {FRAME.fov[i]}' in words and f'y in the field: {FRAME.y[i]}' in words
+    pixel = page.js('[...document.querySelectorAll("#pictures canvas")].map(c => [...c.getContext("2d").getImageData(80, 60, 1, 1).data])')
+    assert pixel[0][1] > 40 > pixel[0][0] and pixel[1][0] > 40 > pixel[1][1], 'the crop is green, what was drawn again red'
+    bar = page.js('[...document.querySelector("#pictures canvas").getContext("2d").getImageData(140, 152, 1, 1).data]')
+    assert min(bar[:3]) > 250, 'a white scale bar'
+    assert page.js('document.querySelectorAll("#more button").length') == 6
+    assert page.js('document.querySelectorAll("#like button").length') >= 1
+    page.click('#like button')
+    assert page.js('document.querySelector("#card b").textContent') != FRAME.protein[i] and page.js('atlas.pinned()') != i
+    page.js('document.getElementById("top").focus()'); page.key('Escape')
+    assert page.js('atlas.pinned()') == -1 and not shown(page, 'card')
+
+def test_a_tap_keeps_the_card_and_two_fingers_zoom(page):
+    i = lone_point()
+    page.do('Emulation.setTouchEmulationEnabled', enabled=True, maxTouchPoints=2)
+    try:
+        x, y = page.place(i)
+        page.touch([(x + 3, y)], [])
+        assert page.js('atlas.pinned()') == i and shown(page, 'card')
+        page.touch([(700, 120)], []); assert page.js('atlas.pinned()') == -1, 'a tap beside all points closes it'
+        before, (x, y), j = page.js('atlas.scale()'), page.place(i), (i + 1) % 300
+        apart = np.subtract(page.place(j), (x, y))
+        page.touch([(x - 50, y)], [(x - 50, y), (x + 50, y)], [(x - 75, y), (x + 75, y)], [(x - 100, y), (x + 100, y)], [])
+        assert np.isclose(page.js('atlas.scale()')/before, 2, rtol=.05)
+        assert np.allclose(page.place(i), (x, y), atol=3), 'what lies between the fingers stays there'
+        assert np.allclose(np.subtract(page.place(j), page.place(i)), 2*apart, rtol=.06, atol=2)
+        before = page.place(i)
+        page.touch([(400, 400)], [(420, 400)], [(460, 430)], [])
+        assert np.allclose(np.subtract(page.place(i), before), (60, 30), atol=2), 'one finger moves the map'
+        assert page.js('atlas.pinned()') == -1 and page.js('document.documentElement.scrollTop') == 0
+    finally: page.do('Emulation.setTouchEmulationEnabled', enabled=False)
+
+def pressed(page): return page.js('[...document.querySelectorAll("#legend button")].map(b => b.getAttribute("aria-pressed"))')
+
+def test_only_this_one_has_a_way_back(page):
+    double = 'document.querySelectorAll("#legend button")[1].dispatchEvent(new MouseEvent("dblclick"))'
+    page.js(double); assert pressed(page).count('true') == 1 and shown(page, 'every')
+    page.js(double); assert 'false' not in pressed(page) and not shown(page, 'every')
+    page.js('document.querySelectorAll("#legend button")[1].focus()'); page.key('o')
+    assert pressed(page)[1] == 'true' and pressed(page).count('true') == 1
+    page.click('#every'); assert 'false' not in pressed(page)
+
+def test_escape_leaves_the_lasso_and_keeps_the_selection(page):
+    page.search('er'); found = page.js('atlas.selected().length')
+    page.click('#lasso'); page.key('Escape')
+    assert page.js('document.getElementById("lasso").getAttribute("aria-pressed")') == 'false' and page.js('atlas.selected().length') == found > 0
+
+def test_search_finds_localizations_by_name_and_in_words(page):
+    wanted = FRAME.index[FRAME.localization == 'er'].tolist()
+    page.search('nucleus'); assert page.js('atlas.selected()') == FRAME.index[FRAME.localization == 'nucleus'].tolist()
+    page.search('ER'); assert set(wanted) <= set(page.js('atlas.selected()'))
+    assert 'ER' in page.js('[...document.querySelectorAll("#legend button")].map(b => b.children[1].textContent)')
+    before = page.js('atlas.scale()')
+    page.key('Enter'); assert page.js('atlas.scale()') != before
+
+def test_shift_and_arrows_go_from_point_to_point(page):
+    page.js('document.getElementById("top").focus()'); seen = []
+    page.key('ArrowRight', shift=True); seen.append(page.js('atlas.pinned()'))
+    for key in ('ArrowRight', 'ArrowRight', 'ArrowDown', 'ArrowLeft'):
+        before = page.place(seen[-1]); page.key(key, shift=True); seen.append(page.js('atlas.pinned()'))
+        step = np.subtract(page.place(seen[-1]), before)
+        if seen[-1] != seen[-2]: assert {'ArrowRight': step[0] > 0, 'ArrowLeft': step[0] < 0, 'ArrowDown': step[1] > 0}[key]
+    assert len(set(seen)) > 2 and FRAME.protein[seen[-1]] in page.js('document.getElementById("told").textContent')
+
+def test_the_switch_for_names_hides_with_numbers(page):
+    page.choose('area'); assert page.js('getComputedStyle(document.getElementById("names").parentElement).display') == 'none'
+    assert not set(page.js('[...document.getElementById("by").options].map(o => o.value)')) & {'row', 'y', 'x'}
+
+def test_110_000_points_are_there_fast(browser, tmp_path, record_property):
+    page = write_atlas_html(tmp_path/'big.html', table(110_000, 1311).assign(row=np.arange(110_000), fov='f'), np.full((1311, 32, 32, 3), .5), np.arange(110_000) % 1311)
+    browser.open(page)
+    ms = browser.js('performance.getEntriesByType("paint").find(p => p.name == "first-contentful-paint").startTime')
+    told = browser.js('performance.getEntriesByName("drawn")[0].startTime')
+    record_property('first paint, ms', ms); record_property('drawn, ms', told); print(f'first paint {ms:.0f} ms, drawn {told:.0f} ms')
+    assert told < 4000, f'{told:.0f} ms'   # under two seconds on a free core
     ms = browser.js('(() => { const c = document.getElementById("base").getContext("2d"), t = []; for (let k = 0; k < 20; k++) { const s = performance.now(); atlas.draw(); c.getImageData(0, 0, 1, 1); t.push(performance.now() - s) } return t.sort((a, b) => a - b)[10] })()')
-    record_property('ms', ms); print(f'redraw of 100,000 points: {ms:.0f} ms (median of 20)')
+    record_property('redraw, ms', ms); print(f'redraw of 110,000 points: {ms:.0f} ms (median of 20)')
     assert ms < 100, f"{ms:.0f} ms"   # ten pictures a second on a busy machine; a free core takes six ms

@@ -1,0 +1,58 @@
+"The site: panels name what exists, no public figure is forgotten, dead links are found; building it is `make docs`"
+import json
+import sys
+
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT/'docs'))
+import pages
+
+PANELS = pages.read_panels()
+
+
+@pytest.mark.parametrize('panel', PANELS, ids=lambda p: f"{p['paper']}, {p['panel']}")
+def test_a_panel_names_what_exists(panel):
+    lost = [f for f in panel['figures'].split() for end in ('png', 'csv') if not (ROOT/f'figures/{f}.{end}').exists()]
+    assert not lost, 'no such figure'
+    for name in panel['claims'].split(): assert pages.claim(name)['holds'] in ('yes', 'no', 'not judged')
+    for name in panel['notebook'].split(): assert (ROOT/f'nbs/{name}.ipynb').exists(), name
+    assert panel['paper'] in pages.PAPERS and all(panel[k] for k in ('described', 'no', 'why'))
+    assert bool(panel['claims']) == bool(panel['yes']), 'a verdict needs a claim, and a claim a verdict'
+
+
+def test_every_figure_is_named_by_a_panel_or_a_notebook():
+    named = {f.split('/')[1] for p in PANELS for f in p['figures'].split()}
+    code = '\n'.join(''.join(c['source']) for p in (ROOT/'nbs').glob('[0-9]*.ipynb') for c in json.loads(p.read_text())['cells'])
+    lost = {p.stem for p in (ROOT/'figures').glob('*/*.png') if p.stem not in named and f"'{p.stem}'" not in code}
+    assert not lost, 'a figure that nobody draws any more; delete it, or name it in docs/panels.csv'
+
+
+def test_a_claim_that_is_gone_is_named():
+    with pytest.raises(ValueError, match='no claim P9'): pages.claim('50_fig1_training:P9')
+
+
+@pytest.mark.parametrize('holds, word', [('yes', 'agrees'), ('no', 'weaker'), ('not judged', 'cannot be judged yet')])
+def test_the_first_claim_decides(holds, word):
+    assert pages.verdict(dict(yes='agrees', no='weaker'), [dict(holds=holds), dict(holds='yes')]) == word
+
+
+def test_sources_are_staged_and_notebooks_keep_their_cells(tmp_path):
+    folder = pages.stage(tmp_path/'source')
+    text = (folder/'papers/cytoself.md').read_text()
+    assert all(f"## {p['panel']}\n" in text for p in PANELS if p['paper'] == 'cytoself')
+    assert (folder/'extra/figures/simulated/atlas.html').exists() and 'href="figures/simulated/atlas.html"' in (folder/'index.md').read_text()
+    notebook = json.loads((folder/'nbs/23_webatlas.ipynb').read_text())
+    assert not any(c['source'].startswith('#|') for c in notebook['cells']) and '](../index.md)' in notebook['cells'][-1]['source']
+
+
+def test_table_1_is_text_too(tmp_path):
+    lines = pages.table_text('simulated/table1_ablations')
+    assert '| | organelle | complex |' in lines and any(line.startswith('| no split |') and '±' in line for line in lines)
+
+
+def test_dead_links_are_found(tmp_path):
+    (tmp_path/'a.html').write_text('<h1 id="x"></h1><a href="b.html#y">1</a><a href="#x">2</a><a href="b.html#z">3</a><a href="c.html">4</a>'
+                                   '<img src="d.png"><script src="https://example.org/a.js"></script><a href="https://example.org">5</a>')
+    (tmp_path/'b.html').write_text('<p id="y">')
+    assert pages.dead_links(tmp_path) == ['a.html: b.html#z', 'a.html: c.html', 'a.html: d.png', 'a.html: loads https://example.org/a.js']

@@ -179,8 +179,10 @@ def _seal(path, images):
     shards = {}
     for k in range(-(-images.shape[0]//images.shards[0])):
         with open(path/f'c/{k}/0/0/0', 'rb') as f:
-            f.seek(-4, os.SEEK_END)       # the checksum of the shard's index, in which all lengths are
-            shards[str(k)] = [f.tell() + 4, f.read().hex()]
+            size = f.seek(0, os.SEEK_END)
+            f.seek(max(0, size - 16*images.shape[1] - 8))   # the checksum of the last chunk, then the index
+            shards[str(k)] = [size, hashlib.blake2b(f.read(), digest_size=8).hexdigest()]
+            if not size: raise OSError(errno.ENODATA, 'empty', f.name)
     return dict(rows=hashlib.sha256(rows.encode()).hexdigest(), channels=list(images.attrs['channels']), shards=shards)
 
 def _what_is_wrong(path, images, labels):

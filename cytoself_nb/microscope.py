@@ -23,8 +23,9 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from . import __version__
-from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PIXEL_UM, PLANE_UM, Signature, _balls, _per_cell,
-    _positions, draw_cells, draw_dna, draw_localization)
+from .core import _replacing
+from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PIXEL_UM, PLANE_UM,
+    Signature, _balls, _per_cell, _positions, draw_cells, draw_dna, draw_localization)
 
 # %% ../nbs/03_microscope.ipynb #9d4a105c
 MIXED_PAIRS = (('endosome', 'membrane'), ('er', 'golgi'), ('nucleolus', 'nucleoplasm'),
@@ -256,9 +257,7 @@ def true_nuclei(
 # %% ../nbs/03_microscope.ipynb #53cc404c
 def _whole(path, write):
     "Write a file under a temporary name, then rename it"
-    tmp = path.with_name(f'.{path.name}.tmp')
-    write(tmp)
-    os.replace(tmp, path)
+    with _replacing(path) as tmp: write(tmp)
 
 def _write_tiff(path, a, **kwargs):
     "Write a compressed TIFF, whole or not at all"

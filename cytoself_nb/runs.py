@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import dataclasses, hashlib, json, shutil, sys, warnings
+import dataclasses, json, shutil, sys, warnings
 from . import yeast, yeast_cells
 from .cellprofiler import store_measurements
-from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs,
-    open_run, sha256_of)
+from .core import (NotForTheseData, Run, _alone, _settings_of, cached, data_label,
+    has_stacks, n_epochs, open_run, sha256_of)
 from .data import (CropStore, class_names, crop_loader, default_channels, open_store,
     select_channels, split_rows, write_store)
 from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,
@@ -73,11 +73,19 @@ def yeast_run(run:Run)->Run: # The same, or the simulated yeast cells of this pr
     cells = open_run('simulated_yeast', run.profile.name, run.seed, run.notebook)
     return dataclasses.replace(cells, figures=run.figures)
 
+_OFFLINE = []   # the files were asked for in vain: not again in this process, it takes time
+
 def annotation(run:Run)->pd.DataFrame: # standard, set, protein, source (`real` or `invented`)
     "All standards in one table, as `read_annotation` gives them"
-    build = lambda tmp: yeast.read_annotation().to_csv(tmp, index=False)
-    settings = dict(sources=list(yeast.SOURCES), edition=1)
-    return cached(run.path/'annotation.csv', settings, build, pd.read_csv, '17_yeast')
+    path, settings = run.path/'annotation.csv', dict(sources=list(yeast.SOURCES), edition=1)
+    def build(tmp): yeast.read_annotation().to_csv(tmp, index=False)
+    def get(): return cached(path, settings, build, pd.read_csv, '17_yeast')
+    old = path.exists() and _settings_of(path).get('settings') == settings
+    if old and get().source.iloc[0] == 'invented' and not _OFFLINE:
+        if yeast.read_annotation().source.iloc[0] == 'real':   # the files can be had now
+            Path(f'{path}.settings.json').unlink(missing_ok=True)
+    if get().source.iloc[0] == 'invented': _OFFLINE.append(True)
+    return get()
 
 def yeast_label(run:Run)->str: # `simulated yeast cells, real annotation`
     "What a figure shows: the cells, and where they are simulated whether their annotation is real"
@@ -145,6 +153,9 @@ def train_model(
 )->CytoselfFull: # On the CPU, in evaluation mode
     "Train a network for this run, or load it if it was trained with these settings"
     store, p = crop_store(run), run.profile
+    if len(class_names(store)) < 2:
+        raise NotForTheseData(f"the data name one protein, {class_names(store)[0]}; expected two or more, which the "
+                              "network learns to tell apart; add a second")
     channels = channels or default_channels(store)
     settings = model_settings(run, store, channels) | changes
     epochs = max(1, round(n_epochs(p, int((store.labels.split == 'train').sum())) * budget_share))
@@ -243,8 +254,12 @@ def crop_embedding(
     run:Run, # The run
 ): # AnnData: X as a memory map, labels with `row` of the store, obsm['X_umap']
     "Global representations of the test crops of this run and their map"
-    store, model = crop_store(run), trained_model(run)
-    channels, rows = model.extra['channels'], split_rows(store, 'test')
+    store = crop_store(run)
+    rows = split_rows(store, 'test')
+    if len(rows) < 5:
+        raise NotForTheseData(f"{len(rows)} test crops; expected five at least for a map; give more crops or fields")
+    model = trained_model(run)
+    channels = model.extra['channels']
     obs = store.labels.iloc[list(rows)].assign(row=list(rows))
     settings = dict(profile=run.profile.name, data=run.data, seed=run.seed, channels=channels,
                     umap=dict(n_neighbors=15, min_dist=.1, metric='euclidean'),

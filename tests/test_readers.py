@@ -212,7 +212,7 @@ def test_the_same_pixels_are_in_one_row_only(own, tmp_path):
         (own/'x').mkdir(exist_ok=True)
         if other == 'link.tif': (own/other).symlink_to('cell00.tif')
         rewrite(own, lambda t: pd.concat([t.iloc[:1], t.iloc[:1].assign(file=other, protein='B')]))
-        with pytest.raises(ValueError, match=f'labels.csv names one file more than once, cell00.tif.* in row 2, 3'): read_folder(own, 32)
+        with pytest.raises(ValueError, match='labels.csv names one file more than once, cell00.tif.* in row 2, 3'): read_folder(own, 32)
 
 
 def test_a_channel_that_is_empty_everywhere_is_refused(tmp_path):

@@ -9,8 +9,8 @@ __all__ = ['PROFILES', 'DATASETS', 'FORMER_NAMES', 'PALETTE', 'Profile', 'get_pr
            'registry', 'fetch']
 
 # %% ../nbs/01_core.ipynb #a2260ddb
-import csv, dataclasses, errno, glob, hashlib, io, json, os, random, re, shutil, tempfile, textwrap, threading, time
-import warnings
+import csv, dataclasses, errno, glob, hashlib, io, json, multiprocessing, os, random, re, shutil
+import tempfile, textwrap, threading, time, warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -293,6 +293,17 @@ def _replacing(path):
 def _replace_text(path, text):
     "Write `text` to `path` in one step"
     with _replacing(path) as tmp: tmp.write_text(text, encoding='utf-8')
+
+_WATCHED = []
+
+def _end_with_parent():
+    "Called in a worker process: it ends soon after the process that started it, also after a kill"
+    if _WATCHED or multiprocessing.current_process().name == 'MainProcess': return
+    _WATCHED.append(parent := os.getppid())
+    def watch():
+        while os.getppid() == parent: time.sleep(1)
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
 
 def _settings_of(path):
     "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from . import __version__
-from .core import _replacing
+from .core import _end_with_parent, _replacing
 from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PIXEL_UM, PLANE_UM,
     Signature, _balls, _per_cell, _positions, draw_cells, draw_dna, draw_localization)
 
@@ -267,6 +267,7 @@ def _write_tiff(path, a, **kwargs):
 # %% ../nbs/03_microscope.ipynb #53cc404d
 def _write_field(p, k, folder, seed, size, pixel_um, line, scope):
     "One field of view: its stack, its true nuclei; what is complete is kept"
+    _end_with_parent()
     name = f'{p.protein}_{k:03d}'
     stack, *truths = folder/f'stacks/{name}.ome.tif', folder/f'truth/{name}.tif', folder/f'truth/{name}.csv'
     if all(path.exists() for path in (stack, *truths)): return

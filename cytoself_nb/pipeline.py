@@ -19,8 +19,8 @@ import nbformat, pandas as pd, papermill
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, fetch,
-    has_stacks, open_run, registry)
+from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _settings_of,
+    fetch, has_stacks, open_run, registry)
 from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
     reason_to_run, runnable, runs_of)
 from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
@@ -145,7 +145,8 @@ def note_time(
 def _is_fresh(path, run):
     "Is there nothing yet that this notebook makes?"
     sides = [s for r in runs_of(_sources(path), run) for s in r.path.glob('*.settings.json')]
-    return not any(json.loads(s.read_text())['made_by'] == Path(path).stem for s in sides)
+    made = [_settings_of(str(s).removesuffix('.settings.json')) for s in sides]
+    return not any(m.get('made_by') == Path(path).stem for m in made)
 
 def run_if_needed(
     path,            # Notebook

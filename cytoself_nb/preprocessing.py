@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import ndimage as ndi
 from skimage.filters import threshold_otsu
 from . import __version__
-from .core import _replace_text, _replacing
+from .core import _end_with_parent, _replace_text, _replacing
 from .segmentation import distance_to, estimate_diameter, segment_nuclei
 from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, label_files,
     read_labels, read_projection, reduce_image, same_pixels, stack_channels, stack_options, stacks_table)
@@ -279,6 +279,7 @@ def _save(job, field):
 # %% ../nbs/06_preprocessing.ipynb #49f6c2ab
 def _prepare_one(job):
     "Prepare one stack and write it; the reason if it can't be used, else nothing"
+    _end_with_parent()
     try:
         segment = job['segment']
         if isinstance(segment, Exception): raise segment

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import dataclasses, json, shutil, sys, warnings
+import dataclasses, glob, shutil, sys, warnings
 from . import yeast, yeast_cells
 from .cellprofiler import store_measurements
 from .core import (NotForTheseData, Run, _alone, _settings_of, cached, data_label,
@@ -174,7 +174,9 @@ def train_model(
 
 def _made(path):
     "With which settings an artefact was made, when, and by whom"
-    return json.loads(Path(f'{path}.settings.json').read_text())
+    if not (made := _settings_of(Path(path))):
+        raise ValueError(f"{path} has no settings beside it that can be read; delete {Path(path).name} to have it made again")
+    return made
 
 def trained_model(
     run:Run, # The run
@@ -214,8 +216,8 @@ def of_all_seeds(
         data = {k: v for k, v in model.get('data', {}).items() if k != 'seed'}   # of other data: another kind
         return (kind, data), made['built']
     mine, stem = read(run.path)[0], run.path.name.rsplit('-', 1)[0]
-    folders = [f for f in sorted(run.path.parent.glob(f'{stem}-*'))
-               if f.name[len(stem)+1:].isdigit() and (f/f'{name}.settings.json').exists()]
+    folders = [f for f in sorted(run.path.parent.glob(f'{glob.escape(stem)}-*'))
+               if f.name[len(stem)+1:].isdigit() and _settings_of(f/name)]
     return [(f/name, int(f.name.rsplit('-', 1)[1]), read(f)[1]) for f in folders if read(f)[0] == mine]
 
 # %% ../nbs/40_runs.ipynb #0374e30a
@@ -314,6 +316,8 @@ def split_codes(
     def load(path): return np.load(path, mmap_mode='r')
     path, settings = run.path/f'codes-{split}.npy', which_model(run) | dict(split=split)
     codes = cached(path, settings, build, load, '21_spectra')
+    if len(codes) != len(rows):
+        raise ValueError(f"{path} has {len(codes)} rows for {len(rows)} crops; delete it to have it made again")
     return codes, _named(store.labels.iloc[list(rows)].assign(row=list(rows)).reset_index(drop=True))
 
 # %% ../nbs/40_runs.ipynb #6421ee5a
@@ -355,6 +359,9 @@ def predict_localization(
     groups = np.arange(len(crops)) if groups is None else np.asarray(groups)
     if len(groups) != len(crops):
         raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
+    if single_localization(labels).dropna().empty:   # before any work
+        raise NotForTheseData("no protein of these data has one localization; expected a column localization in "
+                              "stacks.csv or labels.csv; add it")
     n, new = model.settings['n_codes'], _new_codes(model, crops, crop_store(run).images.shape[-1])
     spectra, families = protein_spectra(codes, labels.protein, n), single_localization(labels)
     new, each = protein_spectra(new, groups, n), pd.Series(groups).value_counts()

@@ -239,6 +239,7 @@ def _only_one(run):
     try: yield
     finally: lock.release()
 
+# %% ../nbs/90_pipeline.ipynb #7e396e06
 def run_notebooks(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
@@ -252,7 +253,8 @@ def run_notebooks(
     folder, (jobs, threads) = Path(folder).resolve(), side_by_side(jobs)
     data = _data_name(data)
     parameters = dict(profile=profile, data=data, seed=seed)
-    with _environment(**_folders(folder.parent), **thread_settings(threads)), chdir(folder), ExitStack() as held:
+    with _environment(**_folders(folder.parent),
+        **thread_settings(threads)), chdir(folder), ExitStack() as held:
         run, rows = open_run(data, profile, seed, RUNNER), {}
         held.enter_context(_only_one(run))
         check_data(data)   # all that is wrong with a table, before the first notebook
@@ -337,6 +339,7 @@ def _asked(a):
     seeds = _numbers(a.ablations or a.further_seeds, option)
     print(train(a.data, a.profile, seeds).to_string(index=False))
 
+# %% ../nbs/90_pipeline.ipynb #cbf7b2c2
 def main(
     argv=None, # Arguments; None for those of the process
 )->int: # Exit code

@@ -100,7 +100,8 @@ def yeast_proteome(run:Run)->pd.DataFrame: # As `yeast.simulated_proteome` gives
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
     if run.data != 'simulated_yeast':
-        return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size, run.path)
+        return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size,
+            run.path)
     cells, proteome, channels = YEAST_SIZES[run.profile.name][1], yeast_proteome(run), ['protein', 'cytosol']
     photons = yeast_cells.draw_proteome(proteome, cells, run.seed)
     scaled = (prepare(b, range(len(b)), channels, b.shape[-1]) for b in photons)
@@ -154,7 +155,8 @@ def train_model(
     "Train a network for this run, or load it if it was trained with these settings"
     store, p = crop_store(run), run.profile
     if len(class_names(store)) < 2:
-        raise NotForTheseData(f"the data name one protein, {class_names(store)[0]}; expected two or more, which the "
+        raise NotForTheseData(f"the data name one protein, {class_names(store)[0]}; expected two or more, "
+            "which the "
                               "network learns to tell apart; add a second")
     channels = channels or default_channels(store)
     settings = model_settings(run, store, channels) | changes
@@ -175,9 +177,11 @@ def train_model(
 def _made(path):
     "With which settings an artefact was made, when, and by whom"
     if not (made := _settings_of(Path(path))):
-        raise ValueError(f"{path} has no settings beside it that can be read; delete {Path(path).name} to have it made again")
+        raise ValueError(f"{path} has no settings beside it that can be read; delete {Path(path).name} to "
+            "have it made again")
     return made
 
+# %% ../nbs/40_runs.ipynb #7f9a2638
 def trained_model(
     run:Run, # The run
 )->CytoselfFull: # In evaluation mode
@@ -259,7 +263,8 @@ def crop_embedding(
     store = crop_store(run)
     rows = split_rows(store, 'test')
     if len(rows) < 5:
-        raise NotForTheseData(f"{len(rows)} test crops; expected five at least for a map; give more crops or fields")
+        raise NotForTheseData(f"{len(rows)} test crops; expected five at least for a map; give more crops or "
+            "fields")
     model = trained_model(run)
     channels = model.extra['channels']
     obs = store.labels.iloc[list(rows)].assign(row=list(rows))
@@ -317,7 +322,8 @@ def split_codes(
     path, settings = run.path/f'codes-{split}.npy', which_model(run) | dict(split=split)
     codes = cached(path, settings, build, load, '21_spectra')
     if len(codes) != len(rows):
-        raise ValueError(f"{path} has {len(codes)} rows for {len(rows)} crops; delete it to have it made again")
+        raise ValueError(f"{path} has {len(codes)} rows for {len(rows)} crops; delete it to have it made "
+            "again")
     return codes, _named(store.labels.iloc[list(rows)].assign(row=list(rows)).reset_index(drop=True))
 
 # %% ../nbs/40_runs.ipynb #6421ee5a
@@ -360,7 +366,8 @@ def predict_localization(
     if len(groups) != len(crops):
         raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
     if single_localization(labels).dropna().empty:   # before any work
-        raise NotForTheseData("no protein of these data has one localization; expected a column localization in "
+        raise NotForTheseData("no protein of these data has one localization; expected a column localization "
+            "in "
                               "stacks.csv or labels.csv; add it")
     n, new = model.settings['n_codes'], _new_codes(model, crops, crop_store(run).images.shape[-1])
     spectra, families = protein_spectra(codes, labels.protein, n), single_localization(labels)

@@ -379,7 +379,6 @@ def sha256_of(
     "SHA-256 of a file, read in blocks"
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
-# %% ../nbs/01_core.ipynb #8bd249d8
 def _palette_png(raw):
     "A PNG with at most 256 colors: half the bytes of one in true color, and the same picture to the eye"
     from PIL import Image

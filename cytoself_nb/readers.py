@@ -467,7 +467,9 @@ def check_data(
     data:str, # Name of a data set, or a folder
 ):
     "Read the tables of a folder before any work is done, and say what is wrong"
-    if data in DATASETS: return
+    if data in DATASETS:
+        if not os.environ.get('CYTOSELF_NB_MASKS'): return
+        raise ValueError(f"{data} has no stacks of one's own, and label images belong to stacks; leave MASKS out")
     folder = Path(data).expanduser()
     masks = mask_folder(data)
     if (folder/'stacks.csv').is_file():

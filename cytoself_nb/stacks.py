@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['UNITS', 'CHANNELS', 'PIXEL_UM', 'WIDTHS', 'STACK_COLUMNS', 'OWN_COLUMNS', 'DIAMETER_UM', 'LABEL_ENDINGS', 'StackInfo',
            'stack_info', 'channel_numbers', 'read_projection', 'max_projection', 'middle_planes', 'reduce_image',
-           'same_files', 'repeated_files', 'same_pixels', 'field_names', 'name_fields', 'warn_of_names', 'stacks_table',
+           'same_files', 'repeated_files', 'field_names', 'name_fields', 'warn_of_names', 'same_pixels', 'stacks_table',
            'stack_options', 'stack_channels', 'label_files', 'label_file', 'read_labels', 'Source']
 
 # %% ../nbs/05_stacks.ipynb #a3055bda
@@ -281,21 +281,6 @@ def repeated_files(t, folder, by=()):
     f"{row_list(rows)}; "
                   "expected each once; remove the repeated row" for rows, names in twice[:20]]
 
-# %% ../nbs/05_stacks.ipynb #7bef778f
-def same_pixels(
-    labels:pd.DataFrame, # With protein
-    marks,               # A checksum for each row, None for one that is left out anyway
-    names,               # What to call each row
-)->dict: # Row number -> why it is left out
-    "Rows whose pixels are there already; none of them is kept where the proteins differ"
-    t = pd.DataFrame(dict(mark=list(marks), protein=labels.protein.to_numpy(),
-        name=list(names))).dropna(subset='mark')
-    t = t[t.mark.duplicated(keep=False)]
-    several, first = t.groupby('mark').protein.transform('nunique') > 1, t.groupby('mark').name.transform('first')
-    first = first.where(first != t.name, t.groupby('mark').name.transform('last'))
-    return {k: f"has the same pixels as {other}" + ', which is given another protein'*mixed
-            for k, other, mixed, later in zip(t.index, first, several, t.mark.duplicated()) if mixed or later}
-
 # %% ../nbs/05_stacks.ipynb #5b1e0007
 def _wrong_widths(t):
     "What is wrong with the columns of widths"
@@ -349,6 +334,20 @@ def warn_of_names(
     if dates:
         warnings.warn(f"{table} names {', '.join(dates[:6])} as proteins; spreadsheets make that of names "
                             "such as MARCH1 or SEPT2; if so, correct them", stacklevel=3)
+
+def same_pixels(
+    labels:pd.DataFrame, # With protein
+    marks,               # A checksum for each row, None for one that is left out anyway
+    names,               # What to call each row
+)->dict: # Row number -> why it is left out
+    "Rows whose pixels are there already; none of them is kept where the proteins differ"
+    t = pd.DataFrame(dict(mark=list(marks), protein=labels.protein.to_numpy(),
+        name=list(names))).dropna(subset='mark')
+    t = t[t.mark.duplicated(keep=False)]
+    several, first = t.groupby('mark').protein.transform('nunique') > 1, t.groupby('mark').name.transform('first')
+    first = first.where(first != t.name, t.groupby('mark').name.transform('last'))
+    return {k: f"has the same pixels as {other}" + ', which is given another protein'*mixed
+            for k, other, mixed, later in zip(t.index, first, several, t.mark.duplicated()) if mixed or later}
 
 # %% ../nbs/05_stacks.ipynb #5a7c0e17
 def stacks_table(

@@ -43,6 +43,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.core._claim_name': ('core.html#_claim_name', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._column_names': ('core.html#_column_names', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._decoded': ('core.html#_decoded', 'cytoself_nb/core.py'),
+                                  'cytoself_nb.core._end_with_parent': ('core.html#_end_with_parent', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._fetch_one': ('core.html#_fetch_one', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._folder_owners': ('core.html#_folder_owners', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._palette_png': ('core.html#_palette_png', 'cytoself_nb/core.py'),

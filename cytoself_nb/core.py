@@ -9,8 +9,8 @@ __all__ = ['PROFILES', 'DATASETS', 'FORMER_NAMES', 'PALETTE', 'Profile', 'get_pr
            'registry', 'fetch']
 
 # %% ../nbs/01_core.ipynb #a2260ddb
-import csv, dataclasses, errno, glob, hashlib, io, json, os, random, re, shutil, tempfile, textwrap, threading, time
-import warnings
+import csv, dataclasses, errno, glob, hashlib, io, json, multiprocessing, os, random, re, shutil
+import tempfile, textwrap, threading, time, warnings
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -173,7 +173,8 @@ def _decoded(path):
     try: return raw.decode('utf-8-sig')
     except UnicodeDecodeError as e: at, text = e.start, raw.decode('cp1252')   # a character for each byte
     word = re.search(r'[^\s,;"]*$', text[:at])[0] + re.match(r'[^\s,;"]*', text[at:])[0]
-    warnings.warn(f"{path.name} is not UTF-8 and was read as Windows-1252, which many spreadsheets write (line "
+    warnings.warn(f"{path.name} is not UTF-8 and was read as Windows-1252, which many spreadsheets write "
+        "(line "
                   f"{1 + text.count(chr(10), 0, at)}: {word}); if that is wrong, save it as 'CSV UTF-8'",
                   stacklevel=4)
     return text
@@ -215,7 +216,8 @@ def _table(rows, names):
     t = t.where(t.notna(), np.nan)
     index = [k for k in bare if t[k].isna().all() or (t[k].astype(str) == [*map(str, range(len(t)))]).all()]
     t = t[[k for k in range(n) if names[k] not in names[:k] and k not in index]]
-    faults = [f"has {len(wrong)} rows of another length than its header of {n} columns, row {row_list(wrong)}; "
+    faults = [f"has {len(wrong)} rows of another length than its header of {n} columns, row "
+        f"{row_list(wrong)}; "
               "expected a separator between cells and none inside a number (0.2); correct them"]*bool(wrong)
     faults += [f"has no name for column {k + 1}; expected one; add it" for k in bare if k not in index]
     return t.rename(columns=dict(enumerate(names))), faults
@@ -231,6 +233,7 @@ def _refuse(name, faults):
     if len(faults) == 1: raise ValueError(f'{name} {faults[0]}')
     if faults: raise ValueError('\n- '.join([f'{name} has {len(faults)} faults; it', *faults]))
 
+# %% ../nbs/01_core.ipynb #58494c66
 def read_table(
     path,           # Text with a row per line, as spreadsheets write it
     known:tuple,    # Columns that the library knows, the needed ones first
@@ -255,10 +258,12 @@ def read_table(
     if not rows: faults.append(f"has no rows; expected one row for each {need[0]}; fill it")
     for c in need:
         if c in t and (none := t[c].isna()).any():
-            faults.append(f"has {none.sum()} rows without {c}, row {row_list(t.index[none])}; expected one in "
+            faults.append(f"has {none.sum()} rows without {c}, row {row_list(t.index[none])}; expected one "
+                "in "
                           "each; fill it or remove the row")
     bad = t.index[t.isin(['#REF!', '#N/A', '#NAME?', '#VALUE!', '#DIV/0!', '#NUM!', '#NULL!']).any(axis=1)]
-    if len(bad): faults.append(f"holds errors of a spreadsheet, row {row_list(bad)}; expected values; correct them")
+    if len(bad):
+        faults.append(f"holds errors of a spreadsheet, row {row_list(bad)}; expected values; correct them")
     _refuse(path.name, [*faults, *more, *(check(t.dropna(subset=need)) if check and not lost else [])])
     return t.reset_index(drop=True)
 
@@ -293,6 +298,17 @@ def _replacing(path):
 def _replace_text(path, text):
     "Write `text` to `path` in one step"
     with _replacing(path) as tmp: tmp.write_text(text, encoding='utf-8')
+
+_WATCHED = []
+
+def _end_with_parent():
+    "Called in a worker process: it ends soon after the process that started it, also after a kill"
+    if _WATCHED or multiprocessing.current_process().name == 'MainProcess': return
+    _WATCHED.append(parent := os.getppid())
+    def watch():
+        while os.getppid() == parent: time.sleep(1)
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
 
 def _settings_of(path):
     "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"
@@ -363,7 +379,6 @@ def sha256_of(
     "SHA-256 of a file, read in blocks"
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
-# %% ../nbs/01_core.ipynb #8bd249d8
 def _palette_png(raw):
     "A PNG with at most 256 colors: half the bytes of one in true color, and the same picture to the eye"
     from PIL import Image
@@ -400,11 +415,13 @@ def save_fig(
     from cytoself_nb import __version__
     if not re.fullmatch(r'[a-z0-9]+(_[a-z0-9]+)+', name):
         raise ValueError(f"figure name {name!r} should be panel_subject in lower case, such as fig2_atlas")
-    counts = ''.join(f', {n:,} {what}' for n, what in ((proteins, 'proteins'), (crops, 'crops')) if n is not None)
+    counts = ''.join(f', {n:,} {what}' for n, what in ((proteins, 'proteins'), (crops, 'crops'))
+        if n is not None)
     what = shows or data_label(run)
     caption = f'{panel}. {what[0].upper() + what[1:]}{counts}.'
     run.figures.mkdir(parents=True, exist_ok=True)
-    wrapped = textwrap.fill(caption, int(23*fig.get_figwidth()))   # 6 points: a line of 23 characters per inch is not wider than the figure
+    # 6 points: a line of 23 characters per inch is not wider than the figure
+    wrapped = textwrap.fill(caption, int(23*fig.get_figwidth()))
     note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
     png, csv = run.figures/f'{name}.png', run.figures/f'{name}.csv'
     _write_png(fig, png)

@@ -155,10 +155,12 @@ def _new_images(path, n, n_channels, size, attrs):
     "An empty array for crops: float16, shards of about 4 MB, one chunk per channel, LZ4"
     crop = n_channels * size * size * 2
     shard = int(np.clip(2**22 // crop, 1, max(1, n)))
-    lz4 = zarr.codecs.BloscCodec(cname='lz4', clevel=3, shuffle='bitshuffle')   # and a checksum for each chunk
+    # and a checksum for each chunk
+    lz4 = zarr.codecs.BloscCodec(cname='lz4', clevel=3, shuffle='bitshuffle')
     return zarr.create_array(path, shape=(n, n_channels, size, size), dtype='float16',
                              chunks=(shard, 1, size, size), shards=(shard, n_channels, size, size),
-                             compressors=(lz4, zarr.codecs.Crc32cCodec()), fill_value=np.nan, attributes=attrs)
+                             compressors=(lz4, zarr.codecs.Crc32cCodec()), fill_value=np.nan,
+                             attributes=attrs)
 
 # %% ../nbs/08_data.ipynb #b917133a
 def _warn_of_shared_fields(labels):
@@ -166,39 +168,51 @@ def _warn_of_shared_fields(labels):
     t = labels.dropna(subset='fov')
     if 'split_rule' in t: t = t[t.split_rule != 'crop']
     shared = t.groupby(['protein', 'fov']).split.nunique() > 1
-    if shared.any(): warnings.warn(f"the split puts {shared.sum()} fields into two parts, first {shared.idxmax()[1]}; "
-                                   "scores will be too good. Leave the column out to have it drawn by field", stacklevel=3)
+    if shared.any():
+        warnings.warn(f"the split puts {shared.sum()} fields into two parts, first {shared.idxmax()[1]}; "
+                                   "scores will be too good. Leave the column out to have it drawn by field",
+                                   stacklevel=3)
 
 def _read_store_labels(path):
     text = {c: object for c in LABEL_COLUMNS[:6]}
     return pd.read_csv(path/'labels.csv', dtype=text, keep_default_na=False, na_values=[''])
 
 def _seal(path, images):
-    "What must not change in a store: the order of its rows, its channels, and size and checksum of each shard"
+    ("What must not change in a store: the order of its rows, its channels, and size and checksum of each "
+        "shard")
     rows = _read_store_labels(path)[['protein', 'fov', 'split']].to_csv(index=False)
     shards = {}
     for k in range(-(-images.shape[0]//images.shards[0])):
         with open(path/f'c/{k}/0/0/0', 'rb') as f:
-            f.seek(-4, os.SEEK_END)       # the checksum of the shard's index, in which all lengths are
-            shards[str(k)] = [f.tell() + 4, f.read().hex()]
-    return dict(rows=hashlib.sha256(rows.encode()).hexdigest(), channels=list(images.attrs['channels']), shards=shards)
+            size = f.seek(0, os.SEEK_END)
+            f.seek(max(0, size - 16*images.shape[1] - 8))   # the checksum of the last chunk, then the index
+            shards[str(k)] = [size, hashlib.blake2b(f.read(), digest_size=8).hexdigest()]
+            if not size: raise OSError(errno.ENODATA, 'empty', f.name)
+    return dict(rows=hashlib.sha256(rows.encode()).hexdigest(), channels=list(images.attrs['channels']),
+        shards=shards)
 
+# %% ../nbs/08_data.ipynb #2e80a3c1
 def _what_is_wrong(path, images, labels):
     "What is wrong with an opened store, or nothing"
     channels, size = images.attrs.get('channels'), images.shape
-    if images.ndim != 4 or images.dtype != np.float16 or not images.shards: return f"an array of {images.dtype} {size}"
-    if not isinstance(channels, list) or len(set(channels)) != size[1]: return f"{size[1]} channels called {channels}"
-    if lost := [c for c in ('protein', 'fov', 'split') if c not in labels]: return f"labels without {', '.join(lost)}"
+    if images.ndim != 4 or images.dtype != np.float16 or not images.shards:
+        return f"an array of {images.dtype} {size}"
+    if not isinstance(channels, list) or len(set(channels)) != size[1]:
+        return f"{size[1]} channels called {channels}"
+    if lost := [c for c in ('protein', 'fov', 'split') if c not in labels]:
+        return f"labels without {', '.join(lost)}"
     if labels.protein.isna().any(): return f"{labels.protein.isna().sum()} labels without protein"
     if len(labels) != size[0]: return f"{size[0]} images and {len(labels)} labels"
     place = pd.Categorical(labels.split, SPLITS).codes
-    if (np.diff(place) < 0).any() or (place < 0).any(): return "labels that are not in the order train, val, test"
+    if (np.diff(place) < 0).any() or (place < 0).any():
+        return "labels that are not in the order train, val, test"
     try: now = _seal(path, images)
     except OSError as e: return f"a shard that is lost or empty ({e.filename or e})"
     if not (path/'seal.json').exists(): return ''      # of an earlier version
     then = json.loads((path/'seal.json').read_text(encoding='utf-8'))
     if now['rows'] != then['rows']: return "labels in another order than the images"
-    if now['channels'] != then['channels']: return f"channels called {now['channels']}, before {then['channels']}"
+    if now['channels'] != then['channels']:
+        return f"channels called {now['channels']}, before {then['channels']}"
     other = [k for k, v in now['shards'].items() if v != then['shards'].get(k)]
     return f"shards that have changed, first {other[0]}" if other else ''
 
@@ -262,7 +276,9 @@ def open_store(
         images, labels = zarr.open_array(path, mode='r'), _read_store_labels(path)
         wrong = _what_is_wrong(path, images, labels)
     except Exception as e: wrong = f"files that can't be read ({type(e).__name__}: {e})"
-    if wrong: raise ValueError(f"{path} has {wrong}; expected it as write_store left it; delete it to have it built again")
+    if wrong:
+        raise ValueError(f"{path} has {wrong}; expected it as write_store left it; delete it to have it "
+            "built again")
     return CropStore(path, images, labels, list(images.attrs['channels']))
 
 # %% ../nbs/08_data.ipynb #4bd76932
@@ -396,9 +412,11 @@ def shard(self:CropLoader,
         while len(self.held) >= self.room: self.held.pop(next(iter(self.held)))
         rows, images = slice(s*self.step, (s + 1)*self.step), self.store.images
         everything = self.picked == list(range(images.shape[1]))
-        try: self.held[s] = images[rows] if everything else np.stack([images[rows, c] for c in self.picked], 1)
+        try:
+            self.held[s] = images[rows] if everything else np.stack([images[rows, c] for c in self.picked], 1)
         except Exception as e:
-            raise ValueError(f"shard {s} of {self.store.path} is damaged ({e}); delete the store to have it built "
+            raise ValueError(f"shard {s} of {self.store.path} is damaged ({e}); delete the store to have it "
+                "built "
                              "again") from e
     return self.held[s]
 

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from scipy.stats import t as student
 
-from .core import NotForTheseData, cached, n_epochs, open_run
+from .core import NotForTheseData, _end_with_parent, cached, n_epochs, open_run
 from .data import crop_loader, data_variance, default_channels, split_labels
 from .fig4_scores import UMAPS, aligned_maps, score_levels, score_table
 from .quantizer import perplexity
@@ -156,7 +156,7 @@ def train_ablations(
     jobs = [(data, profile, s, v) for s in seeds for v in variants_of(stores[s])]
     workers = workers or (1 if torch.cuda.is_available() else os.cpu_count())
     threads = max(1, os.cpu_count()//workers)
-    with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
+    with ProcessPoolExecutor(workers, get_context('spawn'), _end_with_parent) as pool:
         waiting = [pool.submit(_one, *job, threads) for job in jobs]
         try: done = [w.result() for w in tqdm(as_completed(waiting), 'networks', len(jobs), disable=None)]
         except BaseException:

@@ -179,9 +179,10 @@ def score_levels(
         if len(rows) and labels[column].iloc[rows].nunique() > 1:
             out[level] = (rows, labels[column].to_numpy()[rows], apart[rows])
     if not out:
-        raise NotForTheseData("no localization and no complex has three test crops in two classes; expected "
-                              "one of these columns in the label table for scores; add it to stacks.csv or "
-                              "labels.csv")
+        there = [c for c in ('localization', 'complex') if c in labels and labels[c].notna().any()]
+        found = f"{' and '.join(there)} of the {len(labels)} test crops: no two classes" if there else "no column for scores"
+        advice = 'more crops' if there else 'a column localization or complex'
+        raise NotForTheseData(f"{found} with three test crops each; expected two; add {advice}")
     return out
 
 # %% ../nbs/55_fig4_scores.ipynb #47ffab94

@@ -7,7 +7,7 @@ __all__ = ['is_left_out', 'runnable', 'imported_modules', 'library_files', 'arte
            'fixed_inputs', 'notebook_inputs', 'manifest_entries', 'reason_to_run']
 
 # %% ../nbs/82_inputs.ipynb #6fc50afc
-import ast, dataclasses, hashlib, json, re, sys
+import ast, dataclasses, glob, hashlib, json, re, sys
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 sys.modules.setdefault('rfc3987_syntax', None)   # which nbformat would load, three seconds for nothing
 import nbformat
 
-from .core import DATASETS, Run
+from .core import DATASETS, Run, _settings_of
 from .order import PACKAGE, parsed
 
 # %% ../nbs/82_inputs.ipynb #71899cab
@@ -74,12 +74,12 @@ def artefact_settings(
 )->list: # Paths, sorted
     "Settings files of the artefacts that notebooks up to this one have left, for any seed"
     prefix = run.path.name.rsplit('-', 1)[0]
-    folders = [p for p in run.path.parent.glob(f'{prefix}-*') if p.name[len(prefix)+1:].isdigit()]
+    folders = [p for p in run.path.parent.glob(f'{glob.escape(prefix)}-*') if p.name[len(prefix)+1:].isdigit()]
     sides = [s for p in folders for s in p.rglob('*.settings.json')
              if '.building-' not in str(s.relative_to(p))]
     def counts(side):
-        there = Path(str(side).removesuffix('.settings.json')).exists()
-        return there and _number(json.loads(side.read_text())['made_by']) <= _number(notebook)
+        path = Path(str(side).removesuffix('.settings.json'))
+        return path.exists() and _number(_settings_of(path).get('made_by', '99')) <= _number(notebook)
     return sorted(filter(counts, sides))
 
 # %% ../nbs/82_inputs.ipynb #24035553

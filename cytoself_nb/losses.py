@@ -355,7 +355,8 @@ class Checkpoint(Callback):
         try:
             with _replacing(self.path) as tmp: torch.save(state, tmp)
         except RuntimeError as e:   # torch's word for a full disk
-            raise OSError(errno.ENOSPC, f"cannot write {self.path} ({e}); free some space; the training goes on "
+            raise OSError(errno.ENOSPC,
+                f"cannot write {self.path} ({e}); free some space; the training goes on "
                                         "from its last whole epoch") from e
 
 # %% ../nbs/12_losses.ipynb #14228a2d

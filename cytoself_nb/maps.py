@@ -31,7 +31,7 @@ def umap_xy(
 )->np.ndarray: # (n, 2)
     "UMAP with the paper's settings and a fixed seed"
     if len(X) < 5:
-        raise ValueError(f"a map of {len(X)} crops; expected at least 5; use more fields or a larger profile")
+        raise ValueError(f"a map of {len(X)} crops; expected at least 5; give more crops or fields")
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         from umap import UMAP

@@ -23,8 +23,10 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from . import __version__
-from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PIXEL_UM, PLANE_UM,
-    Signature, _balls, _per_cell, _positions, draw_cells, draw_dna, draw_localization)
+from .core import _end_with_parent, _replacing
+from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PLANE_UM, Signature,
+    _balls, _per_cell, _positions, draw_cells, draw_dna, draw_localization)
+from .stacks import PIXEL_UM
 
 # %% ../nbs/24_microscope.ipynb #9d4a105c
 MIXED_PAIRS = (('endosome', 'membrane'), ('er', 'golgi'), ('nucleolus', 'nucleoplasm'),
@@ -257,9 +259,7 @@ def true_nuclei(
 # %% ../nbs/24_microscope.ipynb #53cc404c
 def _whole(path, write):
     "Write a file under a temporary name, then rename it"
-    tmp = path.with_name(f'.{path.name}.tmp')
-    write(tmp)
-    os.replace(tmp, path)
+    with _replacing(path) as tmp: write(tmp)
 
 def _write_tiff(path, a, **kwargs):
     "Write a compressed TIFF, whole or not at all"
@@ -269,6 +269,7 @@ def _write_tiff(path, a, **kwargs):
 # %% ../nbs/24_microscope.ipynb #53cc404d
 def _write_field(p, k, folder, seed, size, pixel_um, line, scope):
     "One field of view: its stack, its true nuclei; what is complete is kept"
+    _end_with_parent()
     name = f'{p.protein}_{k:03d}'
     stack, *truths = folder/f'stacks/{name}.ome.tif', folder/f'truth/{name}.tif', folder/f'truth/{name}.csv'
     if all(path.exists() for path in (stack, *truths)): return

@@ -19,8 +19,8 @@ import nbformat, pandas as pd, papermill
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, fetch,
-    has_stacks, open_run, registry)
+from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _settings_of,
+    fetch, has_stacks, open_run, registry)
 from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
     reason_to_run, runnable, runs_of)
 from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
@@ -145,7 +145,8 @@ def note_time(
 def _is_fresh(path, run):
     "Is there nothing yet that this notebook makes?"
     sides = [s for r in runs_of(_sources(path), run) for s in r.path.glob('*.settings.json')]
-    return not any(json.loads(s.read_text())['made_by'] == Path(path).stem for s in sides)
+    made = [_settings_of(str(s).removesuffix('.settings.json')) for s in sides]
+    return not any(m.get('made_by') == Path(path).stem for m in made)
 
 def run_if_needed(
     path,            # Notebook
@@ -238,6 +239,7 @@ def _only_one(run):
     try: yield
     finally: lock.release()
 
+# %% ../nbs/90_pipeline.ipynb #7e396e06
 def run_notebooks(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
@@ -251,7 +253,8 @@ def run_notebooks(
     folder, (jobs, threads) = Path(folder).resolve(), side_by_side(jobs)
     data = _data_name(data)
     parameters = dict(profile=profile, data=data, seed=seed)
-    with _environment(**_folders(folder.parent), **thread_settings(threads)), chdir(folder), ExitStack() as held:
+    with _environment(**_folders(folder.parent),
+        **thread_settings(threads)), chdir(folder), ExitStack() as held:
         run, rows = open_run(data, profile, seed, RUNNER), {}
         held.enter_context(_only_one(run))
         check_data(data)   # all that is wrong with a table, before the first notebook
@@ -336,6 +339,7 @@ def _asked(a):
     seeds = _numbers(a.ablations or a.further_seeds, option)
     print(train(a.data, a.profile, seeds).to_string(index=False))
 
+# %% ../nbs/90_pipeline.ipynb #cbf7b2c2
 def main(
     argv=None, # Arguments; None for those of the process
 )->int: # Exit code

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .core import PALETTE
+from .core import NotForTheseData, PALETTE
 from .data import crop_loader
 from .draw import GRAY, crop_pictures, scale_bar, some_crops
 from .spectra import (BLOCK, READINGS, cluster_name, code_clusters, code_correlation,
@@ -107,6 +107,11 @@ def rank_answers(
     top:int=3,            # Families to name
 )->pd.DataFrame: # A row per group: crops, answer (`none`: too close), margin, threshold, family_k, r_k
     "Families for the spectra of groups, ranked, or `none`"
+    if isinstance(top, bool) or top != int(top) or top < 1:
+        raise ValueError(f"top={top}; expected the number of families to name, 1 or more")
+    if families.dropna().empty:
+        raise NotForTheseData("no protein of these data has one localization; expected a column localization in the "
+                              "table, with one name for some proteins; add it")
     r = rank_families(relative(mine, spectra.values),
                       relative(family_spectra(spectra, families), spectra.values))
     each = each.reindex(mine.index).to_numpy()
@@ -169,6 +174,9 @@ def _new_codes(model, crops, size):
     if not len(crops): raise ValueError("no crops at all; expected at least one")
     if not np.isfinite(crops.astype(np.float32)).all():
         raise ValueError("crops hold NaN or infinite pixels; expected finite numbers; repair the images")
+    if (flat := np.ptp(crops[:, 0].reshape(len(crops), -1), axis=1) == 0).any():
+        raise ValueError(f"{flat.sum()} of {len(crops)} crops have a constant protein channel, first {flat.argmax()}; "
+                         "expected an image with contrast; leave them out")
     if crops.min() < -1.001 or crops.max() > 1.001:
         raise ValueError(f"pixels go from {crops.min():.4g} to {crops.max():.4g}; expected fluorescence "
                          "from 0 to 1 and distances from -1 to 1; scale them with unit_range")
@@ -197,6 +205,7 @@ def _bands(ax, clusters, order, named=False, grey=False):
     at = clusters[order]
     for k in range(1, clusters.max() + 1):
         place = np.flatnonzero(at == k)
+        if not len(place): continue   # of few codes in use, some clusters have none here
         color = ('0.2', '0.6')[k % 2] if grey else PALETTE[(k - 1) % len(PALETTE)]
         ax.axvspan(place[0] - .5, place[-1] + .5, color=color, alpha=1 if named else .13, lw=0)
         if not named: continue

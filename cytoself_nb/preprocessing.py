@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import ndimage as ndi
 from skimage.filters import threshold_otsu
 from . import __version__
-from .core import _replace_text, _replacing
+from .core import _end_with_parent, _replace_text, _replacing
 from .images import known_pixel
 from .segmentation import distance_to, estimate_diameter, segment_nuclei
 from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, label_files,
@@ -172,7 +172,8 @@ def _check_labels(labels, projection):
     "Are these the labels of this stack? They may be of its size or reduced"
     h, w = projection.shape[1:]
     if labels.ndim == 2 and abs(labels.shape[0]/labels.shape[1]/(h/w) - 1) >= 0.03:
-        raise ValueError(f"labels have the shape {labels.shape}, the stack {h} x {w} pixels; expected the same; "
+        raise ValueError(f"labels have the shape {labels.shape}, the stack {h} x {w} pixels; expected the "
+            "same; "
                          "give the labels of this stack")
 
 def _check_kept(nuclei):
@@ -231,7 +232,8 @@ def file_state(
     try: s = os.stat(path)
     except (OSError, ValueError): return None
     if Path(path).is_dir():
-        inside = [[str(f.relative_to(path)), *file_state(f)] for f in sorted(Path(path).rglob('*')) if f.is_file()]
+        inside = [[str(f.relative_to(path)), *file_state(f)] for f in sorted(Path(path).rglob('*'))
+            if f.is_file()]
         return [len(inside), hashlib.sha256(json.dumps(inside).encode()).hexdigest()[:16]]
     return [s.st_size, s.st_mtime_ns, s.st_ctime_ns]
 
@@ -250,7 +252,8 @@ def _label_paths(folder, table, segment):
     twice = named[named.notna() & named.duplicated(keep=False)]
     if len(twice):
         files = table.file[twice.index[twice == twice.iloc[0]]]
-        raise ValueError(f"the label image {Path(twice.iloc[0]).name} belongs to {len(files)} stacks, {files.iloc[0]} and "
+        raise ValueError(f"the label image {Path(twice.iloc[0]).name} belongs to {len(files)} stacks, "
+            f"{files.iloc[0]} and "
                          f"{files.iloc[1]}; expected one for each; put them into the same subfolders as the "
                          "stacks, or name them in a column mask of stacks.csv")
     return out
@@ -292,6 +295,7 @@ def _save(job, field):
 # %% ../nbs/06_preprocessing.ipynb #49f6c2ab
 def _prepare_one(job):
     "Prepare one stack and write it; the reason if it can't be used, else nothing"
+    _end_with_parent()
     try:
         segment = job['segment']
         if isinstance(segment, Exception): raise segment
@@ -341,7 +345,8 @@ def _run_jobs(jobs, workers, address):
 def prepare_stacks(
     folder,                  # Folder with `stacks.csv`, perhaps `channels.txt`
     work,                    # Folder for the prepared fields, made if missing; what is there is kept and used
-    segment=segment_nuclei,  # Function (image, diameter in pixels) -> labels, or a folder of label images; a column `mask` goes first
+    # Function (image, diameter in pixels) -> labels, or a folder of label images; a column `mask` goes first
+    segment=segment_nuclei,
     scale:str='field',       # Fluorescence to 0..1 over the `field` or over each `crop`
     diameter_um:float=DIAMETER_UM, # Diameter of a nucleus; None: the segmenter's own estimate, field by field
     workers:int=None,        # Processes; default: the cores of this machine, one for a few stacks

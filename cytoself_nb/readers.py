@@ -74,7 +74,8 @@ def labels_table(
     def check(t):
         lost, twice = repeated_files(_slashes(t, folder), folder)
         if not lost: return twice
-        return [f"names {len(t):,} images, {len(lost):,} of them are not in {folder}, first {t.file[lost[0]]}, row "
+        return [f"names {len(t):,} images, {len(lost):,} of them are not in {folder}, first "
+            f"{t.file[lost[0]]}, row "
                 f"{row_list(lost)}; add the files or remove their rows", *twice]
     t = _slashes(read_table(path, known, OWN_COLUMNS - {'fov', 'y', 'x'}, check), folder)
     warn_of_names(t, 'labels.csv')
@@ -102,13 +103,16 @@ def leave_out(
     what:str,            # What the rows are: `crops`
 )->pd.DataFrame: # The others, with their row numbers
     "Leave rows out, write down which and why, and say so in one sentence; all of them is an error"
-    rejects = labels.loc[list(reasons), ['file', 'protein', 'fov']].assign(reason=list(reasons.values())).sort_index()
+    rejects = labels.loc[list(reasons), ['file', 'protein',
+        'fov']].assign(reason=list(reasons.values())).sort_index()
     if work is not None: _replace_text(Path(work)/'rejects.csv', rejects.to_csv(index=False))
     if rejects.empty: return labels
     first = f"first {rejects.file.iloc[0]}: {rejects.reason.iloc[0]}"
-    if len(rejects) == len(labels): raise ValueError(f"none of the {len(labels)} {what} could be used, {first}")
+    if len(rejects) == len(labels):
+        raise ValueError(f"none of the {len(labels)} {what} could be used, {first}")
     where = '' if work is None else '; all of them are in rejects.csv of the run folder'
-    warnings.warn(f"{len(rejects):,} of {len(labels):,} {what} could not be used, {first}{where}", stacklevel=3)
+    warnings.warn(f"{len(rejects):,} of {len(labels):,} {what} could not be used, {first}{where}",
+        stacklevel=3)
     return labels.drop(index=list(reasons))
 
 # %% ../nbs/09_readers.ipynb #09d67500
@@ -130,11 +134,13 @@ def _reasons(looks, labels, named):
             out[k] = "holds NaN or infinite pixels; expected finite numbers; fill them or cut another crop"
         elif low[p] == high[p]: out[k] = "has a constant protein channel; expected an image with contrast"
         elif 'distance' in named and max(-low[d := named.index('distance')], high[d]) > 1.5:
-            out[k] = (f"the distance channel goes from {low[d]:.4g} to {high[d]:.4g}; expected -1 to 1 (pixels x 0.01, "
+            out[k] = (f"the distance channel goes from {low[d]:.4g} to {high[d]:.4g}; expected -1 to 1 "
+                "(pixels x 0.01, "
                       "positive inside); scale it, or name the channels in channels.txt")
     marks = [None if k in out else look[2][p] for k, look in enumerate(looks)]
     return out | same_pixels(labels, marks, labels.file)
 
+# %% ../nbs/09_readers.ipynb #14bf5d97
 def read_folder(
     folder,    # Folder with crops and `labels.csv`
     size:int,  # Side wanted, pixels
@@ -150,8 +156,11 @@ def read_folder(
     named = _folder_channels(folder, n, labels.file[next(k for k, x in enumerate(looks) if len(x[0]) == n)])
     labels = leave_out(labels, _reasons(looks, labels, named), work, 'crops')
     empty = [c for k, c in enumerate(named) if all(looks[i][0][k] == looks[i][1][k] for i in labels.index)]
-    if empty: raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected an "
-                               "image; name the channels in channels.txt, in their order, or save the crops without it")
+    if empty:
+        raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected "
+            "an "
+                               "image; name the channels in channels.txt, in their order, or save the crops "
+                               "without it")
     labels = labels.reset_index(drop=True)
     def crop(name): return prepare(_channels_first(read_image(folder/name), name)[None], [name], named, size)
     read = lambda rows: np.concatenate([crop(labels.file[r]) for r in rows])
@@ -428,20 +437,27 @@ def data_state(
     states = sorted((os.path.relpath(f, folder), file_state(f)) for f in known)
     return hashlib.sha256(json.dumps(states).encode()).hexdigest()[:16]
 
+# %% ../nbs/09_readers.ipynb #aebbf2ee
 def check_data(
     data:str, # Name of a data set, or a folder
 ):
     "Read the tables of a folder before any work is done, and say what is wrong"
-    if data in DATASETS: return
+    if data in DATASETS:
+        if not os.environ.get('CYTOSELF_NB_MASKS'): return
+        raise ValueError(f"{data} has no stacks of one's own, and label images belong to stacks; leave MASKS out")
     folder = Path(data).expanduser()
     masks = mask_folder(data)
     if (folder/'stacks.csv').is_file():
         table = stacks_table(folder)
         stack_channels(folder)
         lost = same_files(table, folder)[0]
-        if len(lost) == len(table): raise FileNotFoundError(f"stacks.csv names {len(table)} stacks, and none of them is in "
-                                                            f"{folder}, first {table.file[0]}; correct their paths")
-        if lost: warnings.warn(f"{len(lost):,} of {len(table):,} stacks are not there, first {table.file[lost[0]]}; they are "
+        if len(lost) == len(table):
+            raise FileNotFoundError(f"stacks.csv names {len(table)} stacks, and none of them is in "
+                                                            f"{folder}, first {table.file[0]}; correct their "
+                                                            "paths")
+        if lost:
+            warnings.warn(f"{len(lost):,} of {len(table):,} stacks are not there, first "
+                f"{table.file[lost[0]]}; they are "
                                "left out", stacklevel=2)
         if masks: _label_paths(folder, table, masks)
     elif (folder/'labels.csv').is_file(): labels_table(folder)

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import dataclasses, hashlib, json, shutil, sys, warnings
+import dataclasses, glob, shutil, sys, warnings
 from . import yeast, yeast_cells
 from .cellprofiler import store_measurements
-from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs,
-    open_run, sha256_of)
+from .core import (NotForTheseData, Run, _alone, _settings_of, cached, data_label,
+    has_stacks, n_epochs, open_run, sha256_of)
 from .data import (CropStore, class_names, crop_loader, default_channels, open_store,
     select_channels, split_rows, write_store)
 from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,
@@ -73,11 +73,19 @@ def yeast_run(run:Run)->Run: # The same, or the simulated yeast cells of this pr
     cells = open_run('simulated_yeast', run.profile.name, run.seed, run.notebook)
     return dataclasses.replace(cells, figures=run.figures)
 
+_OFFLINE = []   # the files were asked for in vain: not again in this process, it takes time
+
 def annotation(run:Run)->pd.DataFrame: # standard, set, protein, source (`real` or `invented`)
     "All standards in one table, as `read_annotation` gives them"
-    build = lambda tmp: yeast.read_annotation().to_csv(tmp, index=False)
-    settings = dict(sources=list(yeast.SOURCES), edition=1)
-    return cached(run.path/'annotation.csv', settings, build, pd.read_csv, '17_yeast')
+    path, settings = run.path/'annotation.csv', dict(sources=list(yeast.SOURCES), edition=1)
+    def build(tmp): yeast.read_annotation().to_csv(tmp, index=False)
+    def get(): return cached(path, settings, build, pd.read_csv, '17_yeast')
+    old = path.exists() and _settings_of(path).get('settings') == settings
+    if old and get().source.iloc[0] == 'invented' and not _OFFLINE:
+        if yeast.read_annotation().source.iloc[0] == 'real':   # the files can be had now
+            Path(f'{path}.settings.json').unlink(missing_ok=True)
+    if get().source.iloc[0] == 'invented': _OFFLINE.append(True)
+    return get()
 
 def yeast_label(run:Run)->str: # `simulated yeast cells, real annotation`
     "What a figure shows: the cells, and where they are simulated whether their annotation is real"
@@ -92,7 +100,8 @@ def yeast_proteome(run:Run)->pd.DataFrame: # As `yeast.simulated_proteome` gives
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
     if run.data != 'simulated_yeast':
-        return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size, run.path)
+        return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size,
+            run.path)
     cells, proteome, channels = YEAST_SIZES[run.profile.name][1], yeast_proteome(run), ['protein', 'cytosol']
     photons = yeast_cells.draw_proteome(proteome, cells, run.seed)
     scaled = (prepare(b, range(len(b)), channels, b.shape[-1]) for b in photons)
@@ -145,6 +154,10 @@ def train_model(
 )->CytoselfFull: # On the CPU, in evaluation mode
     "Train a network for this run, or load it if it was trained with these settings"
     store, p = crop_store(run), run.profile
+    if len(class_names(store)) < 2:
+        raise NotForTheseData(f"the data name one protein, {class_names(store)[0]}; expected two or more, "
+            "which the "
+                              "network learns to tell apart; add a second")
     channels = channels or default_channels(store)
     settings = model_settings(run, store, channels) | changes
     epochs = max(1, round(n_epochs(p, int((store.labels.split == 'train').sum())) * budget_share))
@@ -163,8 +176,12 @@ def train_model(
 
 def _made(path):
     "With which settings an artefact was made, when, and by whom"
-    return json.loads(Path(f'{path}.settings.json').read_text())
+    if not (made := _settings_of(Path(path))):
+        raise ValueError(f"{path} has no settings beside it that can be read; delete {Path(path).name} to "
+            "have it made again")
+    return made
 
+# %% ../nbs/40_runs.ipynb #7f9a2638
 def trained_model(
     run:Run, # The run
 )->CytoselfFull: # In evaluation mode
@@ -203,8 +220,8 @@ def of_all_seeds(
         data = {k: v for k, v in model.get('data', {}).items() if k != 'seed'}   # of other data: another kind
         return (kind, data), made['built']
     mine, stem = read(run.path)[0], run.path.name.rsplit('-', 1)[0]
-    folders = [f for f in sorted(run.path.parent.glob(f'{stem}-*'))
-               if f.name[len(stem)+1:].isdigit() and (f/f'{name}.settings.json').exists()]
+    folders = [f for f in sorted(run.path.parent.glob(f'{glob.escape(stem)}-*'))
+               if f.name[len(stem)+1:].isdigit() and _settings_of(f/name)]
     return [(f/name, int(f.name.rsplit('-', 1)[1]), read(f)[1]) for f in folders if read(f)[0] == mine]
 
 # %% ../nbs/40_runs.ipynb #0374e30a
@@ -243,8 +260,13 @@ def crop_embedding(
     run:Run, # The run
 ): # AnnData: X as a memory map, labels with `row` of the store, obsm['X_umap']
     "Global representations of the test crops of this run and their map"
-    store, model = crop_store(run), trained_model(run)
-    channels, rows = model.extra['channels'], split_rows(store, 'test')
+    store = crop_store(run)
+    rows = split_rows(store, 'test')
+    if len(rows) < 5:
+        raise NotForTheseData(f"{len(rows)} test crops; expected five at least for a map; give more crops or "
+            "fields")
+    model = trained_model(run)
+    channels = model.extra['channels']
     obs = store.labels.iloc[list(rows)].assign(row=list(rows))
     settings = dict(profile=run.profile.name, data=run.data, seed=run.seed, channels=channels,
                     umap=dict(n_neighbors=15, min_dist=.1, metric='euclidean'),
@@ -299,6 +321,9 @@ def split_codes(
     def load(path): return np.load(path, mmap_mode='r')
     path, settings = run.path/f'codes-{split}.npy', which_model(run) | dict(split=split)
     codes = cached(path, settings, build, load, '21_spectra')
+    if len(codes) != len(rows):
+        raise ValueError(f"{path} has {len(codes)} rows for {len(rows)} crops; delete it to have it made "
+            "again")
     return codes, _named(store.labels.iloc[list(rows)].assign(row=list(rows)).reset_index(drop=True))
 
 # %% ../nbs/40_runs.ipynb #6421ee5a
@@ -340,6 +365,10 @@ def predict_localization(
     groups = np.arange(len(crops)) if groups is None else np.asarray(groups)
     if len(groups) != len(crops):
         raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
+    if single_localization(labels).dropna().empty:   # before any work
+        raise NotForTheseData("no protein of these data has one localization; expected a column localization "
+            "in "
+                              "stacks.csv or labels.csv; add it")
     n, new = model.settings['n_codes'], _new_codes(model, crops, crop_store(run).images.shape[-1])
     spectra, families = protein_spectra(codes, labels.protein, n), single_localization(labels)
     new, each = protein_spectra(new, groups, n), pd.Series(groups).value_counts()

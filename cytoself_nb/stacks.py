@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CHANNELS', 'PIXEL_UM', 'WIDTHS', 'STACK_COLUMNS', 'OWN_COLUMNS', 'DIAMETER_UM', 'LABEL_ENDINGS', 'stack_info',
            'channel_numbers', 'no_data_value', 'check_gray', 'read_projection', 'max_projection', 'middle_planes',
-           'reduce_image', 'same_files', 'repeated_files', 'same_pixels', 'field_names', 'name_fields', 'warn_of_names',
+           'reduce_image', 'same_files', 'repeated_files', 'field_names', 'name_fields', 'warn_of_names', 'same_pixels',
            'stacks_table', 'stack_options', 'channel_names', 'stack_channels', 'label_files', 'label_file',
            'read_labels', 'Source']
 
@@ -228,28 +228,16 @@ def same_files(
         except (OSError, ValueError):   # a name with a zero byte
             lost.append(k)
             seen.setdefault((path, which), []).append((k, name))
-        else: seen.setdefault((at.st_dev, at.st_ino, which) if at.st_ino else (path, which), []).append((k, name))
+        else: seen.setdefault((at.st_dev, at.st_ino, which) if at.st_ino else (path, which),
+        []).append((k, name))
     return lost, [tuple(zip(*same)) for same in seen.values() if len(same) > 1]
 
 def repeated_files(t, folder, by=()):
     "What `same_files` finds, as faults of a table"
     lost, twice = same_files(t, folder, by)
-    return lost, [f"names one file more than once, {' = '.join(dict.fromkeys(names))} in row {row_list(rows)}; "
+    return lost, [f"names one file more than once, {' = '.join(dict.fromkeys(names))} in row "
+    f"{row_list(rows)}; "
                   "expected each once; remove the repeated row" for rows, names in twice[:20]]
-
-# %% ../nbs/05_stacks.ipynb #7bef778f
-def same_pixels(
-    labels:pd.DataFrame, # With protein
-    marks,               # A checksum for each row, None for one that is left out anyway
-    names,               # What to call each row
-)->dict: # Row number -> why it is left out
-    "Rows whose pixels are there already; none of them is kept where the proteins differ"
-    t = pd.DataFrame(dict(mark=list(marks), protein=labels.protein.to_numpy(), name=list(names))).dropna(subset='mark')
-    t = t[t.mark.duplicated(keep=False)]
-    several, first = t.groupby('mark').protein.transform('nunique') > 1, t.groupby('mark').name.transform('first')
-    first = first.where(first != t.name, t.groupby('mark').name.transform('last'))
-    return {k: f"has the same pixels as {other}" + ', which is given another protein'*mixed
-            for k, other, mixed, later in zip(t.index, first, several, t.mark.duplicated()) if mixed or later}
 
 # %% ../nbs/05_stacks.ipynb #5b1e0007
 def _wrong_widths(t):
@@ -285,21 +273,39 @@ def name_fields(
     named = [isinstance(f, str) and f.startswith(f'{p}_') for f, p in zip(field, t.protein)]
     return field.where(named, t.protein + '_' + field)
 
+# %% ../nbs/05_stacks.ipynb #942f81d5
 def warn_of_names(
     t:pd.DataFrame, # With protein
     table:str,      # Its name
 ):
     "Say which names of proteins differ only in capitals, and which a spreadsheet has made a date"
     names = pd.Series(t.protein.unique(), dtype=object)
-    if len(names) == 1: warnings.warn(f"{table} names one protein, {names[0]}: no network can learn to tell it from "
+    if len(names) == 1:
+        warnings.warn(f"{table} names one protein, {names[0]}: no network can learn to tell it from "
                                       "others; add a second", stacklevel=3)
     alike = names[names.str.casefold().duplicated(keep=False)].tolist()
     dates = names[names.str.fullmatch(r'\d{1,2}[-.](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z.]*|'
                                       r'\d{4}-\d\d-\d\d.*', case=False)].tolist()
-    if alike: warnings.warn(f"{table} names {', '.join(alike[:6])}, which differ only in capitals: they are taken "
+    if alike:
+        warnings.warn(f"{table} names {', '.join(alike[:6])}, which differ only in capitals: they are taken "
                             "for different proteins; if they are one, write it in one way", stacklevel=3)
-    if dates: warnings.warn(f"{table} names {', '.join(dates[:6])} as proteins; spreadsheets make that of names "
+    if dates:
+        warnings.warn(f"{table} names {', '.join(dates[:6])} as proteins; spreadsheets make that of names "
                             "such as MARCH1 or SEPT2; if so, correct them", stacklevel=3)
+
+def same_pixels(
+    labels:pd.DataFrame, # With protein
+    marks,               # A checksum for each row, None for one that is left out anyway
+    names,               # What to call each row
+)->dict: # Row number -> why it is left out
+    "Rows whose pixels are there already; none of them is kept where the proteins differ"
+    t = pd.DataFrame(dict(mark=list(marks), protein=labels.protein.to_numpy(),
+        name=list(names))).dropna(subset='mark')
+    t = t[t.mark.duplicated(keep=False)]
+    several, first = t.groupby('mark').protein.transform('nunique') > 1, t.groupby('mark').name.transform('first')
+    first = first.where(first != t.name, t.groupby('mark').name.transform('last'))
+    return {k: f"has the same pixels as {other}" + ', which is given another protein'*mixed
+            for k, other, mixed, later in zip(t.index, first, several, t.mark.duplicated()) if mixed or later}
 
 # %% ../nbs/05_stacks.ipynb #5a7c0e17
 def stacks_table(
@@ -370,6 +376,7 @@ def stack_channels(
 
 # %% ../nbs/05_stacks.ipynb #5a7c0e1d
 LABEL_ENDINGS = ('.ome.tif', '.ome.tiff', '.tif', '.tiff', '.png', '.npy', '.h5', '.hdf5', '.zarr')
+
 _ADDED = re.compile(r'[ _.-]*(cp_masks|masks?|labels?|label[ _]?image|nuclei|nucleus|seg|segmentation|'
                     r'stardist|objects?|object[ _-]identities|identities)$', re.IGNORECASE)
 
@@ -391,6 +398,7 @@ def label_files(
                 found.setdefault((below, key), []).append((LABEL_ENDINGS.index(end), Path(at)/f))
     return {k: [path for _, path in sorted(v)] for k, v in found.items()}
 
+# %% ../nbs/05_stacks.ipynb #b6ba59c3
 def label_file(
     folder,     # Folder of label images, or what `label_files` gives for it
     stack,      # Path of a stack
@@ -406,10 +414,12 @@ def label_file(
         plain = [f for f in hits if any(f.name.startswith(f'{s}.') for s in stems)] or hits
         names = {_without_ending(f.name) for f in plain if not f.name.endswith('_seg.npy')}
         if len(names) > 1:
-            raise ValueError(f"{stack.name} may have the label images {', '.join(sorted(f.name for f in plain))}; "
+            raise ValueError(f"{stack.name} may have the label images "
+                f"{', '.join(sorted(f.name for f in plain))}; "
                              "expected one; remove the others or name it in a column mask of stacks.csv")
         if plain: return next((f for f in plain if not f.name.endswith('_seg.npy')), plain[0])
-    raise FileNotFoundError(f"no label image {next(iter(stems))}.tif for {stack.name}; expected one for each stack, "
+    raise FileNotFoundError(f"no label image {next(iter(stems))}.tif for {stack.name}; expected one for each "
+        "stack, "
                             "of the same name and in the same subfolder; add it or give a segmenter")
 
 # %% ../nbs/05_stacks.ipynb #5b1e0009
@@ -424,9 +434,11 @@ def _label_pixels(path):
         import h5py
         with h5py.File(path) as f:
             names = [k for k in f if isinstance(f[k], h5py.Dataset)]
-            name = next((k for k in ('exported_data', 'labels') if k in names), names[0] if len(names) == 1 else None)
+            name = next((k for k in ('exported_data', 'labels') if k in names),
+                names[0] if len(names) == 1 else None)
             if name is None: raise ValueError(f"it holds {', '.join(f) or 'nothing'}, not one image")
-            return f[name][0] if name == 'labels' and f[name].ndim == 3 else f[name][()]   # nuclei, then cells
+            # nuclei, then cells
+            return f[name][0] if name == 'labels' and f[name].ndim == 3 else f[name][()]
     if path.is_dir():
         import zarr
         at = zarr.open(path, mode='r')
@@ -434,6 +446,7 @@ def _label_pixels(path):
         return np.asarray(at[scales[0]['datasets'][0]['path']] if scales else at)
     with _tiff(path) as tif: return tif.asarray()
 
+# %% ../nbs/05_stacks.ipynb #bdeba1bb
 def read_labels(
     path, # TIFF, PNG, .npy, HDF5 or zarr
 )->np.ndarray: # (H, W), whole numbers, 0 is background

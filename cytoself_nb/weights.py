@@ -148,6 +148,7 @@ def load_published_weights(
         for group, attr in GROUPS.items(): _fill(arrays[group], _targets(getattr(model, attr)), group, path)
     return model.eval()
 
+# %% ../nbs/19_weights.ipynb #53d51e85
 def _fill(arrays, targets, group, path):
     "Copy the arrays of one group, refusing the first that differs"
     for (name, a), (_, target) in zip(arrays, targets):

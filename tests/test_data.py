@@ -1,5 +1,5 @@
 "Crop store, splits and loader: bad input gets one clear sentence, good input survives the round trip"
-import errno, os
+import errno, json, os
 from unittest.mock import patch
 
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 import torch
 import zarr
 
+from cytoself_nb import data
 from cytoself_nb.core import cached
 from cytoself_nb.split import SPLITS, cut_fields, names_in, split_by_crop, split_by_field, tidy_labels
 from cytoself_nb.data import (array_source, check_crops, class_names, crop_loader, data_variance, default_channels, n_proteins,
@@ -332,3 +333,62 @@ def test_building_and_reading_hold_a_few_shards(tmp_path):
     loader = crop_loader(s, 'train', 'protein', shuffle=True)
     loader.room = 2
     for _ in loader: assert len(loader.held) <= 2
+
+
+# ---- a store that has changed
+
+def _shard(store): return store.path/'c/0/0/0/0'
+
+def _swap(store):
+    a, b = store.path/'c/0/0/0/0', store.path/'c/1/0/0/0'
+    x, y = a.read_bytes(), b.read_bytes(); a.write_bytes(y); b.write_bytes(x)
+
+def _attrs(store, **new):
+    note = store.path/'zarr.json'; meta = json.loads(note.read_text()); meta['attributes'] |= new; note.write_text(json.dumps(meta))
+
+def _labels(store, change): change(pd.read_csv(store.path/'labels.csv')).to_csv(store.path/'labels.csv', index=False)
+
+@pytest.mark.parametrize('harm, says', [
+    (lambda s: _shard(s).unlink(), 'a shard that is lost or empty'), (lambda s: _shard(s).write_bytes(b''), 'a shard that is lost or empty'),
+    (lambda s: _shard(s).write_bytes(_shard(s).read_bytes()[:-100]), 'shards that have changed, first 0'), (_swap, 'shards that have changed, first 0, 1|shards that have changed, first 0'),
+    (lambda s: _labels(s, lambda t: t.sort_values('protein')), 'not in the order train, val, test'), (lambda s: _labels(s, lambda t: t.sort_values(['split', 'protein'], ascending=False)), 'order'),
+    (lambda s: _labels(s, lambda t: t.assign(protein=t.protein[::-1].to_numpy())), 'labels in another order than the images'),
+    (lambda s: _labels(s, lambda t: t.drop(columns='split')), 'labels without split'), (lambda s: _labels(s, lambda t: t.assign(protein=[None, *t.protein[1:]])), '1 labels without protein'),
+    (lambda s: _attrs(s, channels=['nucleus', 'protein']), r"channels called \['nucleus', 'protein'\]"), (lambda s: _attrs(s, channels=['protein', 'nucleus', 'x']), '2 channels called'),
+    (lambda s: _attrs(s, channels=None), '2 channels called None'), (lambda s: (s.path/'zarr.json').write_text('{'), "files that can't be read"),
+    (lambda s: (s.path/'labels.csv').write_text(''), "files that can't be read")])
+def test_a_store_that_has_changed_is_refused(harm, says, tmp_path, monkeypatch):
+    monkeypatch.setattr(data, '_new_images', lambda path, n, c, size, attrs: _small_shards(path, n, c, size, attrs))
+    s = write_store(tmp_path/'crops.zarr', crops(), labels(), CHANNELS, seed=3)
+    open_store(s.path)
+    harm(s)
+    with pytest.raises(ValueError, match=f'crops.zarr has .*({says}).*delete it to have it built again'): open_store(s.path)
+
+def _small_shards(path, n, c, size, attrs):
+    lz4 = zarr.codecs.BloscCodec(cname='lz4')
+    return zarr.create_array(path, shape=(n, c, size, size), dtype='float16', chunks=(20, 1, size, size), shards=(20, c, size, size),
+                             compressors=(lz4, zarr.codecs.Crc32cCodec()), fill_value=np.nan, attributes=attrs)
+
+
+def test_every_changed_bit_of_a_shard_is_noticed(store):
+    whole, rng = _shard(store).read_bytes(), np.random.default_rng(0)
+    for at in rng.integers(0, len(whole), 25):
+        _shard(store).write_bytes(whole[:at] + bytes([whole[at] ^ 1 << int(rng.integers(8))]) + whole[at+1:])
+        with pytest.raises(ValueError, match='damaged|have changed'): crop_loader(open_store(store.path), 'train', 'protein+nucleus').gather(np.arange(8))
+
+
+def test_further_columns_may_be_added_to_the_labels_of_a_store(store):
+    _labels(store, lambda t: t.assign(localization='er', mine=1))
+    assert open_store(store.path).labels.localization.eq('er').all()
+
+
+def test_a_given_split_that_shares_a_field_is_named(tmp_path):
+    with pytest.warns(UserWarning, match='the split puts .* fields into two parts'):
+        write_store(tmp_path/'s.zarr', crops(), labels().assign(split=['train', 'val', 'test']*20), CHANNELS)
+    for size in (0, -1, 1.5):
+        with pytest.raises(ValueError, match='expected the side of a crop'): write_store(tmp_path/'t.zarr', crops(), labels(), CHANNELS, size=size)
+
+
+@pytest.mark.parametrize('batch', [0, -1, 1.5, True])
+def test_no_batch(store, batch):
+    with pytest.raises(ValueError, match='expected a whole number of crops'): crop_loader(store, 'train', 'protein', batch)

@@ -75,3 +75,28 @@ def test_data_without_a_path_get_a_sentence(labels, channels, message):
 def test_ends_that_coincide_give_no_order():
     t = path_order(np.ones((8, 3)), list('aabbccdd'), (['a', 'b'], ['c', 'd']))
     assert (t.order == 0).all() and (t.off == 0).all()
+
+
+@pytest.mark.parametrize('change', [lambda x: x.astype(float), lambda x: np.rint(x*9).astype(np.int32), lambda x: x.astype(np.float16), 'compressed', 'sparse'])
+def test_an_embedding_that_was_saved_again_is_read_by_its_type(change, tmp_path):
+    from anndata import AnnData, read_h5ad
+    from scipy.sparse import csr_matrix
+    write_embedding(tmp_path/'a.h5ad', [np.float32(np.arange(12).reshape(4, 3)/7)], pd.DataFrame(dict(protein=list('aabb'))), {})
+    x = np.asarray(read_embedding(tmp_path/'a.h5ad').X).copy()
+    new = csr_matrix(x) if change == 'sparse' else x if change == 'compressed' else change(x)
+    AnnData(X=new, obs=read_h5ad(tmp_path/'a.h5ad').obs).write_h5ad(tmp_path/'b.h5ad', compression='gzip' if change == 'compressed' else None)
+    got = read_embedding(tmp_path/'b.h5ad').X
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, new.toarray() if change == 'sparse' else new, rtol=1e-6)
+
+
+def test_what_is_no_embedding_gets_a_sentence(tmp_path):
+    from anndata import AnnData
+    write_embedding(tmp_path/'a.h5ad', [np.ones((4, 300), np.float32)], pd.DataFrame(dict(protein=list('aabb'))), {})
+    whole = (tmp_path/'a.h5ad').read_bytes()
+    for name, raw in (('cut', whole[:len(whole)//2]), ('text', b'hello'), ('none', b'')):
+        (tmp_path/name).write_bytes(raw)
+        with pytest.raises(ValueError, match='is no complete .h5ad with a matrix X'): read_embedding(tmp_path/name)
+    AnnData(obs=pd.DataFrame(index=list('ab'))).write_h5ad(tmp_path/'noX')
+    with pytest.raises(ValueError, match='is no complete .h5ad with a matrix X'): read_embedding(tmp_path/'noX')
+    with pytest.raises(FileNotFoundError, match='no embedding at'): read_embedding(tmp_path/'nothing')

@@ -316,3 +316,34 @@ def test_maps_that_can_be_computed_again_are_not_kept():
     again = y.grad_fn._saved_self
     assert again.data_ptr() != out.data_ptr()
     torch.testing.assert_close(again, out)
+
+
+@pytest.mark.parametrize('harm, says', [(lambda t: t.__setitem__((0,)*t.ndim, float('nan')), 'not finite'), (lambda t: t.__setitem__((0,)*t.ndim, float('inf')), 'not finite')])
+def test_weights_that_are_not_finite_are_refused(harm, says, tmp_path):
+    model = CytoselfFull(**SMALL)
+    with torch.no_grad(): harm(next(model.parameters()))
+    save_weights(model, tmp_path/'m.safetensors')
+    with pytest.raises(ValueError, match=says): load_weights(tmp_path/'m.safetensors')
+
+
+def test_weights_of_another_type_are_refused(tmp_path):
+    save_weights(CytoselfFull(**SMALL).half(), tmp_path/'m.safetensors')
+    with pytest.raises(ValueError, match='holds torch.float16; expected torch.float32'): load_weights(tmp_path/'m.safetensors')
+    assert not list(tmp_path.glob('.*'))
+
+
+def test_a_published_file_that_declares_more_than_it_holds_takes_no_memory(oracle, tmp_path, monkeypatch):
+    "Shapes alone: nothing is built before they are compared"
+    import shutil
+    for group, index, shape, says in (('fc1', 0, (40_000, 20_000), 'fc1|hidden'), ('VQ1', 0, (64, 10**9), 'n_codes=1,000,000,000'), ('fc1', -1, (10**8,), 'n_classes=100,000,000')):
+        shutil.copy(oracle[0], path := tmp_path/'big.h5')
+        with h5py.File(path, 'r+') as f:
+            names = [n.decode() if isinstance(n, bytes) else n for n in f[group].attrs['weight_names']]
+            del f[group][names[index]]
+            f[group].create_dataset(names[index], shape, 'f4', chunks=True)
+        with pytest.raises(ValueError, match=says): load_published_weights(path)
+    shutil.copy(oracle[0], path)
+    with h5py.File(path, 'r+') as f:
+        name = f['VQ1'].attrs['weight_names'][0]; a = f['VQ1'][name][()]
+        del f['VQ1'][name]; f['VQ1'][name] = a.astype(int)
+    with pytest.raises(ValueError, match='expected floating point numbers'): load_published_weights(path)

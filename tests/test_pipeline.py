@@ -95,7 +95,8 @@ def test_changed_library_reruns(project, monkeypatch):
 def test_changed_images_of_the_user_rerun(project):
     mine = project.path/'mine'
     mine.mkdir()
-    (mine/'labels.csv').write_text('file,protein\n')
+    for k in 'ab': (mine/f'{k}.png').write_text(k)
+    (mine/'labels.csv').write_text('file,protein\na.png,ACTA\n')
     write_notebook(project.path/'nbs/01_make.ipynb', 'import os\nassert os.path.isabs(data) and os.path.isdir(data)')
     (project.path/'nbs/02_draw.ipynb').unlink()
     relative = os.path.relpath(mine)
@@ -113,7 +114,7 @@ def test_notebooks_about_stacks_are_left_out_for_crops(project, capsys):
     nbformat.write(nb, path)
     crops, stacks = project.path/'crops', project.path/'stacks'
     for folder, table in ((crops, 'labels.csv'), (stacks, 'stacks.csv')):
-        folder.mkdir(); (folder/table).write_text('file,protein')
+        folder.mkdir(); (folder/'a').touch(); (folder/table).write_text('file,protein\na,b\n')
     made = dict(figures=0, seconds=0., reason='first run')
     ran = []
     with pytest.MonkeyPatch.context() as patch:
@@ -300,3 +301,52 @@ def test_a_notebook_without_the_tag_is_refused_and_a_dead_kernel_is_named(tmp_pa
 
 def test_a_folder_without_notebooks_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='no numbered notebooks'): numbered_notebooks(tmp_path)
+
+
+@pytest.mark.parametrize('arguments, sentence', [(['--seed', '-1'], 'expected a whole number from 0'), (['--seed', str(2**40)], 'expected a whole number from 0'),
+    (['--further-seeds', '1,'], 'expected whole numbers with commas between them'), (['--further-seeds', '1,x'], "'1,x'; expected whole"), (['--ablations', '-1'], 'expected whole numbers'),
+    (['--only', ' '], 'expected whole numbers'), (['--only', '1,,2'], 'expected whole numbers'), (['--data', ''], "data='' is neither"), (['--data', ' '], "data=' ' is neither"),
+    (['--further-seeds', '1', '--data', ''], "data='' is neither"), (['--masks', '/nowhere/at/all'], 'simulated has no stacks of one')])
+def test_numbers_and_names_end_in_a_sentence_at_once(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    monkeypatch.delenv('CYTOSELF_NB_MASKS', raising=False)
+    assert pipeline.main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert sentence in err and out == '' and 'CYTOSELF_NB_MASKS' not in os.environ
+
+
+def test_one_runner_at_a_time_in_a_run_folder(project):
+    run = open_run('simulated', 'smoke')
+    with pipeline._only_one(run):
+        with pytest.raises(OSError, match='another process makes the figures of'): project()
+    assert project() == ['01_make', '02_draw']
+
+
+def test_what_the_user_names_reaches_the_command_as_it_is(tmp_path):
+    "Apostrophes, quotes, dollars and backquotes in names are only characters"
+    (tmp_path/'python').write_text('#!/bin/bash\nprintf "%s\\n" "$@"\n'); (tmp_path/'python').chmod(0o755)
+    (tmp_path/'ready').touch()
+    os.utime(tmp_path/'ready', (2**31, 2**31))
+    name = """it's $HOME $(touch x) `touch y` "z" ; touch w #"""
+    def said(*variables): return subprocess.run(['make', '-s', '-C', ROOT, 'figures', f'BIN={tmp_path}', f'READY={tmp_path}/ready', *variables], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said(f'DATA={name}', f'MASKS={name}', 'SEED=3', 'ONLY=1,2') == ['-m', 'cytoself_nb.pipeline', '--data', name, '--profile', 'demo', '--masks', name, '--seed', '3', '--only', '1,2']
+    assert said()[2:] == ['--data', 'simulated', '--profile', 'demo', '--seed', '0']
+    assert not any((ROOT/f).exists() for f in 'xyw')
+
+
+def test_helpers_end_with_a_process_that_is_killed(tmp_path):
+    "joblib's would wait for five minutes"
+    code = ("import os, time\nfrom joblib import Parallel, delayed\nfrom cytoself_nb.core import _end_with_parent\n"
+            "def work(k):\n    _end_with_parent(); time.sleep(.3)\n    return os.getpid()\n"
+            "print(*set(Parallel(n_jobs=2)(delayed(work)(k) for k in range(4))), flush=True)\ntime.sleep(60)\n")
+    (tmp_path/'script.py').write_text(code)
+    parent = subprocess.Popen([sys.executable, str(tmp_path/'script.py')], stdout=subprocess.PIPE, text=True, env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    helpers = [int(p) for p in parent.stdout.readline().split()]
+    parent.kill(); parent.wait()
+    def alive(p):
+        try: return open(f'/proc/{p}/stat').read().split(')')[-1].split()[0] != 'Z'
+        except OSError: return False
+    for _ in range(100):
+        if not any(map(alive, helpers)): break
+        time.sleep(.1)
+    assert len(helpers) == 2 and not any(map(alive, helpers))

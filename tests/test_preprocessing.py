@@ -303,3 +303,57 @@ def test_crops_without_a_nucleus():
     assert np.unique(distance_from_nucleus(np.stack([disc, disc*0 + 20]), diameter=60)[1]) == [-1]
     with pytest.raises(ValueError, match='no nucleus in any of the 2 images'): distance_from_nucleus(np.zeros((2, 64, 64)))
     assert not bright_nuclei(disc*0).any()
+
+
+# ---- whose pixels, whose nuclei, and what has changed
+
+def test_the_same_pixels_under_another_name_are_in_one_row(screen, tmp_path):
+    "Compressed otherwise, of another type, with another pixel size: still the same cells"
+    write(screen/'s1.ome.tif', stack(0).astype(np.uint32), compression='zlib')
+    write(screen/'s4.ome.tif', stack(2))
+    with pytest.warns(UserWarning, match='3 of 6 stacks'): labels = read_stacks(screen, tmp_path/'work', segment=discs, workers=1)[1]
+    reasons = pd.read_csv(tmp_path/'work/rejects.csv').set_index('file').reason
+    assert reasons['s1.ome.tif'] == 'has the same pixels as s0.ome.tif'
+    assert reasons['s2.ome.tif'] == 'has the same pixels as s4.ome.tif, which is given another protein' and 's4.ome.tif' in reasons
+    assert set(labels.file) == {'s0.ome.tif', 's3.ome.tif', 's5.ome.tif'}
+
+
+def test_a_dead_stack_with_a_hot_pixel_stops_nothing(screen, tmp_path):
+    from cytoself_nb.data import write_store
+    x = stack(1); x[0] = 7; x[0, 0, 3, 4] = 60_000
+    write(screen/'s1.ome.tif', x)
+    with pytest.warns(UserWarning, match='1 of 6 stacks'): source, labels, channels = read_stacks(screen, tmp_path/'work', segment=discs, workers=1)
+    assert 'without contrast in the protein channel' in pd.read_csv(tmp_path/'work/rejects.csv').reason[0]
+    assert len(write_store(tmp_path/'s.zarr', source, labels.drop(columns='fov'), channels).labels) == len(labels) > 0
+
+
+def test_each_stack_has_its_own_label_image(screen, tmp_path):
+    "In the same subfolder, or by a column; never one for two"
+    masks = tmp_path/'masks'
+    for w in ('w1', 'w2'):
+        (screen/w).mkdir(); (masks/w).mkdir(parents=True)
+        write(screen/f'{w}/image.ome.tif', stack(int(w[1])))
+        tifffile.imwrite(masks/f'{w}/image.tif', discs(stack(int(w[1])).max(1)[1]).astype(np.int32))
+    table = pd.DataFrame(dict(file=['w1/image.ome.tif', 'w2/image.ome.tif'], protein=['A', 'B']))
+    table.to_csv(screen/'stacks.csv', index=False)
+    right = read_stacks(screen, tmp_path/'plain', segment=discs, workers=1)[1][['y', 'x']]
+    got = read_stacks(screen, tmp_path/'work', segment=masks, workers=1)[1]
+    assert got.fov.unique().tolist() == ['A_w1/image', 'B_w2/image'] and (got[['y', 'x']] - right).abs().max().max() <= 1
+    table.assign(mask=['../masks/w1/image.tif', '../masks/w2/image.tif']).to_csv(screen/'stacks.csv', index=False)
+    pd.testing.assert_frame_equal(read_stacks(screen, tmp_path/'column', workers=1)[1], got)
+    table.assign(mask='../masks/w1/image.tif').to_csv(screen/'stacks.csv', index=False)
+    with pytest.raises(ValueError, match='the label image image.tif belongs to 2 stacks, w1/image.ome.tif and w2/image.ome.tif'): read_stacks(screen, tmp_path/'column', workers=1)
+    table.to_csv(screen/'stacks.csv', index=False)
+    (masks/'w1/image.tif').rename(masks/'image.tif'); (masks/'w2/image.tif').unlink()
+    with pytest.raises(ValueError, match='belongs to 2 stacks'): read_stacks(screen, tmp_path/'one', segment=masks, workers=1)
+    tifffile.imwrite(masks/'image.tif', np.ones((300, 400), np.uint8)*(np.arange(400) < 200))
+    with pytest.raises(ValueError, match=r'labels have the shape \(300, 400\), the stack 260 x 260 pixels'): prepare_stack(screen/'w1/image.ome.tif', tifffile.imread(masks/'image.tif'))
+
+
+def test_two_files_that_change_places_are_prepared_again(screen, tmp_path):
+    read_stacks(screen, tmp_path/'work', segment=discs, workers=1)
+    a, b = screen/'s0.ome.tif', screen/'s1.ome.tif'
+    os.utime(a, ns=(1, 1)); os.utime(b, ns=(1, 1))
+    first = read_stacks(screen, tmp_path/'work', segment=discs, workers=1)[0].read(np.arange(1))
+    a.rename(screen/'t'); b.rename(a); (screen/'t').rename(b)
+    assert (read_stacks(screen, tmp_path/'work', segment=discs, workers=1)[0].read(np.arange(1)) != first).any()

@@ -10,7 +10,7 @@ from cytoself_nb.core import open_run
 from cytoself_nb.split import SPLITS, split_by_field
 from cytoself_nb.data import class_names, default_channels, write_store
 from cytoself_nb.preprocessing import unit_range
-from cytoself_nb.readers import (composite_cells, nucleus_center, prepare, read_folder, read_hpa3, read_hpa5, read_image,
+from cytoself_nb.readers import (check_data, composite_cells, data_state, nucleus_center, prepare, read_folder, read_hpa3, read_hpa5, read_image,
                                  read_opencell, read_opencell_proteins, read_yeast5, same_cell, with_distance)
 from cytoself_nb.runs import crop_store
 
@@ -315,3 +315,68 @@ def test_hpa5():
     split = split_by_field(table, 0)
     first = same_cell(x)
     assert (split.split.to_numpy() == split.split.to_numpy()[first]).all()       # no cell in two parts
+
+
+# ---- what has changed, and what is said before the first notebook
+
+def test_a_change_of_any_file_is_noticed(tmp_path, monkeypatch):
+    "Outside the folder, in a linked folder, in a folder that is an image, of the label images; two files that change places"
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    job, far, linked = tmp_path/'job', tmp_path/'far', tmp_path/'linked'
+    for f in (job/'x.zarr/0', far, linked, tmp_path/'masks', tmp_path/'out/runs'): f.mkdir(parents=True)
+    files = [far/'a.tif', linked/'b.tif', job/'x.zarr/0/c', tmp_path/'masks/a.tif', job/'d.tif', job/'channels.txt']
+    for f in files: f.write_text('x')
+    (job/'link').symlink_to(linked); (linked/'circle').symlink_to(job)
+    pd.DataFrame(dict(file=[str(far/'a.tif'), 'link/b.tif', 'x.zarr', 'd.tif'], protein='A')).to_csv(job/'stacks.csv', index=False)
+    monkeypatch.setenv('CYTOSELF_NB_MASKS', str(tmp_path/'masks'))
+    states = [data_state(str(job))]
+    for f in files: f.write_text('xy'); states.append(data_state(str(job)))
+    monkeypatch.delenv('CYTOSELF_NB_MASKS')
+    assert data_state(str(job)) == states[-1], 'the label images are remembered'
+    for f in (job/'d.tif', far/'a.tif'): os.utime(f, ns=(5, 5))
+    states.append(data_state(str(job)))
+    (job/'d.tif').rename(job/'t'); (far/'a.tif').rename(job/'d.tif'); (job/'t').rename(far/'a.tif')
+    states.append(data_state(str(job)))
+    assert len(set(states)) == len(states) and data_state(str(job)) == states[-1]
+
+
+def test_images_outside_the_folder_are_read_again_when_they_change(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    (tmp_path/'job').mkdir()
+    def put(seed):
+        for k in range(6): np.save(tmp_path/f'{k}.npy', np.random.default_rng(k + seed).random((2, 20, 20)))
+    put(0)
+    pd.DataFrame(dict(file=[str(tmp_path/f'{k}.npy') for k in range(6)], protein=list('AAABBB'), field=[1, 2, 3]*2)).to_csv(tmp_path/'job/labels.csv', index=False)
+    run = open_run(str(tmp_path/'job'), 'smoke')
+    first = crop_store(run).images[:]
+    put(50)
+    assert not np.array_equal(first, crop_store(run).images[:])
+
+
+@pytest.mark.parametrize('table, says', [
+    ('file,protein\n', 'has no rows'), ('file;protein\na.npy;A;x\n', 'another length'), ('file,protein\ngone.npy,A\nb.npy,B\n', '1 of them are not in'),
+    ('name\nx\n', 'without file, protein')])
+def test_tables_are_checked_before_the_first_notebook(table, says, own, tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    for k in 'ab': np.save(own/f'{k}.npy', np.random.rand(2, 9, 9))
+    (own/'labels.csv').write_text(table)
+    with pytest.raises((ValueError, OSError), match=says): check_data(str(own))
+    (own/'labels.csv').rename(own/'stacks.csv')
+    with pytest.raises((ValueError, OSError), match=says.replace('1 of them are not in', 'x')) if 'them' not in says else pytest.warns(UserWarning, match='1 of 2 stacks are not there, first gone.npy'): check_data(str(own))
+    (own/'stacks.csv').unlink()
+    with pytest.raises(FileNotFoundError, match='neither stacks.csv nor labels.csv'): check_data(str(own))
+    check_data('simulated')
+
+
+def test_one_protein_is_said_at_the_table(own):
+    rewrite(own, lambda t: t.assign(protein='A'))
+    with pytest.warns(UserWarning, match='labels.csv names one protein, A: no network can learn'): check_data(str(own))
+
+
+def test_label_images_of_a_run(own, tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    monkeypatch.setenv('CYTOSELF_NB_MASKS', str(tmp_path))
+    with pytest.raises(ValueError, match='has no stacks.csv, and label images belong to stacks'): check_data(str(own))
+    (own/'labels.csv').rename(own/'stacks.csv')
+    monkeypatch.setenv('CYTOSELF_NB_MASKS', str(tmp_path/'nowhere'))
+    with pytest.raises(FileNotFoundError, match='expected label images, one for each stack; check MASKS'): check_data(str(own))

@@ -105,3 +105,31 @@ def test_the_field_stands_in_where_the_protein_is_the_localization():
     labels = pd.DataFrame(dict(protein=['er', 'golgi'], localization=['er', 'golgi'], fov=['f1', 'f2']))
     assert S._named(labels).protein.tolist() == ['f1', 'f2']
     assert S._named(labels.assign(localization=['er', 'er'])).protein.tolist() == ['er', 'golgi']
+
+
+@pytest.mark.parametrize('used', [1, 2, 3, 5])
+def test_few_codes_in_use_are_drawn(used):
+    import warnings
+    import matplotlib.pyplot as plt
+    from cytoself_nb.predict import _bands
+    from cytoself_nb.spectra import code_clusters, code_correlation, code_profiles, code_tree
+    codes = np.random.default_rng(0).integers(0, used, (45, 256))
+    spectra = S.protein_spectra(codes, np.repeat(list('ABCDE'), 9), 64)
+    occurs = spectra.values.sum(0) > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        tree, order = code_tree(code_correlation(code_profiles(codes, spectra)), occurs)
+    fig, ax = plt.subplots()
+    for shown in (order, order[:int(occurs.sum())]): _bands(ax, code_clusters(tree, occurs), shown, named=True)
+    plt.close(fig)
+
+
+def test_without_any_localization_an_answer_is_a_sentence():
+    from cytoself_nb.core import NotForTheseData
+    from cytoself_nb.predict import rank_answers
+    spectra = pd.DataFrame(np.eye(3), index=list('abc'))
+    with pytest.raises(NotForTheseData, match='no protein of these data has one localization'):
+        rank_answers(spectra, pd.Series(1, spectra.index), spectra, pd.Series(np.nan, spectra.index), {1: .1})
+    for top in (0, -1, 1.5):
+        with pytest.raises(ValueError, match='expected the number of families'):
+            rank_answers(spectra, pd.Series(1, spectra.index), spectra, pd.Series('x', spectra.index), {1: .1}, top)

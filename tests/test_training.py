@@ -107,3 +107,84 @@ def test_the_settings_of_a_network_keep_their_names(tiny_store, tmp_path, monkey
     assert names == ['x.safetensors', 'x-history.csv'] and changed['epochs'] == made_with['epochs']/2
     assert {k: changed[k] for k in ('start', 'late', 'anneal', 'rate')} == dict(start=False, late=0, anneal=1., rate=1e-4)
     assert changed['model'] == made_with['model'] | dict(n_splits=1)
+
+
+def test_wherever_a_training_stops_it_goes_on_or_is_found(tmp_path, monkeypatch):
+    "Stopped while it trains, before its history is kept, before the model and before its settings are filed, and after"
+    import os as system
+    from cytoself_nb import core
+    def train(tmp, live, checkpoint):
+        if not checkpoint.exists(): trained.append(1); checkpoint.write_text('all epochs')
+        if not live.exists(): live.write_text('history')
+        tmp.write_text('weights')
+    def load(path): return SimpleNamespace(eval=path.read_text)
+    class Killed(BaseException): pass
+    for stop in range(6):
+        folder, trained, left = tmp_path/str(stop), [], [stop]
+        folder.mkdir()
+        def ask(): return resumable(folder/'model.txt', folder/'history.csv', dict(rate=1), train, load, '13_training')
+        def rename(a, b):
+            left[0] -= 1
+            if left[0] == 0: raise Killed
+            return real(a, b)
+        real = system.replace
+        monkeypatch.setattr(core.os, 'replace', rename)
+        try: ask()
+        except Killed: pass
+        monkeypatch.undo()
+        assert ask() == 'weights' and len(trained) == 1, stop
+        assert sorted(p.name for p in folder.glob('[!.]*')) == ['history.csv', 'model.txt', 'model.txt.settings.json'] and not list(folder.glob('.building*'))
+
+
+def test_representations_that_are_not_finite_are_refused(tiny_store):
+    model = CytoselfFull(**SMALL)
+    with torch.no_grad(): next(model.parameters())[:] = float('nan')
+    with pytest.raises(ValueError, match='representations are not finite'): embed(model, crop_loader(tiny_store, 'test'))
+
+
+# ---- runs
+
+def _settings(data='d', seed=0, **model):
+    data = dict(data=data, files='f', seed=seed)
+    return dict(model=dict(dict(model={}, channels='protein', epochs=3 + seed, seed=seed, data=data) | model), trained='now')
+
+def test_seeds_are_pooled_over_the_same_data_and_model_only(tmp_path):
+    import json
+    kinds = [_settings(), _settings(seed=1), _settings('other', seed=2), _settings(seed=3, rate=1), _settings(seed=4, model=dict(size=100))]
+    for seed, settings in enumerate(kinds):
+        folder = tmp_path/f'crops-demo-{seed}'; folder.mkdir()
+        (folder/'x.csv').write_text('a\n1\n')
+        (folder/'x.csv.settings.json').write_text(json.dumps(dict(settings=settings, built='now', made_by='x')))
+    run = SimpleNamespace(path=tmp_path/'crops-demo-0')
+    assert [seed for _, seed, _ in runs.of_all_seeds(run, 'x.csv')] == [0, 1]
+    assert runs.tables_of_seeds(run, 'x').seed.tolist() == [0, 1]
+
+
+def test_an_invented_annotation_goes_when_the_files_can_be_had(tmp_path, monkeypatch):
+    from cytoself_nb.core import open_run
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    run, asked = open_run('simulated_yeast', 'smoke'), []
+    def table(source):
+        def read(): asked.append(source); return pd.DataFrame(dict(standard=['KEGG'], set=['a'], protein=['b'], source=[source]))
+        return read
+    monkeypatch.setattr(runs, '_OFFLINE', [])
+    monkeypatch.setattr(runs.yeast, 'read_annotation', table('invented'))
+    assert [runs.annotation(run).source[0] for _ in range(3)] == ['invented']*3 and len(asked) == 1     # once in a process
+    monkeypatch.setattr(runs, '_OFFLINE', [])
+    monkeypatch.setattr(runs.yeast, 'read_annotation', table('real'))
+    assert [runs.annotation(run).source[0] for _ in range(3)] == ['real']*3
+    monkeypatch.setattr(runs, '_OFFLINE', [])
+    monkeypatch.setattr(runs.yeast, 'read_annotation', table('invented'))
+    assert runs.annotation(run).source[0] == 'real'
+
+
+def test_one_protein_or_few_test_crops_leave_the_notebook_out(tiny_store, tmp_path, monkeypatch):
+    from cytoself_nb.core import NotForTheseData, open_run
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    run = open_run('simulated', 'smoke')
+    one = tiny_store._replace(labels=tiny_store.labels.assign(protein='A'))
+    monkeypatch.setattr(runs, 'crop_store', lambda run: one)
+    with pytest.raises(NotForTheseData, match='the data name one protein, A; expected two or more'): runs.trained_model(run)
+    few = tiny_store._replace(labels=tiny_store.labels.assign(split=['train']*16 + ['val']*2 + ['test']*2))
+    monkeypatch.setattr(runs, 'crop_store', lambda run: few)
+    with pytest.raises(NotForTheseData, match='2 test crops; expected five at least for a map'): runs.crop_embedding(run)

@@ -504,6 +504,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'cytoself_nb.images._Listener.emit': ('images.html#_listener.emit', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._array': ('images.html#_array', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._chunk_planes': ('images.html#_chunk_planes', 'cytoself_nb/images.py'),
+                                    'cytoself_nb.images._czi_scenes': ('images.html#_czi_scenes', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._full_axes': ('images.html#_full_axes', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._info': ('images.html#_info', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._lost_files': ('images.html#_lost_files', 'cytoself_nb/images.py'),

@@ -45,10 +45,11 @@ def _info(letters, shape, names, size, dtype, bits, packed, position):
 
 # %% ../nbs/03_images.ipynb #1a6e0012
 def _refuse_axes(letters, shape, name):
-    raise ValueError(f"{name} has the shape {shape} with the axes {letters}; expected C, Z, Y, X in any order; "
-                     "name them by axes, or a column axes in stacks.csv: CZYX if all planes of the first channel "
-                     "come first, ZCYX if the channels alternate; where pages hold both, say also by planes (or a "
-                     "column planes) how many planes a channel has; or save it as OME-TIFF")
+    raise ValueError(f"{name} has the shape {shape} with the axes {letters}; expected C, Z, Y, X in any "
+                     "order; name them by axes, or a column axes in stacks.csv: CZYX if all planes of the "
+                     "first channel come first, ZCYX if the channels alternate; where pages hold both, say "
+                     "also by planes (or a column planes) how many planes a channel has; or save it as "
+                     "OME-TIFF")
 
 def _split_pages(shape, letters, planes, count, name):
     "Pages as channels and planes"
@@ -57,33 +58,33 @@ def _split_pages(shape, letters, planes, count, name):
     n = shape[k]
     planes = int(planes or 0) or (n//count if count else 0)
     if not planes:
-        raise ValueError(f"{name} has {n} pages, axes={letters} wants planes and channels; expected to be told how "
-                         "many planes a channel has; give planes, or a column planes in stacks.csv")
+        raise ValueError(f"{name} has {n} pages, axes={letters} wants planes and channels; expected to be "
+                         "told how many planes a channel has; give planes, or a column planes in stacks.csv")
     if n % planes or (count and n != planes*count):
         raise ValueError(f"{name} has {n} pages; expected {count or 'whole'} channels of {planes} planes; "
                          "correct planes or channels.txt")
     return *shape[:k], *((n//planes, planes) if letters[k] == 'C' else (planes, n//planes)), *shape[k + 1:]
 
 # %% ../nbs/03_images.ipynb #1a6e0013
-def _name_axes(shape, found, name, axes=None, planes=None, count=None, pages=None):
+def _name_axes(shape, found, name, axes=None, planes=None, count=None):
     "Letters and lengths of the axes: what the file or else the caller says, checked"
-    shape, found = tuple(map(int, shape)), found.upper()
-    if pages: found = re.sub('[IQ]', pages, found)
-    letters = re.sub('[^A-Z]', '', axes.upper() if axes else found).replace('S', 'C')
+    shape = tuple(map(int, shape))
+    letters = re.sub('[^A-Z]', '', (axes or found).upper()).replace('S', 'C')
     if axes and len(letters) == len(shape) + 1: shape = _split_pages(shape, letters, planes, count, name)
     if len(letters) != len(shape):
         raise ValueError(f"{name} has the shape {shape}, axes={axes!r} names {len(letters)}; "
                          "expected a letter for each; correct the axes")
     length = dict(zip(letters, shape))
     if length.get('T', 1) > 1:
-        raise ValueError(f"{name} has {length['T']} time points (axes {letters}, shape {shape}); expected one; save "
-                         f"each as a stack of its own, or, if they are planes, say axes={letters.replace('T', 'Z')}")
+        raise ValueError(f"{name} has {length['T']} time points (axes {letters}, shape {shape}); expected "
+                         "one; save each as a stack of its own, or, if they are planes, say "
+                         f"axes={letters.replace('T', 'Z')}")
     odd = any(n > 1 and a not in 'CZYX' for a, n in length.items())
     if odd or len(length) < len(letters) or not {'Y', 'X'} <= set(length): _refuse_axes(letters, shape, name)
     if not all(shape): raise ValueError(f"{name} has the shape {shape}; expected pixels; export it again")
     if planes and int(planes) != length.get('Z', 1):
-        raise ValueError(f"{name} has {length.get('Z', 1)} planes (axes {letters}, shape {shape}), planes={planes} "
-                         "is given; expected the same; correct it, or say axes too")
+        raise ValueError(f"{name} has {length.get('Z', 1)} planes (axes {letters}, shape {shape}), "
+                         f"planes={planes} is given; expected the same; correct it, or say axes too")
     return letters, shape
 
 # %% ../nbs/03_images.ipynb #1a6e0015
@@ -117,7 +118,8 @@ def judge_pixel(
     elif max(um) > 1.01*min(um): why = 'expected square pixels'
     elif set(um) == {1.}: why = 'exactly 1 µm is what programs write where nobody has set it'
     said = ' x '.join(dict.fromkeys(f'{v} {u}' for v, u in sizes))
-    return (um[0] if math.isfinite(um[0]) else None), source, why and f'the pixel size is {said} ({source}); {why}'
+    why = why and f'the pixel size is {said} ({source}); {why}'
+    return (um[0] if math.isfinite(um[0]) else None), source, why
 
 def known_pixel(
     info:StackInfo,   # The image
@@ -127,7 +129,8 @@ def known_pixel(
     "The pixel size to go by; one that can't be believed is refused, unless the caller knows better"
     if given is not None: return float(given), 'given'
     if info.doubt:
-        raise ValueError(f"{name}: {info.doubt}; give the true one by pixel_um, or a column pixel_um in stacks.csv")
+        raise ValueError(f"{name}: {info.doubt}; give the true one by pixel_um, or a column pixel_um in "
+                         "stacks.csv")
     return info.pixel_um, info.source
 
 # %% ../nbs/03_images.ipynb #1a6e0019
@@ -166,10 +169,11 @@ def _unread(path, kind, e):
     "The sentence for a file that a library can't read"
     why, path = (str(e) or type(e).__name__).splitlines()[0], Path(path)
     if isinstance(e, ImportError) or any(w in why for w in ('imagecodecs', 'not supported', 'not a known')):
-        return (f"{path.name} is packed in a way that can't be undone here ({why}); expected a usual compression; "
-                "install or update imagecodecs, or save it without compression or with deflate")
+        return (f"{path.name} is packed in a way that can't be undone here ({why}); expected a usual "
+                "compression; install or update imagecodecs, or save it without compression or with deflate")
     size = f'{path.stat().st_size:,} bytes; ' if path.is_file() else ''
-    return f"{path.name} is damaged or cut short ({size}{why}); expected a complete {kind} file; copy or download it again"
+    return (f"{path.name} is damaged or cut short ({size}{why}); expected a complete {kind} file; "
+            "copy or download it again")
 
 # %% ../nbs/03_images.ipynb #1a6e0022
 @contextmanager
@@ -210,8 +214,9 @@ def _tiff_images(tif, path):
     if len(series) == len(images): return names, series, images
     by_name = {s.name:s for s in series}      # tifffile leaves out an image whose files are missing
     if len(set(names)) < len(names) or not set(by_name) <= set(names):
-        raise ValueError(f"{path.name} lists {len(images)} images, of which {len(series)} can be read; expected all "
-                         f"files of its set (missing: {_lost_files(images, path) or 'none by name'}); copy them too")
+        raise ValueError(f"{path.name} lists {len(images)} images, of which {len(series)} can be read; "
+                         "expected all files of its set (missing: "
+                         f"{_lost_files(images, path) or 'none by name'}); copy them too")
     return names, [by_name.get(n) for n in names], images
 
 # %% ../nbs/03_images.ipynb #1a6e0024
@@ -247,7 +252,8 @@ def _tiff_metadata(tif, series, image):
     said = (tif.imagej_metadata or {}) if tif.is_imagej else {}
     if 'unit' in said: size = _resolution(page, (said['unit'], said.get('yunit', said['unit'])), 'ImageJ')
     elif size == (None, '', ''):
-        size = _resolution(page, [{2:'inch', 3:'cm'}.get(page.tags.valueof('ResolutionUnit', 2))]*2, 'TIFF tags')
+        unit = {2:'inch', 3:'cm'}.get(page.tags.valueof('ResolutionUnit', 2))
+        size = _resolution(page, (unit, unit), 'TIFF tags')
     return names, size, bits or page.bitspersample
 
 # %% ../nbs/03_images.ipynb #1a6e0027
@@ -275,7 +281,8 @@ def _tiff_planes(tif, series, letters, shape):
         return _planes_of(held[k], letters[-n:])(c, z)
     if {'Y', 'X'} <= set(letters[-n:]) and len(pages) == math.prod(shape[:-n]): return read
     if any(p is None for p in pages): raise EOFError('planes are missing')
-    if series.dataoffset is None or series.dtype is None: return _planes_of(series.asarray().reshape(shape), letters)
+    if series.dataoffset is None or series.dtype is None:
+        return _planes_of(series.asarray().reshape(shape), letters)
     kind = tif.byteorder + series.dtype.char
     return _planes_of(tif.filehandle.memmap_array(kind, shape, series.dataoffset), letters)
 
@@ -294,14 +301,14 @@ def _open_tiff(path, position, **told):
         position, series, image = _tiff_image(tif, path, position)
         page = series.keyframe
         if page.photometric == 0 and page.bitspersample > 1:
-            raise ValueError(f"{path.name} says that 0 is white, which programs understand in two ways; expected 0 "
-                             "as black; save it with a lookup table that isn't inverted")
+            raise ValueError(f"{path.name} says that 0 is white, which programs understand in two ways; "
+                             "expected 0 as black; save it with a lookup table that isn't inverted")
         letters, shape = _name_axes(*_full_axes(series, told['axes']), path.name, **told)
         names, size, bits = _tiff_metadata(tif, series, image)
-        packed = '' if page.compression == 1 else str(getattr(page.compression, 'name', page.compression)).lower()
+        packed = str(getattr(page.compression, 'name', page.compression)).lower()*(page.compression != 1)
         if '2000' in packed and page.bitspersample > 16:
-            raise ValueError(f"{path.name} holds {page.bitspersample} bits in JPEG 2000, which openjpeg changes; expected "
-                             "16 bits at most; save it with deflate")
+            raise ValueError(f"{path.name} holds {page.bitspersample} bits in JPEG 2000, which openjpeg "
+                             "changes; expected 16 bits at most; save it with deflate")
         info = _info(letters, shape, names, size, series.dtype, bits, packed, position)
         yield info, _tiff_planes(tif, series, letters, shape)
 
@@ -309,7 +316,8 @@ def _open_tiff(path, position, **told):
 def _zarr_images(group):
     "Images of a group of OME-Zarr: name -> path of its group, number of its multiscale"
     meta = group.attrs.get('ome', group.attrs)
-    if 'multiscales' in meta: return {m.get('name') or str(k):('', k) for k, m in enumerate(meta['multiscales'])}
+    if 'multiscales' in meta:
+        return {m.get('name') or str(k):('', k) for k, m in enumerate(meta['multiscales'])}
     if 'plate' in meta: below = [w['path'] for w in meta['plate']['wells']]
     elif 'well' in meta: below = [i['path'] for i in meta['well']['images']]
     else: below = sorted((k for k, _ in group.groups() if k.isdigit()), key=int)
@@ -340,8 +348,8 @@ def _chunk_planes(array, letters):
         start = {a:at//step.get(a, 1)*step.get(a, 1) for a, at in (('C', c), ('Z', z))}
         if (key := tuple(start.values())) not in held:
             held.clear()
-            part = {a:slice(k, k + step.get(a, 1)) for a, k in start.items()} | dict(Y=slice(None), X=slice(None))
-            held[key] = array[tuple(part.get(a, 0) for a in letters)]
+            part = {a:slice(k, k + step.get(a, 1)) for a, k in start.items()}
+            held[key] = array[tuple(slice(None) if a in 'YX' else part.get(a, 0) for a in letters)]
         return _planes_of(held[key], [a for a in letters if a in 'CZYX'])(c - key[0], z - key[1])
     return read
 
@@ -350,13 +358,14 @@ def _zarr_group(path, name):
     "The group of a folder, a zip or an address, and its images"
     import zarr
     try:
-        store = zarr.storage.ZipStore(path, mode='r') if isinstance(path, Path) and path.is_file() else str(path)
+        packed = isinstance(path, Path) and path.is_file()
+        store = zarr.storage.ZipStore(path, mode='r') if packed else str(path)
         group = zarr.open_group(store, mode='r')
         images = _zarr_images(group)
     except Exception as e:
         why = (str(e) or type(e).__name__).splitlines()[0]
-        raise ValueError(f"{name} can't be opened as OME-Zarr ({why}); expected a group with multiscales in its "
-                         "metadata; check the path, or write it again") from e
+        raise ValueError(f"{name} can't be opened as OME-Zarr ({why}); expected a group with multiscales in "
+                         "its metadata; check the path, or write it again") from e
     if images: return group, images
     raise ValueError(f"{name} has no multiscales in its metadata; expected OME-Zarr 0.1 to 0.5; "
                      "give the folder of the image, or convert it")
@@ -372,17 +381,25 @@ def _open_zarr(path, position, **told):
     meta = group.attrs.get('ome', group.attrs)
     multiscale, labels = meta['multiscales'][k], meta.get('omero', {}).get('channels', [])
     array = group[multiscale['datasets'][0]['path']]
-    axes = [a if isinstance(a, dict) else dict(name=a) for a in multiscale.get('axes') or 'tczyx'[-array.ndim:]]
+    axes = multiscale.get('axes') or 'tczyx'[-array.ndim:]
+    axes = [a if isinstance(a, dict) else dict(name=a) for a in axes]
     found = ''.join('C' if a.get('type') == 'channel' else a['name'][0] for a in axes)
     letters, shape = _name_axes(array.shape, found, name, **told)
     packed = ', '.join(type(c).__name__.removesuffix('Codec').lower() for c in array.compressors)
-    yield _info(letters, shape, [c.get('label') for c in labels], _zarr_size(multiscale, axes), array.dtype,
-                array.dtype.itemsize*8, packed, position if len(images) > 1 else ''), _chunk_planes(array, letters)
+    info = _info(letters, shape, [c.get('label') for c in labels], _zarr_size(multiscale, axes), array.dtype,
+                 array.dtype.itemsize*8, packed, position if len(images) > 1 else '')
+    yield info, _chunk_planes(array, letters)
 
 # %% ../nbs/03_images.ipynb #1a6e0034
 MAKERS = {'.czi':('Zeiss', 'bioio-czi'), '.lif':('Leica', 'bioio-lif'), '.nd2':('Nikon', 'bioio-nd2'),
           '.oib':('Olympus', 'bioio-bioformats'), '.oif':('Olympus', 'bioio-bioformats'),
-          '.vsi':('Olympus', 'bioio-vsi'), '.ims':('Imaris', 'bioio-bioformats'), '.dv':('DeltaVision', 'bioio-dv')}
+          '.vsi':('Olympus', 'bioio-vsi'), '.ims':('Imaris', 'bioio-bioformats'),
+          '.dv':('DeltaVision', 'bioio-dv')}
+
+def _czi_scenes(path):
+    "How many scenes Zeiss's own library finds; bioio goes by their names, which some programs don't write"
+    from pylibCZIrw.czi import open_czi
+    with open_czi(str(path)) as czi: return len(czi.scenes_bounding_rectangle)
 
 @contextmanager
 def _open_bioio(path, position, kind='', **told):
@@ -394,33 +411,42 @@ def _open_bioio(path, position, kind='', **told):
         image = BioImage(path)
         scenes = list(image.scenes)
     except ImportError as e:
-        raise ValueError(f"{path.name} is a file of {maker}, which an optional package reads; {advice}") from e
+        raise ValueError(f"{path.name} is a file of {maker}, which an optional package reads; "
+                         f"{advice}") from e
     except Exception as e:
         why = (str(e) or type(e).__name__).splitlines()[0]
         raise ValueError(f"{path.name} can't be opened as a file of {maker} ({why}); {advice}") from e
+    if kind == '.czi' and (n := _czi_scenes(path)) > len(scenes):
+        raise ValueError(f"{path.name} holds {n} scenes, of which bioio shows {len(scenes)}; expected to see "
+                         "all; save each as a file of its own, or export it as OME-TIFF")
     k = choose_image(scenes, position, path.name)
     image.set_scene(k)
-    (letters, shape), size = _name_axes(image.shape, image.dims.order, path.name, **told), image.physical_pixel_sizes
+    letters, shape = _name_axes(image.shape, image.dims.order, path.name, **told)
+    size, bits = image.physical_pixel_sizes, np.dtype(image.dtype).itemsize*8
     pixel = judge_pixel([(size.X, 'µm'), (size.Y, 'µm')], 'bioio')
-    yield _info(letters, shape, image.channel_names or [], pixel, image.dtype, np.dtype(image.dtype).itemsize*8, '',
-                scenes[k] if len(scenes) > 1 else ''), _planes_of(image.dask_data, letters)
+    info = _info(letters, shape, image.channel_names or [], pixel, image.dtype, bits, '',
+                 scenes[k] if len(scenes) > 1 else '')
+    yield info, _planes_of(image.dask_data, letters)
 
 # %% ../nbs/03_images.ipynb #1a6e0036
 def _picture(path, count=None):
-    "Pixels of a PNG, JPEG, GIF or BMP, and their bits"
+    "Pixels of a PNG or JPEG, and their bits"
     from PIL import Image
     with Image.open(path) as image:
         if getattr(image, 'n_frames', 1) > 1:
-            raise ValueError(f"{path.name} holds {image.n_frames} images; expected one; save each as a file of its own")
+            raise ValueError(f"{path.name} holds {image.n_frames} images; expected one; save each as a file "
+                             "of its own")
         if image.mode in ('CMYK', 'YCbCr', 'LAB', 'HSV'):
-            raise ValueError(f"{path.name} has {image.mode} colors; expected gray or RGB; save it as PNG or TIFF")
+            raise ValueError(f"{path.name} has {image.mode} colors; expected gray or RGB; save it as PNG or "
+                             "TIFF")
         head = path.read_bytes() if image.format == 'PNG' else bytes(26)
         if head[24] == 16 and head[25]:     # colors of 16 bits, of which Pillow keeps eight
             from imagecodecs import png_decode
             x = png_decode(head)
         else: x = np.asarray(image.convert('RGBA' if 'transparency' in image.info else 'RGB')
                              if image.mode == 'P' else image)
-    if x.ndim == 3 and x.shape[-1] in (2, 4) and x.shape[-1] != count and np.ptp(x[..., -1]) == 0: x = x[..., :-1]
+    alpha = x.shape[2:] in ((2,), (4,)) and x.shape[2] != count
+    if alpha and np.ptp(x[..., -1]) == 0: x = x[..., :-1]
     return (x[..., 0] if x.shape[2:] == (1,) else x), 1 if x.dtype == bool else x.dtype.itemsize*8
 
 # %% ../nbs/03_images.ipynb #1a6e0037
@@ -434,8 +460,9 @@ def _array(path, kind, count=None):
     except Exception as e:
         if str(e).startswith(path.name): raise
         if 'ickle' in str(e) or 'Python objects' in str(e):
-            raise ValueError(f"cannot read {path} ({path.stat().st_size:,} bytes; it holds pickled objects); expected "
-                             "plain numbers or text; save it again with np.save(path, array.astype(str))") from e
+            raise ValueError(f"cannot read {path} ({path.stat().st_size:,} bytes; it holds pickled objects); "
+                             "expected plain numbers or text; save it again with np.save(path, "
+                             "array.astype(str))") from e
         raise ValueError(_unread(path, kind, e)) from e
 
 @contextmanager
@@ -444,19 +471,17 @@ def _open_array(path, position, kind='', **told):
     x, bits = _array(path, kind, told['count'])
     choose_image([path.name], position, path.name)
     found = 'IJKYX'[-x.ndim:] if kind == '.npy' else 'YXC'[:x.ndim]
-    if told['pages'] and x.ndim == 3:     # one of the three is the channel: the shortest
-        found = 'YX'[:(k := int(np.argmin(x.shape)))] + 'C' + 'YX'[k:]
     letters, shape = _name_axes(x.shape, found, path.name, **told)
     yield _info(letters, shape, [], (None, '', ''), x.dtype, bits, '', ''), _planes_of(x, letters)
 
 # %% ../nbs/03_images.ipynb #1a6e0039
-_HEADS = {b'II*\0':'TIFF', b'MM\0*':'TIFF', b'II+\0':'TIFF', b'MM\0+':'TIFF', b'\x89PNG':'PNG', b'\xff\xd8\xff':'JPEG',
-          b'\x93NUM':'.npy', b'GIF8':'GIF', b'BM':'BMP', b'ZISR':'.czi'}
+_HEADS = {b'II*\0':'TIFF', b'MM\0*':'TIFF', b'II+\0':'TIFF', b'MM\0+':'TIFF',
+          b'\x89PNG':'PNG', b'\xff\xd8\xff':'JPEG', b'\x93NUM':'.npy', b'ZISR':'.czi'}
 _ENDS = {'.tif':'TIFF', '.tiff':'TIFF', '.png':'PNG', '.jpg':'JPEG', '.jpeg':'JPEG', '.npy':'.npy'}
 
 def image_kind(
     path, # File, folder, or address of an OME-Zarr
-)->str: # TIFF, PNG, JPEG, GIF, BMP, .npy, OME-Zarr, or the ending of a maker's files
+)->str: # TIFF, PNG, JPEG, .npy, OME-Zarr, or the ending of a maker's files
     "What kind of image this is, by its first bytes"
     if '://' in str(path) or Path(path).is_dir(): return 'OME-Zarr'
     path = Path(path)
@@ -469,8 +494,9 @@ def image_kind(
     end = path.suffix.lower()
     hits = [kind for start, kind in _HEADS.items() if head.startswith(start)] + [_ENDS.get(end, end)]
     if hits[0] in {*_HEADS.values(), *MAKERS}: return hits[0]
-    raise ValueError(f"{path.name} is not an image that can be read (it begins with {head!r}); expected TIFF, OME-Zarr, "
-                     "PNG, JPEG, .npy, or a file of Zeiss, Leica, Nikon or Olympus; export it as OME-TIFF")
+    raise ValueError(f"{path.name} is not an image that can be read (it begins with {head!r}); expected "
+                     "TIFF, OME-Zarr, PNG, JPEG, .npy, or a file of Zeiss, Leica, Nikon or Olympus; export "
+                     "it as OME-TIFF")
 
 # %% ../nbs/03_images.ipynb #1a6e0040
 def _safe(read, path, kind):
@@ -488,10 +514,9 @@ def open_image(
     position=None,   # Which image, where there are several: name, or number from 0
     planes:int=None, # Planes of a channel, where pages are only counted
     count:int=None,  # Channels, likewise
-    pages:str=None,  # Letter of pages that have no name
 ):
     "`StackInfo` of an image, and a function that reads plane z of channel c"
-    kind, told = image_kind(path), dict(axes=axes, planes=planes, count=count, pages=pages)
+    kind, told = image_kind(path), dict(axes=axes, planes=planes, count=count)
     path = path if '://' in str(path) else Path(path)
     if kind in MAKERS: opened = _open_bioio(path, position, kind=kind, **told)
     elif kind == 'OME-Zarr': opened = _open_zarr(path, position, **told)
@@ -511,6 +536,10 @@ def read_image(
     if kind != 'TIFF': return _array(path, kind)[0]
     with _tiff(path) as tif:
         series = _tiff_image(tif, path)[1]
+        for a, n in zip(series.axes, series.shape):
+            if a in 'ZT' and n > 1:
+                raise ValueError(f"{path.name} has {n} planes along {a}; expected one plane, or channels "
+                                 "(CYX); project them, or, if they are channels, save them as such")
         try: return series.asarray()
         except MemoryError: raise
         except Exception as e: raise ValueError(_unread(path, kind, e)) from e

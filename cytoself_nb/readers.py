@@ -86,7 +86,8 @@ def labels_table(
 # %% ../nbs/09_readers.ipynb #d6750748
 def _folder_channels(folder, n, first):
     "Channel names of a folder: those of channels.txt, else protein, nucleus, distance, channel4 ..."
-    named = channel_names(folder) or ['protein', 'nucleus', 'distance', *(f'channel{k}' for k in range(4, n + 1))][:n]
+    usual = ['protein', 'nucleus', 'distance', *(f'channel{k}' for k in range(4, n + 1))][:n]
+    named = channel_names(folder) or usual
     if len(named) != n:
         raise ValueError(f"channels.txt names {len(named)} channels, {first} has {n}; "
                          "expected one name per line for each channel")

@@ -45,24 +45,26 @@ def _channel_number(c, names, n):
 
 def channel_numbers(
     info:StackInfo,    # The stack
-    channels=CHANNELS, # Protein and nucleus: two names or two numbers from 0; or number by name for all channels
+    channels=CHANNELS, # Protein and nucleus: two names or numbers from 0; or number by name for all
     name='the stack',  # What to call it in a message
 )->list: # Two numbers
     "Where protein and nucleus are"
     n, names, called = info.channels, [str(c).strip().lower() for c in info.names], _called(info)
     if isinstance(channels, dict):
         if len(channels) == n: return [channels[c] for c in CHANNELS]
-        raise ValueError(f"channels.txt names {len(channels)} channels ({', '.join(channels)}), {name} has {n} called "
-                         f"{called}; expected a line for each channel of the stack, in their order; correct it")
+        raise ValueError(f"channels.txt names {len(channels)} channels ({', '.join(channels)}), {name} has "
+                         f"{n} called {called}; expected a line for each channel of the stack, in their "
+                         "order; correct it")
     if n == 1:
-        raise ValueError(f"{name} has one channel (axes {info.axes}, shape {info.shape}); expected protein and nucleus; "
-                         "save both in one file, or name the file of the nucleus in a column file_nucleus")
+        raise ValueError(f"{name} has one channel (axes {info.axes}, shape {info.shape}); expected protein "
+                         "and nucleus; save both in one file, or name the file of the nucleus in a column "
+                         "file_nucleus")
     numbers = [_channel_number(c, names, n) for c in channels]
     if lost := [str(c) for c, k in zip(channels, numbers) if k is None]:
-        raise ValueError(f"{name} has {n} channels called {called}, without {', '.join(lost)} (or with more than one); "
-                         f"expected to find {' and '.join(map(str, channels))}; say which they are by "
-                         "channels=(protein, nucleus), or write their names into channels.txt, a line for each "
-                         "channel of the stacks" + '; are these channels planes? then say axes=ZYX'*(n > 10))
+        raise ValueError(f"{name} has {n} channels called {called}, without {', '.join(lost)} (or with more "
+                         f"than one); expected to find {' and '.join(map(str, channels))}; say which they "
+                         "are by channels=(protein, nucleus), or write their names into channels.txt, a line "
+                         "for each channel of the stacks" + '; are these planes? then axes=ZYX'*(n > 10))
     if len(numbers) != 2 or numbers[0] == numbers[1]:
         raise ValueError(f"channels={channels!r}; expected two different names or numbers: protein, nucleus")
     return numbers
@@ -74,21 +76,24 @@ def _alone(info, what, name):
     "Number of the channel of a file that holds one, or one of that name among others"
     names = [c.lower() for c in info.names]
     if info.channels == 1 or names.count(what) == 1: return names.index(what) if info.channels > 1 else 0
-    raise ValueError(f"{name} has {info.channels} channels called {_called(info)}; expected the {what} alone, since "
-                     "protein and nucleus are given as two files; give one file with both, or files of one channel")
+    raise ValueError(f"{name} has {info.channels} channels called {_called(info)}; expected the {what} "
+                     "alone, since protein and nucleus are given as two files; give one file with both, or "
+                     "files of one channel")
 
 def _check_pair(infos, names):
     "A sentence for two files that don't show the same field"
-    for what, values in (('Y', [i.shape[i.axes.index('Y')] for i in infos]),
-                         ('X', [i.shape[i.axes.index('X')] for i in infos]), ('pixel_um', [i.pixel_um for i in infos])):
+    side = lambda a: [i.shape[i.axes.index(a)] for i in infos]
+    for what, values in (('Y', side('Y')), ('X', side('X')), ('pixel_um', [i.pixel_um for i in infos])):
         if None not in values and abs(values[0] - values[1]) > .01*(what == 'pixel_um')*values[0]:
-            raise ValueError(f"{names[0]} and {names[1]} differ in {what} ({values[0]:g}, {values[1]:g}); expected "
-                             "protein and nucleus of the same field; check the columns file and file_nucleus")
+            raise ValueError(f"{names[0]} and {names[1]} differ in {what} ({values[0]:g}, {values[1]:g}); "
+                             "expected protein and nucleus of the same field; check the columns file and "
+                             "file_nucleus")
 
 # %% ../nbs/05_stacks.ipynb #5b1e000a
 @contextmanager
 def _open_planes(path, channels=CHANNELS, nucleus=None, **told):
-    "What the stack holds, the planes of protein (0) and nucleus (1), and a function that reads plane z of either"
+    "What the stack holds, the planes of protein (0) and nucleus (1), and a function that reads plane z of "
+    "either"
     if isinstance(channels, dict) and nucleus is None: told['count'] = len(channels)
     with ExitStack() as opened:
         paths = [p for p in (path, nucleus) if p is not None]
@@ -96,19 +101,23 @@ def _open_planes(path, channels=CHANNELS, nucleus=None, **told):
         names = [str(p).rstrip('/').split('/')[-1] for p in paths]
         for info, name in zip(infos, names):
             if np.dtype(info.dtype).kind not in 'iuf':
-                raise ValueError(f"{name} has pixels of the type {info.dtype}; expected numbers; export it as gray levels")
-        if nucleus is None: numbers, infos, reads = channel_numbers(infos[0], channels, names[0]), infos*2, reads*2
+                raise ValueError(f"{name} has pixels of the type {info.dtype}; expected numbers; export it "
+                                 "as gray levels")
+        if nucleus is None:
+            numbers, infos, reads = channel_numbers(infos[0], channels, names[0]), infos*2, reads*2
         else:
             numbers = [_alone(*what) for what in zip(infos, CHANNELS, names)]
             _check_pair(infos, names)
-            if infos[0].pixel_um is None: infos = (infos[0]._replace(**{k:getattr(infos[1], k) for k in ('pixel_um', 'source', 'doubt')}), infos[1])
+            told = next((i for i in infos if i.pixel_um), infos[0])     # one of the two may know the pixel size
+            infos = infos[0]._replace(pixel_um=told.pixel_um, source=told.source, doubt=told.doubt), infos[1]
         yield infos, lambda k, z: reads[k](numbers[k], z)
 
 # %% ../nbs/05_stacks.ipynb #45d00dd6
 def no_data_value(
     image:np.ndarray, # Pixels
 )->float: # None without one
-    "A value that stands for *no data*, such as -9999: in many pixels, and farther from all others than they spread"
+    "A value that stands for *no data*, such as -9999: in many pixels, and farther from all others than they "
+    "spread"
     low, high = float(image.min()), float(image.max())
     top = image.dtype.kind in 'iu' and image.dtype.itemsize > 1 and high == np.iinfo(image.dtype).max
     for end in ([low] if low < 0 else []) + ([high] if top or high >= 1e5 else []):
@@ -124,24 +133,26 @@ def check_gray(
 ):
     "A sentence for pixels that are no gray levels: of another type, too far from 0 to be told apart, codes"
     if image.dtype.kind not in 'iufb':
-        raise ValueError(f"{name} has pixels of the type {image.dtype}; expected numbers; export it as gray levels")
+        raise ValueError(f"{name} has pixels of the type {image.dtype}; expected numbers; export it as gray "
+                         "levels")
     low, high = image.min().item(), image.max().item()     # numbers of Python: exact
     if not np.isfinite([low, high]).all(): return
     most = max(abs(low), abs(high))
     if most > 3e38 or 0 < (high - low)*2**14 < most:
-        raise ValueError(f"{name} goes from {low:g} to {high:g} in the {channel} channel; expected gray levels that 24 "
-                         "bits tell apart; subtract the offset, or fill codes for no data")
+        raise ValueError(f"{name} goes from {low:g} to {high:g} in the {channel} channel; expected gray "
+                         "levels that 24 bits tell apart; subtract the offset, or fill codes for no data")
     if (code := no_data_value(image)) is not None:
-        raise ValueError(f"{name} holds {code:g} in {(image == code).mean():.1%} of the {channel} channel, far from all "
-                         "other pixels, as a code for no data; expected gray levels; fill them with the background")
+        raise ValueError(f"{name} holds {code:g} in {(image == code).mean():.1%} of the {channel} channel, "
+                         "far from all other pixels, as a code for no data; expected gray levels; fill them "
+                         "with the background")
 
 # %% ../nbs/05_stacks.ipynb #45d00dd7
 def _check_plane(image, channel, name):
     "A sentence for a plane without an image"
     check_gray(image, channel, name)
     if image.dtype.kind == 'f' and not np.isfinite(image).all():
-        raise ValueError(f"{name} has NaN or infinite pixels in the {channel} channel; expected finite numbers; "
-                         "fill them, for instance with the background, or cut them off")
+        raise ValueError(f"{name} has NaN or infinite pixels in the {channel} channel; expected finite "
+                         "numbers; fill them, for instance with the background, or cut them off")
     if image.min() == image.max():
         raise ValueError(f"{name} is constant in the {channel} channel (all pixels {image.flat[0]}); "
                          "expected an image; check the channels and the exposure")
@@ -355,13 +366,14 @@ def channel_names(
     path = Path(folder).expanduser()/'channels.txt'
     if not path.exists(): return []
     try: names = [line.strip().lower() for line in path.read_text(encoding='utf-8-sig').rstrip().splitlines()]
-    except UnicodeDecodeError as e: raise ValueError("channels.txt is not UTF-8; expected plain text; save it as UTF-8") from e
+    except UnicodeDecodeError as e: raise ValueError("channels.txt is not UTF-8; expected plain text; save "
+                                                     "it as UTF-8") from e
     odd = [f'an empty line, {names.index("") + 1}'] if '' in names else [] if names else ['no line']
     odd += [f'{n} more than once' for n in dict.fromkeys(names) if n and names.count(n) > 1]
     odd += [f'{n} in one line' for n in names if '+' in n or ',' in n or ';' in n]
     if odd:
-        raise ValueError(f"channels.txt has {', '.join(odd)}; expected a line with a name of its own for each channel, "
-                         "in their order; a channel that nobody needs may be called unused")
+        raise ValueError(f"channels.txt has {', '.join(odd)}; expected a line with a name of its own for "
+                         "each channel, in their order; a channel that nobody needs may be called unused")
     return names
 
 def stack_channels(

@@ -244,7 +244,7 @@ def test_channels_by_number_and_name_of_any_kind():
     ome('b.ome.tif', x, names=('protein', 'protein'))
     assert 'more than one' in refused(max_projection, 'b.ome.tif')
     ome('c.ome.tif', np.concatenate([x]*6), names=[f'C:{k}' for k in range(12)])
-    assert 'are these channels planes' in refused(max_projection, 'c.ome.tif') and len(refused(max_projection, 'c.ome.tif')) < 500
+    assert 'are these planes' in refused(max_projection, 'c.ome.tif') and len(refused(max_projection, 'c.ome.tif')) < 500
 
 def test_one_rule_for_capitals_of_channels_in_crops():
     for k in range(3): tifffile.imwrite(f'{k}.tif', np.random.default_rng(k).random((2, 20, 20), np.float32))
@@ -387,7 +387,7 @@ def test_lzw_from_pillow_as_stack_and_as_crop():
     np.testing.assert_array_equal(max_projection('a.tif', 'CYX', (0, 1)), field(n=100)[:, 0])
 
 def test_a_compression_that_nobody_knows():
-    tifffile.imwrite('a.tif', field(n=40), photometric='minisblack', metadata=dict(axes='CZYX'), compression='zlib')
+    tifffile.imwrite('a.tif', field(n=40)[:, 0], photometric='minisblack', metadata=dict(axes='CYX'), compression='zlib')
     with tifffile.TiffFile('a.tif') as t: at = [p.tags['Compression'].valueoffset for p in t.pages]
     raw = bytearray(open('a.tif', 'rb').read())
     for k in at: raw[k:k + 2] = (34999).to_bytes(2, 'little')
@@ -481,3 +481,25 @@ def test_a_changed_ome_zarr_is_noticed(tmp_path):
 def test_kinds_go_by_the_first_bytes(tmp_path):
     tifffile.imwrite('a.png', field(n=20)); np.save('b.npy', np.ones(3)); (tmp_path/'b.npy').rename('b.tif')
     assert image_kind('a.png') == 'TIFF' and image_kind('b.tif') == '.npy'
+
+
+# ---- files of the microscopes' makers, where the optional packages are
+
+def test_a_file_of_zeiss(tmp_path):
+    pytest.importorskip('bioio_czi')
+    czi = pytest.importorskip('pylibCZIrw.czi')
+    x = field(n=100)
+    def write(f, scenes=1):
+        with czi.create_czi(str(f)) as out:
+            for s in range(scenes):
+                for c, z in itertools.product(range(2), range(3)): out.write(x[c, z] + s, plane=dict(C=c, Z=z, T=0), scene=s, location=(200*s, 0))
+            out.write_metadata('cells', channel_names={0:'protein', 1:'nucleus'}, scale_x=.2e-6, scale_y=.2e-6, scale_z=.5e-6)
+    write(tmp_path/'a.czi')
+    info = same('a.czi', x)
+    assert info.names == ['protein', 'nucleus'] and info.pixel_um == pytest.approx(.2) and info.source == 'bioio' and not info.doubt
+    np.testing.assert_array_equal(max_projection('a.czi'), x.max(1))
+    write(tmp_path/'b.czi', 2)
+    said = refused(max_projection, 'b.czi')       # written without names of the scenes; bioio shows the first alone
+    assert '2 scenes' in said or '2 images' in said
+    (tmp_path/'c.czi').write_bytes((tmp_path/'a.czi').read_bytes()[:3000])
+    assert 'c.czi' in refused(max_projection, 'c.czi')

@@ -17,15 +17,19 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .apply import fit_crops
 from .core import fetch
-from .ed8_cross_dataset import (SIZES, apply_model, fit_crops, line_profiles, protein_profiles, shuffled_top, some_rows, take)
+from .ed8_cross_dataset import (SIZES, apply_model, line_profiles, protein_profiles,
+    shuffled_top, some_rows, take)
 from .microscope import CROP_UM
-from .preprocessing import (SIZE, bright_nuclei, cut_crops, judge_nuclei, signed_distance, unit_range)
+from cytoself_nb.preprocessing import (SIZE, bright_nuclei, cut_crops, judge_nuclei, signed_distance,
+    unit_range)
 from .quantizer import perplexity
 from .readers import read_hpa5, read_image, with_distance
 from .runs import crop_store, seed_table, trained_model
 from .segmentation import segment_nuclei
-from .spectra import (READINGS, family_spectra, leave_one_out, pearson, rank_families, rank_table, single_localization, top_k)
+from .spectra import (READINGS, family_spectra, leave_one_out, pearson, rank_families,
+    rank_table, single_localization, top_k)
 from .stacks import DIAMETER_UM, PIXEL_UM
 
 # %% ../nbs/60_s5_other_images.ipynb #cf32ba78

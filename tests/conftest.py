@@ -61,8 +61,15 @@ def write_notebook(path, *cells, head=HEAD):
 
 SMOKE = {}   # The process that runs all notebooks, and its folder
 
-def pytest_collection_modifyitems(items):
-    "What needs the run of all notebooks comes last: they run beside the other tests"
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'slow: takes minutes; left out unless asked for by -m slow')
+
+
+def pytest_collection_modifyitems(config, items):
+    "Slow tests only if asked for; what needs the run of all notebooks comes last: they run beside the other tests"
+    if not config.option.markexpr:
+        for item in items:
+            if 'slow' in item.keywords: item.add_marker(pytest.mark.skip(reason='slow: run it by -m slow'))
     items.sort(key=lambda item: 'smoke_run' in item.fixturenames)
 
 

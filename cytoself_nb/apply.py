@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IMAGES', 'network_um', 'fit_crops', 'notes_on_fit', 'Images', 'image_files', 'without_table', 'read_any',
-           'fit_images', 'folder_state', 'applied_store']
+           'fit_images', 'folder_state', 'applied_store', 'look_at']
 
 # %% ../nbs/24_apply.ipynb #92f51925
 import hashlib, json, os, warnings
@@ -19,7 +19,8 @@ from .data import CropStore, array_source, check_crops, open_store, resize_crops
 from .microscope import CROP_UM
 from .preprocessing import SIZE, distance_from_nucleus, read_stacks, typical_diameter
 from .readers import PUBLISHED, read_crops, read_folder, read_image
-from .stacks import DIAMETER_UM, PIXEL_UM, Source
+from .stacks import (DIAMETER_UM, PIXEL_UM, Source, channel_numbers, stack_channels,
+    stack_info, stacks_table)
 
 # %% ../nbs/24_apply.ipynb #175d100e
 def network_um(
@@ -129,7 +130,7 @@ def image_files(
     names = (p.relative_to(folder) for p in files)
     return sorted(n.as_posix() for n in names if not any(q.startswith('.') for q in n.parts))
 
-# %% ../nbs/24_apply.ipynb #5307c12a
+# %% ../nbs/24_apply.ipynb #755662a3
 def _is_crop(path):
     "Is this image a square crop of one cell, by its shape? A stack is larger, or has planes"
     try: shape = read_image(path).shape
@@ -156,13 +157,13 @@ def without_table(
     order = folder/'channels.txt'
     if order.exists(): _replace_text(work/'channels.txt', order.read_text())
     inside = lambda f: crops and '/' in f
-    field = [f.rpartition('/')[0].replace('/', '_') if inside(f) else Path(f).name.split('.')[0] for f in files]
-    t = pd.DataFrame(dict(file=names, protein='unknown', field=field))
+    stem = lambda f: f.rpartition('/')[0].replace('/', '_') if inside(f) else Path(f).name.split('.')[0]
+    t = pd.DataFrame(dict(file=names, protein='unknown', field=[stem(f) for f in files]))
     _replace_text(work/table, t.to_csv(index=False))
     return work, (f"no table: {len(files)} images are read as {kind}, and no protein is known; write {table} "
                   "with the columns file and protein to name them")
 
-# %% ../nbs/24_apply.ipynb #c7baea29
+# %% ../nbs/24_apply.ipynb #f064c79d
 def _read_stacks(folder, work, scale, workers, progress):
     "Crops of a folder of stacks, with raw pixel coordinates, and what was left out"
     with warnings.catch_warnings():
@@ -177,10 +178,17 @@ def _read_stacks(folder, work, scale, workers, progress):
     notes = [f"{len(fields):,} fields, {len(nuclei):,} nuclei, {len(labels):,} crops; left out: {left}"]
     rejects = pd.read_csv(Path(work)/'rejects.csv')
     if len(rejects):
-        notes.append(f"{len(rejects):,} stacks could not be used, first {rejects.file[0]}: {rejects.reason[0]}")
+        notes.append(f"{len(rejects):,} stacks could not be used, "
+                     f"first {rejects.file[0]}: {rejects.reason[0]}")
     return Images(source, labels.assign(**at), channels, SIZE*PIXEL_UM, scale, notes)
 
-# %% ../nbs/24_apply.ipynb #8ebeac64
+# %% ../nbs/24_apply.ipynb #f9f00b94
+def _check_folder(folder):
+    "A sentence for a folder that isn't there"
+    if str(folder) in PUBLISHED or Path(folder).expanduser().is_dir(): return
+    raise FileNotFoundError(f"no folder {folder}; expected stacks, crops, a crop store, or one of "
+                            f"{', '.join(PUBLISHED)}; check the spelling")
+
 def _crop_side(folder):
     "Side of the first crop that the table of a folder names"
     shape = read_image(folder/pd.read_csv(folder/'labels.csv', dtype=str).file[0]).shape
@@ -196,13 +204,11 @@ def read_any(
 )->Images:
     "Read a folder, whatever it holds"
     work, notes = Path(work), []
+    _check_folder(folder)
     if str(folder) in PUBLISHED:
         x, labels, channels = read_crops(str(folder), 128)
         return Images(array_source(x), labels, channels, None, 'crop', [f"{len(labels):,} crops of {folder}"])
     folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder}; expected stacks, crops, a crop store, or one of "
-                                f"{', '.join(PUBLISHED)}")
     tables = 'stacks.csv', 'labels.csv', 'zarr.json'
     published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
     if not published and not any((folder/t).is_file() for t in tables):
@@ -263,7 +269,7 @@ def fit_images(
     if not kept: raise ValueError(f"none of the {n} crops could be used, first: {bad[0][1]}")
     return np.load(path, mmap_mode='r')[:len(kept)], [*wanted, *also], np.array(kept), rejects
 
-# %% ../nbs/24_apply.ipynb #adbc41b5
+# %% ../nbs/24_apply.ipynb #f849c891
 def _widths_of(images, model):
     "Width of crops and network in µm, pixels to keep, side of the network: for `_check_shape`"
     um = network_um(model) or images.um or CROP_UM
@@ -271,7 +277,7 @@ def _widths_of(images, model):
     return crop_um, um, round(images.source.shape[-1]*um/crop_um), model.settings['size']
 
 def _parts_that_read(fit, rows, bad):
-    "(rows, crops) of a block, or of each crop of it that can be read; others are added to `bad` with a reason"
+    "(rows, crops) of a block, or of each crop of it that can be read; others go to `bad` with a reason"
     try: return [(rows, fit(rows))]
     except (ValueError, OSError): parts = []
     for r in rows:
@@ -279,7 +285,7 @@ def _parts_that_read(fit, rows, bad):
         except (ValueError, OSError) as e: bad.append((int(r), str(e)))
     return parts
 
-# %% ../nbs/24_apply.ipynb #789cbc89
+# %% ../nbs/24_apply.ipynb #641188c7
 def folder_state(
     folder, # Folder, or a name
 )->str: # Checksum
@@ -300,6 +306,7 @@ def applied_store(
 )->CropStore: # All crops, with split `test`
     "The crops of a folder as a network expects them, in a store; `notes.txt` and `rejects.csv` beside it"
     work = Path(work)
+    _check_folder(folder)
     scale = (model.extra.get('card') or {}).get('scale')
     wants = dict(channels=model.extra['channels'], size=model.settings['size'], um=network_um(model),
                  scale=scale, folder=str(folder), state=folder_state(folder), pixel_um=pixel_um)
@@ -316,3 +323,31 @@ def applied_store(
         _replace_text(work/'notes.txt', '\n'.join(notes) + '\n')
         _replace_text(work/'rejects.csv', rejects.to_csv(index=False))
     return cached(work/'crops.zarr', wants, build, open_store, '24_apply')
+
+# %% ../nbs/24_apply.ipynb #8ad987d1
+def look_at(
+    folder, # Folder
+)->list: # Sentences
+    "What would be read from a folder; no pixel is read but of one image"
+    folder = Path(folder).expanduser()
+    files = image_files(folder)
+    kinds = {'stacks.csv':'stacks', 'labels.csv':'crops', 'zarr.json':'a crop store'}
+    kind = next((k for k in kinds if (folder/k).is_file()), None)
+    said = [f"{folder}: {len(files):,} images, " + (f"{kinds[kind]} with {kind}" if kind else 'no table')]
+    if not kind and not files: return said
+    if kind == 'stacks.csv':
+        t, names = stacks_table(folder), stack_channels(folder)
+        info = stack_info(folder/t.file[0], t['axes'][0])
+        um = t.pixel_um[0] if t.pixel_um.notna()[0] else info.pixel_um
+        width = f'pixels of {um:g} µm' if um else 'no pixel size: 0.2 µm is taken'
+        said += [f"{len(t):,} stacks of {t.protein.nunique():,} proteins; the first has the axes {info.axes}, "
+                 f"shape {info.shape}, {width}"]
+        channel_numbers(info, names, t.file[0])
+    elif kind != 'zarr.json':
+        crops = kind == 'labels.csv' or _is_crop(folder/files[0])
+        shape = read_image(folder/files[0]).shape
+        said += [f"the first image, {files[0]}, is read as a {'crop' if crops else 'stack'} of shape {shape}"]
+    table = pd.read_csv(folder/kind, dtype=str) if kind in ('stacks.csv', 'labels.csv') else pd.DataFrame()
+    for column, what in dict(localization='answers about localization', field='a split by field').items():
+        if column not in table: said.append(f"no column {column}: needed for {what}")
+    return said

@@ -93,8 +93,10 @@ def data_slug(
     if data in DATASETS: return data
     folder = Path(data).expanduser()
     if not folder.is_dir():
+        there = sorted(p.name for p in (output_root()/'runs').glob('*') if p.is_dir())
         raise FileNotFoundError(f"data={data!r} is neither a known data set ({', '.join(DATASETS)}) nor a "
-                                "folder; check the spelling or give the path of a folder with a stacks.csv "
+                                f"folder, nor one of the runs ({', '.join(there) or 'there are none yet'}); "
+                                "check the spelling or give the path of a folder with a stacks.csv "
                                 "or a labels.csv")
     name = re.sub(r'[^A-Za-z0-9_.-]+', '_', folder.resolve().name) or 'data'
     return f'own-{name}' if name in DATASETS else name
@@ -102,14 +104,29 @@ def data_slug(
 # %% ../nbs/01_core.ipynb #7c463e3e
 FORMER_NAMES = {'embedded':'simulated', 'virtual_yeast':'simulated_yeast'}   # still accepted
 
+def _data_of_run(folder):
+    "The data that a run folder was made of, None if that is not written down"
+    note = folder/'crops.zarr.settings.json'
+    return json.loads(note.read_text())['settings'].get('data') if note.is_file() else None
+
+def _by_name(data, profile, seed):
+    "Data, profile and seed, where `data` may be the name of a run that is there: `mydata` or `mydata-demo-0`"
+    data, runs = FORMER_NAMES.get(data, data), output_root()/'runs'
+    if data in DATASETS or Path(data).expanduser().is_dir(): return data, profile, seed
+    known = _data_of_run(runs/f'{data}-{profile}-{seed}')
+    if known: return known, profile, seed
+    parts = str(data).rsplit('-', 2)
+    known = len(parts) == 3 and parts[1] in PROFILES and parts[2].isdigit() and _data_of_run(runs/data)
+    return (known, parts[1], int(parts[2])) if known else (data, profile, seed)
+
 def open_run(
-    data:str='simulated', # Name of a data set, or the folder of one's own crops
+    data:str='simulated', # Name of a data set, folder of one's own images, or name of a run that is there
     profile:str='demo',  # `smoke`, `demo` or `paper`
     seed:int=0,          # Seed of everything random
     notebook:str='',     # The notebook that is running, for the manifest
 )->Run:
     "The run for this data set, profile and seed; makes its folder"
-    data = FORMER_NAMES.get(data, data)
+    data, profile, seed = _by_name(data, profile, seed)
     sizes, slug, root = get_profile(profile), data_slug(data), output_root()
     path = root/'runs'/f'{slug}-{profile}-{seed}'
     try: path.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ __all__ = ['ENDS', 'umap_xy', 'umap_frame', 'write_embedding', 'add_map', 'read_
 
 # %% ../nbs/20_maps.ipynb #26bfce9c
 import hashlib, json, warnings
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -103,18 +104,32 @@ def add_map(
         f['obsm'].create_dataset('X_umap', data=np.asarray(xy, np.float32)).attrs.update(_ARRAY)
 
 # %% ../nbs/20_maps.ipynb #8840cdc8
+def _on_disk(path):
+    "Where the matrix of a file begins and its shape, if it lies there whole, in float32; else None"
+    if not Path(path).is_file(): raise FileNotFoundError(f"no embedding at {path}; expected an .h5ad file")
+    try:
+        with h5py.File(path) as f:
+            X = f['X']
+            plain = isinstance(X, h5py.Dataset) and X.dtype == np.float32 and X.id.get_offset() is not None
+            return (X.id.get_offset(), X.shape) if plain else None
+    except (OSError, KeyError) as e:
+        raise ValueError(f"{path} is not a complete .h5ad file ({e}); expected an AnnData file; "
+                         "copy or make it again") from e
+
 def read_embedding(
-    path, # `.h5ad` file of `write_embedding`
-): # AnnData; `X` is a memory map, missing labels are NaN
-    "Open an embedding; the matrix stays on disk until it is used"
+    path, # `.h5ad` file, of `write_embedding` or of another program
+): # AnnData; `X` is a memory map where the file allows, missing labels are NaN
+    "Open an embedding; our matrices stay on disk until they are used"
     from anndata import AnnData, read_h5ad
-    with h5py.File(path) as f: at, shape = f['X'].id.get_offset(), f['X'].shape
-    kept = read_h5ad(path, backed='r')
+    at = _on_disk(path)
+    kept = read_h5ad(path, backed='r' if at else None)
     plain = lambda column: column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    X = np.memmap(path, np.float32, 'r', at, shape)
+    X = np.memmap(path, np.float32, 'r', *at) if at else kept.X
+    if hasattr(X, 'toarray'): X = X.toarray()
     obsm = {k: np.asarray(v) for k, v in kept.obsm.items()}
+    X = X if at else X.astype(np.float32)
     full = AnnData(X=X, obs=kept.obs.apply(plain), obsm=obsm, uns=dict(kept.uns))
-    kept.file.close()
+    if at: kept.file.close()
     return full
 
 # %% ../nbs/20_maps.ipynb #017e6b3f

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NOTEBOOKS', 'RUNNER', 'OPTIONS', 'numbered_notebooks', 'about_stacks', 'check_parameters', 'NotebookError',
            'failure_message', 'run_notebook', 'note_time', 'run_if_needed', 'in_turn', 'run_notebooks', 'further_seeds',
-           'main']
+           'run_summary', 'main']
 
 # %% ../nbs/90_pipeline.ipynb #52a599fb
 import argparse, json, os, re, sys, time
@@ -18,10 +18,13 @@ from pathlib import Path
 import nbformat, pandas as pd, papermill
 from tqdm import tqdm
 
-from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, fetch, has_stacks, open_run, registry)
-from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries, reason_to_run, runnable, runs_of)
+from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, fetch,
+    has_stacks, open_run, registry)
+from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
+    reason_to_run, runnable, runs_of)
 from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
 from .order import PACKAGE, by_urgency, waits_for
+from .split import SPLITS
 
 # %% ../nbs/90_pipeline.ipynb #e529258b
 NOTEBOOKS = PACKAGE.parent/'nbs'
@@ -273,6 +276,27 @@ def further_seeds(
             rows.append(dict(seed=seed, module=name, numbers=n, seconds=round(time.perf_counter() - start)))
     return pd.DataFrame(rows)
 
+# %% ../nbs/90_pipeline.ipynb #1d97e22e
+def run_summary(
+    run:Run, # The run
+)->list: # Sentences
+    "What a run holds, what was left out and why, and where it lies"
+    def table(name):
+        path = run.path/name
+        return pd.read_csv(path, low_memory=False) if path.is_file() else None
+    fields, nuclei, rejects = (table(f'fields/{n}.csv') for n in ('fields', 'nuclei', 'rejects'))
+    labels, said = table('crops.zarr/labels.csv'), []
+    if fields is not None:
+        left = ', '.join(f'{n:,} {r}' for r, n in nuclei.reason.dropna().value_counts().items()) or 'none'
+        said.append(f'{len(fields):,} fields, {len(nuclei):,} nuclei; nuclei without a crop: {left}')
+    if rejects is not None and len(rejects):
+        said.append(f'{len(rejects):,} stacks not used, first {rejects.file[0]}: {rejects.reason[0]}')
+    if labels is not None:
+        split = ', '.join(f'{s} {(labels.split == s).sum():,}' for s in SPLITS)
+        said.append(f'{len(labels):,} crops of {labels.protein.nunique():,} proteins: {split}')
+    figures = f'; figures: {run.figures}' if run.figures.is_dir() else ''
+    return [*said, f'run: {run.path}{figures}']
+
 # %% ../nbs/90_pipeline.ipynb #55347a58
 def _ablations(data, profile, seeds):
     "`train_ablations` with the folders of this project"
@@ -284,7 +308,7 @@ def _arguments():
     "What the command line understands"
     p = argparse.ArgumentParser(prog='python -m cytoself_nb.pipeline',
                                 description='Run the numbered notebooks and draw every figure.')
-    own = f"{', '.join(DATASETS)}, or a folder of your own crops (default: simulated)"
+    own = f"{', '.join(DATASETS)}, or a folder of your own stacks or crops (default: simulated)"
     p.add_argument('--data', default='simulated', help=own)
     p.add_argument('--profile', default='demo', help='smoke, demo or paper (default: demo)')
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
@@ -315,6 +339,8 @@ def main(
         return 1
     ran, minutes = (done.reason != '').sum(), (time.perf_counter() - start)/60
     print(f'{ran} run, {len(done) - ran} skipped, {done.figures.sum()} figures, {minutes:.1f} min')
+    with _environment(**_folders(NOTEBOOKS.parent)):
+        print('\n'.join(run_summary(open_run(_data_name(a.data), a.profile, a.seed, RUNNER))))
     return 0
 
 # %% ../nbs/90_pipeline.ipynb #237656b1

@@ -10,17 +10,18 @@ SEEDS   ?= 1,2
 ONLY    ?=
 FORCE   ?=
 JOBS    ?=
+WEIGHTS ?=
 README  ?= README.md
 LAB     ?=
 
 BIN   := .venv/bin
 READY := .venv/ready
-RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PROFILE)' $(if $(filter-out 0,$(FORCE)),--force)
+RUN   := $(BIN)/python -m cytoself_nb.pipeline --data '$(DATA)' --profile '$(PROFILE)' $(if $(WEIGHTS),--weights '$(WEIGHTS)') $(if $(filter-out 0,$(FORCE)),--force)
 
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
 .PHONY: api figures test lab seeds ablations readme claims notebooks clean help
 
-figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=simulated SEED=0 ONLY=11,20 FORCE=1 JOBS=2
+figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=simulated SEED=0 ONLY=11,20 FORCE=1 JOBS=2 WEIGHTS=file
 	$(RUN) --seed '$(SEED)' $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 test: $(READY)          ## all tests, the notebooks in the smoke profile among them

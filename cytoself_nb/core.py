@@ -76,6 +76,7 @@ class Run:
     notebook:str      # The notebook that is running, for the manifest
     path:Path         # The run folder
     figures:Path      # Where its figures go
+    weights:str=''    # File of a trained network to start from, instead of a training
 
 # %% ../nbs/01_core.ipynb #32a5e53f
 def output_root()->Path: # Folder that holds `runs/` and `figures/`
@@ -101,7 +102,7 @@ def data_slug(
     name = re.sub(r'[^A-Za-z0-9_.-]+', '_', folder.resolve().name) or 'data'
     return f'own-{name}' if name in DATASETS else name
 
-# %% ../nbs/01_core.ipynb #7c463e3e
+# %% ../nbs/01_core.ipynb #ef847a78
 FORMER_NAMES = {'embedded':'simulated', 'virtual_yeast':'simulated_yeast'}   # still accepted
 
 def _data_of_run(folder):
@@ -119,29 +120,48 @@ def _by_name(data, profile, seed):
     known = len(parts) == 3 and parts[1] in PROFILES and parts[2].isdigit() and _data_of_run(runs/data)
     return (known, parts[1], int(parts[2])) if known else (data, profile, seed)
 
+def _weights_name(path):
+    "Name of a file of weights, safe in a path"
+    return re.sub(r'[^A-Za-z0-9_]+', '_', Path(path).stem)
+
+def _side_of(path):
+    "Side of the crops of a network, from the head of its file"
+    try:
+        with open(path, 'rb') as f: head = json.loads(f.read(min(int.from_bytes(f.read(8), 'little'), 10**8)))
+        return int(json.loads(head['__metadata__']['settings'])['size'])
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise ValueError(f"CYTOSELF_NB_WEIGHTS={path} is no file of save_weights ({type(e).__name__}); "
+                         "expected one; other files go through --weights, which converts them") from e
+
+# %% ../nbs/01_core.ipynb #7c463e3e
 def open_run(
     data:str='simulated', # Name of a data set, folder of one's own images, or name of a run that is there
     profile:str='demo',  # `smoke`, `demo` or `paper`
     seed:int=0,          # Seed of everything random
     notebook:str='',     # The notebook that is running, for the manifest
 )->Run:
-    "The run for this data set, profile and seed; makes its folder"
+    "The run for this data set, profile and seed; makes its folder. CYTOSELF_NB_WEIGHTS: trained network"
     data, profile, seed = _by_name(data, profile, seed)
     sizes, slug, root = get_profile(profile), data_slug(data), output_root()
+    weights = os.environ.get('CYTOSELF_NB_WEIGHTS', '')
+    if weights:
+        sizes = dataclasses.replace(sizes, size=_side_of(weights))
+        slug = f'{slug}-by-{_weights_name(weights)}'
     path = root/'runs'/f'{slug}-{profile}-{seed}'
     try: path.mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise OSError(f"cannot make the run folder {path} ({e.strerror}); "
                       "set CYTOSELF_NB_OUT to a folder you can write to") from e
     figures = path/'figures' if profile == 'smoke' else root/'figures'/slug
-    return Run(data, sizes, seed, notebook, path, figures)
+    return Run(data, sizes, seed, notebook, path, figures, weights)
 
 # %% ../nbs/01_core.ipynb #ae1a7081
 def data_label(
     run:Run, # The run
 )->str: # For titles and captions
     "What the cells of this run are, in words: simulated cells are always called that"
-    return DATASETS.get(run.data) or f'own crops ({data_slug(run.data)})'
+    what = DATASETS.get(run.data) or f'own crops ({data_slug(run.data)})'
+    return f'{what}, network {_weights_name(run.weights)}' if run.weights else what
 
 # %% ../nbs/01_core.ipynb #7847b6bb
 def has_stacks(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NOTEBOOKS', 'RUNNER', 'OPTIONS', 'numbered_notebooks', 'about_stacks', 'check_parameters', 'NotebookError',
-           'failure_message', 'run_notebook', 'note_time', 'run_if_needed', 'in_turn', 'run_notebooks', 'further_seeds',
-           'run_summary', 'main']
+           'failure_message', 'run_notebook', 'note_time', 'run_if_needed', 'in_turn', 'given_weights', 'run_notebooks',
+           'further_seeds', 'run_summary', 'main']
 
 # %% ../nbs/90_pipeline.ipynb #52a599fb
 import argparse, json, os, re, sys, time
@@ -220,12 +220,28 @@ def _chosen(folder, only, data, parameters):
         print(f'{path.stem:<18} left out: these data come as crops, without raw stacks')
     return [p for p in paths if not about_stacks(p)]
 
-# %% ../nbs/90_pipeline.ipynb #69197e97
+# %% ../nbs/90_pipeline.ipynb #2b17f55f
 def _data_name(data):
     "A data set by its present name, or the whole path of a folder"
     data = FORMER_NAMES.get(data, data)
     return data if data in DATASETS else str(Path(data).expanduser().resolve())
 
+
+def given_weights(
+    weights, # As `load` understands it
+    out,     # The project
+)->dict: # Environment variables
+    "Weights of any kind as a file that runs can start from"
+    from cytoself_nb.weights import find_weights, load, save_weights
+    folder = Path(_folders(out)['CYTOSELF_NB_OUT'])/'runs/weights'
+    folder.mkdir(parents=True, exist_ok=True)
+    model, name = load(weights), re.sub(r'[^A-Za-z0-9_]+', '_', Path(find_weights(weights)).stem)
+    if name == 'model': name = re.sub(r'[^A-Za-z0-9_]+', '_', Path(find_weights(weights)).parent.name)
+    path = folder/f'{name}.safetensors'
+    save_weights(model, path)
+    return dict(CYTOSELF_NB_WEIGHTS=str(path.resolve()))
+
+# %% ../nbs/90_pipeline.ipynb #69197e97
 def run_notebooks(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
     profile:str='demo',  # `smoke`, `demo` or `paper`
@@ -234,12 +250,14 @@ def run_notebooks(
     force:bool=False,    # Run also what has not changed?
     folder=NOTEBOOKS,    # Folder of notebooks
     jobs:int=None,       # Notebooks at a time; None: as many as cores and memory allow
+    weights:str='',      # A trained network to start from, as `load` understands it; none: train one
 )->pd.DataFrame: # One row per notebook: notebook, seconds, figures, reason, left_out
     "Run the numbered notebooks, each after those that it needs; stop at the first that fails"
     folder, (jobs, threads) = Path(folder).resolve(), side_by_side(jobs)
     data = _data_name(data)
     parameters = dict(profile=profile, data=data, seed=seed)
-    with _environment(**_folders(folder.parent), **thread_settings(threads)), chdir(folder):
+    given = given_weights(weights, folder.parent) if weights else {}
+    with _environment(**_folders(folder.parent), **given, **thread_settings(threads)), chdir(folder):
         run, paths, rows = open_run(data, profile, seed, RUNNER), _chosen(folder, only, data, parameters), {}
         if data in set(registry().dataset) and not (run.path/'crops.zarr').exists(): fetch(data)
         left = [p.stem for p in paths]   # what is said comes in the order of the numbers
@@ -313,6 +331,8 @@ def _arguments():
     p.add_argument('--profile', default='demo', help='smoke, demo or paper (default: demo)')
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
     p.add_argument('--only', default='', help='numbers of notebooks, such as 11,20 (default: all)')
+    p.add_argument('--weights', default='', help='start from a trained network instead of training one: '
+                   'a name, a file, an address (see cytoself-nb embed --help)')
     p.add_argument('--force', action='store_true', help='run also what has not changed')
     p.add_argument('--jobs', type=int, help='notebooks at a time (default: as cores and memory allow)')
     p.add_argument('--further-seeds', default='', help='train these seeds, such as 1,2, and keep their '
@@ -321,6 +341,7 @@ def _arguments():
                    'seeds, such as 0,1,2; draws nothing')
     return p
 
+# %% ../nbs/90_pipeline.ipynb #7a320eea
 def main(
     argv=None, # Arguments; None for those of the process
 )->int: # Exit code
@@ -333,13 +354,14 @@ def main(
             print(train(a.data, a.profile, seeds).to_string(index=False))
             return 0
         only = [n for n in a.only.split(',') if n.strip()]
-        done = run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs)
+        done = run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs, weights=a.weights)
     except (NotebookError, ValueError, OSError) as e:
         print(f'\n{e}', file=sys.stderr)
         return 1
     ran, minutes = (done.reason != '').sum(), (time.perf_counter() - start)/60
     print(f'{ran} run, {len(done) - ran} skipped, {done.figures.sum()} figures, {minutes:.1f} min')
-    with _environment(**_folders(NOTEBOOKS.parent)):
+    given = given_weights(a.weights, NOTEBOOKS.parent) if a.weights else {}
+    with _environment(**_folders(NOTEBOOKS.parent), **given):
         print('\n'.join(run_summary(open_run(_data_name(a.data), a.profile, a.seed, RUNNER))))
     return 0
 

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['YEAST_SIZES', 'stack_folder', 'read_run_stacks', 'yeast_run', 'annotation', 'yeast_label', 'yeast_proteome',
-           'crop_store', 'model_settings', 'run_card', 'duration', 'train_model', 'trained_model', 'which_model',
-           'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds', 'crop_embedding',
-           'micrometres', 'map_numbers', 'split_codes', 'held_out_store', 'group_calibration', 'predict_localization',
-           'protein_profile', 'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
+           'crop_store', 'model_settings', 'run_card', 'duration', 'given_network', 'training_history', 'train_model',
+           'trained_model', 'which_model', 'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds',
+           'crop_embedding', 'micrometres', 'map_numbers', 'split_codes', 'held_out_store', 'group_calibration',
+           'predict_localization', 'protein_profile', 'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
 
 # %% ../nbs/40_runs.ipynb #01d45add
 from pathlib import Path
@@ -17,7 +17,7 @@ import pandas as pd
 
 import dataclasses, hashlib, json, shutil, sys, warnings
 from . import yeast, yeast_cells
-from .apply import fit_crops
+from .apply import fit_crops, network_um
 from .cellprofiler import store_measurements
 from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs,
     need_labels, open_run, registry, sha256_of)
@@ -150,11 +150,12 @@ def run_card(
     train = store.labels[store.labels.split == 'train']
     n = n_proteins(train)
     what = f'{n:,} proteins' if n else f'{train.protein.nunique()} localizations'
+    free = ', '.join(licenses) or ('BSD-3-Clause' if run.data == 'simulated' else 'that of the images')
     return dict(name=run.path.name, data=f'{data_label(run)}: {len(train):,} crops of {what}',
                 pixel_um=um and um/store.images.shape[-1], scale='field' if has_stacks(run.data) else 'crop',
-                license=', '.join(licenses) or ('BSD-3-Clause' if run.data == 'simulated' else 'that of the images'),
+                license=free,
                 tested=f'crops of the same proteins in other fields; see the figures of {run.path.name}',
-                cannot='say anything sure of other microscopes, cell lines or stains: none was in its training')
+                cannot='say anything sure of other microscopes, cell lines or stains: none was there')
 
 # %% ../nbs/40_runs.ipynb #34e6d273
 def duration(
@@ -165,6 +166,34 @@ def duration(
     work = (settings['size']/100)**2*(.35 + .65*settings['decoder_width']/64)   # decoders are most of it
     minutes = crops*work/16/60
     return f'{max(1, round(minutes))} minutes' if minutes < 100 else f'{minutes/60:,.0f} hours'
+
+# %% ../nbs/40_runs.ipynb #8f756360
+def given_network(
+    run,   # A run that starts from trained weights
+    store, # Its crop store
+)->CytoselfFull: # On the CPU, in evaluation mode
+    "The network that a run starts from, copied into its folder; a sentence if it can't see these crops"
+    model = load_weights(run.weights)
+    select_channels(store, model.extra['channels'])
+    mine, theirs = micrometres(run), network_um(model)
+    if mine and theirs and abs(mine/theirs - 1) > .03:
+        raise ValueError(f"the crops of this run are {mine:g} µm wide, those of the network {theirs:g} µm; "
+                         "expected the same; use another network, or cytoself-nb embed, which cuts crops to size")
+    made_with = dict(model=model.settings, channels=model.extra['channels'], weights=sha256_of(run.weights),
+                     data=_made(store.path)['settings'])
+    copy = lambda tmp: shutil.copyfile(run.weights, tmp)
+    return cached(run.path/'model.safetensors', made_with, copy, load_weights, '19_weights').eval()
+
+# %% ../nbs/40_runs.ipynb #a4c38026
+def training_history(
+    run, # The run
+)->pd.DataFrame: # A row per epoch
+    "How the network of a run was trained"
+    trained_model(run)
+    if run.weights:
+        raise NotForTheseData("this run starts from a trained network, so there is no training to look at; "
+                              "leave --weights out to train one")
+    return pd.read_csv(run.path/'history.csv')
 
 # %% ../nbs/40_runs.ipynb #c8551dc7
 def train_model(
@@ -181,6 +210,7 @@ def train_model(
 )->CytoselfFull: # On the CPU, in evaluation mode
     "Train a network for this run, or load it if it was trained with these settings"
     store, p = crop_store(run), run.profile
+    if name == 'model' and run.weights: return given_network(run, store)
     channels = channels or default_channels(store)
     settings = model_settings(run, store, channels) | changes
     n = int((store.labels.split == 'train').sum())
@@ -368,7 +398,7 @@ def _thresholds(run, wanted=.8):
 
 # %% ../nbs/40_runs.ipynb #94aa6d85
 def _seen(model, store, crops):
-    "New crops with the channels of the store, as the network sees them; those of the network stay as they are"
+    "New crops with the channels of the store, as the network sees them; others stay as they are"
     shape, takes = np.shape(crops), model.settings['channels']
     if len(shape) != 4 or shape[1] == takes or shape[1] != len(store.channels): return crops
     return fit_crops(np.asarray(crops, np.float32), store.channels, model, None)

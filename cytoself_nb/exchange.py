@@ -61,7 +61,7 @@ def write_h5sc(
         for a in range(0, len(rows), 256): out[a:a + 256] = _with_mask(store, rows[a:a + 256])
     tmp.replace(path)
 
-# %% ../nbs/27_exchange.ipynb #321dfb4f
+# %% ../nbs/27_exchange.ipynb #8186c1a6
 def read_h5sc(
     path,              # `.h5sc` file
     names:dict=None,   # Their channel names -> ours, such as {'GFP': 'protein', 'DAPI': 'nucleus'}
@@ -81,10 +81,11 @@ def read_h5sc(
     picked = [k for k, kind in enumerate(kinds) if masks or kind != 'mask']
     channels = [names.get(theirs[k], theirs[k]) for k in picked]
     if 'protein' not in channels:
-        raise ValueError(f"{path.name} has the channels {', '.join(channels)}; expected one of them to be protein; "
+        raise ValueError(f"{path.name} has the channels {', '.join(channels)}; expected one to be protein; "
                          f"name it, such as names={{{channels[0]!r}: 'protein'}}")
     def read(rows):
-        with h5py.File(path) as f: return f[f'obsm/{IMAGES_AT}'][np.asarray(rows)][:, picked].astype(np.float32)
+        with h5py.File(path) as f: x = f[f'obsm/{IMAGES_AT}'][np.asarray(rows)]
+        return x[:, picked].astype(np.float32)
     obs = obs.apply(lambda c: c.astype(object) if c.dtype == 'category' else c).replace('', None)
     labels = obs.assign(nucleus=obs[CELL_ID].astype(int) if CELL_ID in obs else range(len(obs)))
     if 'protein' not in labels: labels['protein'] = 'unknown'

@@ -11,6 +11,7 @@ ONLY    ?=
 FORCE   ?=
 JOBS    ?=
 MASKS   ?=
+WEIGHTS ?=
 README  ?= README.md
 LAB     ?=
 RUN_FOLDER ?=
@@ -20,13 +21,13 @@ DOCS  := .venv-docs/bin
 READY := .venv/ready
 
 # What the user names reaches the shell as its own variables, so that quotes and dollars in a folder's name are only characters
-$(foreach v,PROFILE DATA SEED SEEDS ONLY JOBS MASKS RUN_FOLDER,$(eval override export $(v) := $$(value $(v))))
-RUN   := $(BIN)/python -m cytoself_nb.pipeline --data "$$DATA" --profile "$$PROFILE" $${MASKS:+--masks "$$MASKS"} $(if $(filter-out 0,$(FORCE)),--force)
+$(foreach v,PROFILE DATA SEED SEEDS ONLY JOBS MASKS WEIGHTS RUN_FOLDER,$(eval override export $(v) := $$(value $(v))))
+RUN   := $(BIN)/python -m cytoself_nb.pipeline --data "$$DATA" --profile "$$PROFILE" $${MASKS:+--masks "$$MASKS"} $${WEIGHTS:+--weights "$$WEIGHTS"} $(if $(filter-out 0,$(FORCE)),--force)
 
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
 .PHONY: api docs figures test lab seeds ablations readme claims outputs notebooks clean help
 
-figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=folder MASKS=folder SEED=0 ONLY=11,20 FORCE=1 JOBS=2
+figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=folder MASKS=folder WEIGHTS=file SEED=0 ONLY=11,20 FORCE=1 JOBS=2
 	$(RUN) --seed "$$SEED" $${ONLY:+--only "$$ONLY"} $${JOBS:+--jobs "$$JOBS"}
 
 test: $(READY)          ## all tests, the notebooks in the smoke profile among them

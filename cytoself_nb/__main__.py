@@ -1,6 +1,6 @@
-"`python -m cytoself_nb` runs the notebooks, as `python -m cytoself_nb.pipeline` does"
+"`python -m cytoself_nb` is the command `cytoself-nb`"
 import sys
 
-from .pipeline import main
+from .cli import main
 
 sys.exit(main())

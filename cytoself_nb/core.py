@@ -78,6 +78,7 @@ class Run:
     notebook:str      # The notebook that is running, for the manifest
     path:Path         # The run folder
     figures:Path      # Where its figures go
+    weights:str=''    # File of a trained network to start from, instead of a training
 
 # %% ../nbs/01_core.ipynb #32a5e53f
 def output_root()->Path: # Folder that holds `runs/` and `figures/`
@@ -102,8 +103,10 @@ def data_slug(
     "A short name for `data`, safe in a path; with a checksum where another folder came first with that name"
     if data in DATASETS: return data
     if not data.strip() or not (folder := Path(data).expanduser()).is_dir():
+        there = sorted(p.name for p in (output_root()/'runs').glob('*-*-*') if p.is_dir())
         raise FileNotFoundError(f"data={data!r} is neither a known data set ({', '.join(DATASETS)}) nor a "
-                                "folder; check the spelling or give the path of a folder with a stacks.csv "
+                                f"folder, nor one of the runs ({', '.join(there) or 'there are none yet'}); "
+                                "check the spelling or give the path of a folder with a stacks.csv "
                                 "or a labels.csv")
     folder = folder.resolve()
     name = re.sub(r'[^\w.-]+', '_', folder.name) or 'data'
@@ -123,24 +126,55 @@ def _claim_name(data):
             _replace_text(path, json.dumps(owners, indent=1, ensure_ascii=False) + '\n')
     return data_slug(data)
 
-# %% ../nbs/01_core.ipynb #7c463e3e
+# %% ../nbs/01_core.ipynb #ef847a78
 FORMER_NAMES = {'embedded':'simulated', 'virtual_yeast':'simulated_yeast'}   # still accepted
 
+def _data_of_run(folder):
+    "The data that a run folder was made of, None if that is not written down"
+    note = folder/'crops.zarr.settings.json'
+    return json.loads(note.read_text())['settings'].get('data') if note.is_file() else None
+
+def _by_name(data, profile, seed):
+    "Data, profile and seed, where `data` may be the name of a run that is there: `mydata` or `mydata-demo-0`"
+    data, runs = FORMER_NAMES.get(data, data), output_root()/'runs'
+    if data in DATASETS or Path(data).expanduser().is_dir(): return data, profile, seed
+    known = _data_of_run(runs/f'{data}-{profile}-{seed}')
+    if known: return known, profile, seed
+    parts = str(data).rsplit('-', 2)
+    known = len(parts) == 3 and parts[1] in PROFILES and parts[2].isdigit() and _data_of_run(runs/data)
+    return (known, parts[1], int(parts[2])) if known else (data, profile, seed)
+
+def _weights_name(path):
+    "Name of a file of weights, safe in a path"
+    return re.sub(r'[^A-Za-z0-9_]+', '_', Path(path).stem)
+
+def _side_of(path):
+    "Side of the crops of a network, from the head of its file"
+    try:
+        with open(path, 'rb') as f: head = json.loads(f.read(min(int.from_bytes(f.read(8), 'little'), 10**8)))
+        return int(json.loads(head['__metadata__']['settings'])['size'])
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise ValueError(f"CYTOSELF_NB_WEIGHTS={path} is no file of save_weights ({type(e).__name__}); "
+                         "expected one; other files go through --weights, which converts them") from e
+
+# %% ../nbs/01_core.ipynb #7c463e3e
 def open_run(
-    data:str='simulated', # Name of a data set, or the folder of one's own crops
+    data:str='simulated', # Name of a data set, folder of one's own images, or name of a run that is there
     profile:str='demo',  # `smoke`, `demo` or `paper`
     seed:int=0,          # Seed of everything random
     notebook:str='',     # The notebook that is running, for the manifest
 )->Run:
-    "The run for this data set, profile and seed; makes its folder"
-    data, sizes, root = FORMER_NAMES.get(data, data), get_profile(profile), output_root()
+    "The run for this data set, profile and seed; makes its folder. CYTOSELF_NB_WEIGHTS: trained network"
+    data, profile, seed = _by_name(data, profile, seed)
+    sizes, root, weights = get_profile(profile), output_root(), os.environ.get('CYTOSELF_NB_WEIGHTS', '')
+    if weights: sizes = dataclasses.replace(sizes, size=_side_of(weights))
     data_slug(data)   # which refuses what is no data
     if data not in DATASETS: data = str(Path(data).expanduser().resolve())
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ValueError(f"seed={seed!r}; expected a whole number from 0 to {2**32 - 1:,}; choose another")
     try:
         (root/'runs').mkdir(parents=True, exist_ok=True)
-        slug = _claim_name(data)
+        slug = _claim_name(data) + (f'-by-{_weights_name(weights)}' if weights else '')
         path = root/'runs'/f'{slug}-{profile}-{seed}'
         path.mkdir(exist_ok=True)
     except OSError as e:
@@ -148,14 +182,15 @@ def open_run(
         raise OSError(f"cannot make the run folder {path} ({e.strerror}); "
                       "set CYTOSELF_NB_OUT to a folder you can write to") from e
     figures = path/'figures' if profile == 'smoke' else root/'figures'/slug
-    return Run(data, sizes, seed, notebook, path, figures)
+    return Run(data, sizes, seed, notebook, path, figures, weights)
 
 # %% ../nbs/01_core.ipynb #ae1a7081
 def data_label(
     run:Run, # The run
 )->str: # For titles and captions
     "What the cells of this run are, in words: simulated cells are always called that"
-    return DATASETS.get(run.data) or f'own crops ({data_slug(run.data)})'
+    what = DATASETS.get(run.data) or f'own crops ({data_slug(run.data)})'
+    return f'{what}, network {_weights_name(run.weights)}' if run.weights else what
 
 # %% ../nbs/01_core.ipynb #7847b6bb
 def has_stacks(

@@ -6,6 +6,7 @@
 __all__ = ['seed_numbers']
 
 # %% ../nbs/50_fig1_training.ipynb #c13c9323
+from .core import NotForTheseData
 from .runs import probe_table
 
 # %% ../nbs/50_fig1_training.ipynb #82b2d3af
@@ -13,4 +14,5 @@ def seed_numbers(
     run, # The run
 ): # As `probe_table`
     "Numbers that are compared over seeds"
+    if run.weights: raise NotForTheseData("a run that starts from a trained network has no seeds to compare")
     return probe_table(run)

@@ -36,6 +36,7 @@ def fan_out_(
     conv:nn.Module, # Convolution
 ):
     "The encoders' start: normal, variance 2 / (outputs that one input feeds), zero bias"
+    if conv.weight.is_meta: return   # a plan of shapes; to draw on it would load torch's compiler, for seconds
     area = conv.weight.shape[2] * conv.weight.shape[3]
     nn.init.normal_(conv.weight, std=sqrt(2 / (area * conv.out_channels / conv.groups)))
     if conv.bias is not None: nn.init.zeros_(conv.bias)
@@ -289,9 +290,10 @@ def resize_then_conv(
     target:int, # Side of the large map
 )->Tensor: # (target*target, source*source*9)
     "Where each tap of a 3x3 convolution, applied on the small grid, ends after resizing, zero padding and shifting"
-    m = F.pad(resize_matrix(source, target), (0, 0, 1, 1))
-    taps = torch.stack([m[k:k + target] for k in range(3)])
-    return torch.einsum('aih,bjw->ijhwab', taps, taps).reshape(target*target, -1)
+    with torch.device('cpu'):   # also where only a plan of the network is made, on no device
+        m = F.pad(resize_matrix(source, target), (0, 0, 1, 1))
+        taps = torch.stack([m[k:k + target] for k in range(3)])
+        return torch.einsum('aih,bjw->ijhwab', taps, taps).reshape(target*target, -1)
 
 # %% ../nbs/11_model.ipynb #8c7a5ff6
 class MergeUnit(ConvUnit):

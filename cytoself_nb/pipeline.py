@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NOTEBOOKS', 'RUNNER', 'OPTIONS', 'numbered_notebooks', 'about_stacks', 'check_parameters', 'NotebookError',
-           'failure_message', 'run_notebook', 'note_time', 'run_if_needed', 'in_turn', 'run_notebooks', 'further_seeds',
-           'main']
+           'failure_message', 'run_notebook', 'note_time', 'run_if_needed', 'in_turn', 'given_weights', 'run_notebooks',
+           'further_seeds', 'run_summary', 'main']
 
 # %% ../nbs/90_pipeline.ipynb #52a599fb
 import argparse, json, os, re, sys, time
@@ -26,6 +26,7 @@ from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
 from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
 from .order import PACKAGE, by_urgency, waits_for
 from .readers import check_data
+from .split import SPLITS
 
 # %% ../nbs/90_pipeline.ipynb #e529258b
 NOTEBOOKS = PACKAGE.parent/'nbs'
@@ -239,6 +240,20 @@ def _only_one(run):
     try: yield
     finally: lock.release()
 
+def given_weights(
+    weights, # As `load` understands it
+    out,     # The project
+)->dict: # Environment variables
+    "Weights of any kind as a file that runs can start from"
+    from cytoself_nb.weights import find_weights, load, save_weights
+    folder = Path(_folders(out)['CYTOSELF_NB_OUT'])/'runs/weights'
+    folder.mkdir(parents=True, exist_ok=True)
+    model, name = load(weights), re.sub(r'[^A-Za-z0-9_]+', '_', Path(find_weights(weights)).stem)
+    if name == 'model': name = re.sub(r'[^A-Za-z0-9_]+', '_', Path(find_weights(weights)).parent.name)
+    path = folder/f'{name}.safetensors'
+    save_weights(model, path)
+    return dict(CYTOSELF_NB_WEIGHTS=str(path.resolve()))
+
 # %% ../nbs/90_pipeline.ipynb #7e396e06
 def run_notebooks(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
@@ -248,13 +263,15 @@ def run_notebooks(
     force:bool=False,    # Run also what has not changed?
     folder=NOTEBOOKS,    # Folder of notebooks
     jobs:int=None,       # Notebooks at a time; None: as many as cores and memory allow
+    weights:str='',      # A trained network to start from, as `load` understands it; none: train one
 )->pd.DataFrame: # One row per notebook: notebook, seconds, figures, reason, left_out
     "Run the numbered notebooks, each after those that it needs; stop at the first that fails"
     folder, (jobs, threads) = Path(folder).resolve(), side_by_side(jobs)
     data = _data_name(data)
     parameters = dict(profile=profile, data=data, seed=seed)
-    with _environment(**_folders(folder.parent),
-        **thread_settings(threads)), chdir(folder), ExitStack() as held:
+    given = given_weights(weights, folder.parent) if weights else {}
+    around = _folders(folder.parent) | given | thread_settings(threads)
+    with _environment(**around), chdir(folder), ExitStack() as held:
         run, rows = open_run(data, profile, seed, RUNNER), {}
         held.enter_context(_only_one(run))
         check_data(data)   # all that is wrong with a table, before the first notebook
@@ -296,6 +313,27 @@ def further_seeds(
             rows.append(dict(seed=seed, module=name, numbers=n, seconds=round(time.perf_counter() - start)))
     return pd.DataFrame(rows)
 
+# %% ../nbs/90_pipeline.ipynb #1d97e22e
+def run_summary(
+    run:Run, # The run
+)->list: # Sentences
+    "What a run holds, what was left out and why, and where it lies"
+    def table(name):
+        path = run.path/name
+        return pd.read_csv(path, low_memory=False) if path.is_file() else None
+    fields, nuclei, rejects = (table(f'fields/{n}.csv') for n in ('fields', 'nuclei', 'rejects'))
+    labels, said = table('crops.zarr/labels.csv'), []
+    if fields is not None:
+        left = ', '.join(f'{n:,} {r}' for r, n in nuclei.reason.dropna().value_counts().items()) or 'none'
+        said.append(f'{len(fields):,} fields, {len(nuclei):,} nuclei; nuclei without a crop: {left}')
+    if rejects is not None and len(rejects):
+        said.append(f'{len(rejects):,} stacks not used, first {rejects.file[0]}: {rejects.reason[0]}')
+    if labels is not None:
+        split = ', '.join(f'{s} {(labels.split == s).sum():,}' for s in SPLITS)
+        said.append(f'{len(labels):,} crops of {labels.protein.nunique():,} proteins: {split}')
+    figures = f'; figures: {run.figures}' if run.figures.is_dir() else ''
+    return [*said, f'run: {run.path}{figures}']
+
 # %% ../nbs/90_pipeline.ipynb #55347a58
 def _ablations(data, profile, seeds):
     "`train_ablations` with the folders of this project"
@@ -316,6 +354,8 @@ def _arguments():
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
     p.add_argument('--masks', help='folder of label images, one for each stack (default: nuclei are found)')
     p.add_argument('--only', help='numbers of notebooks, such as 11,20 (default: all)')
+    p.add_argument('--weights', default='', help='start from a trained network instead of training one: '
+                   'a name, a file, an address (see cytoself-nb embed --help)')
     p.add_argument('--force', action='store_true', help='run also what has not changed')
     p.add_argument('--jobs', type=int, help='notebooks at a time (default: as cores and memory allow)')
     p.add_argument('--further-seeds', default='', help='train these seeds, such as 1,2, and keep their '
@@ -334,7 +374,7 @@ def _asked(a):
     "Do what the options ask for; the table of `run_notebooks`, or None for further seeds and ablations"
     only = [str(n) for n in _numbers(a.only, '--only')] if a.only else []
     if not (a.further_seeds or a.ablations):
-        return run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs)
+        return run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs, weights=a.weights)
     train, option = (_ablations, '--ablations') if a.ablations else (further_seeds, '--further-seeds')
     seeds = _numbers(a.ablations or a.further_seeds, option)
     print(train(a.data, a.profile, seeds).to_string(index=False))
@@ -353,6 +393,9 @@ def main(
     if done is None: return 0
     ran, minutes = (done.reason != '').sum(), (time.perf_counter() - start)/60
     print(f'{ran} run, {len(done) - ran} skipped, {done.figures.sum()} figures, {minutes:.1f} min')
+    given = given_weights(a.weights, NOTEBOOKS.parent) if a.weights else {}
+    with _environment(**_folders(NOTEBOOKS.parent), **given):
+        print('\n'.join(run_summary(open_run(_data_name(a.data), a.profile, a.seed, RUNNER))))
     return 0
 
 # %% ../nbs/90_pipeline.ipynb #237656b1

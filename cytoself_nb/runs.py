@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['YEAST_SIZES', 'stack_folder', 'read_run_stacks', 'yeast_run', 'annotation', 'yeast_label', 'yeast_proteome',
-           'crop_store', 'model_settings', 'train_model', 'trained_model', 'which_model', 'probe_table', 'of_all_seeds',
-           'seed_table', 'tables_of_seeds', 'over_seeds', 'crop_embedding', 'micrometres', 'map_numbers', 'split_codes',
-           'held_out_store', 'group_calibration', 'predict_localization', 'protein_profile', 'cellprofiler_table',
-           'inpainting_model', 'inpainting_embedding']
+           'crop_store', 'model_settings', 'run_card', 'duration', 'given_network', 'training_history', 'train_model',
+           'trained_model', 'which_model', 'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds',
+           'crop_embedding', 'micrometres', 'map_numbers', 'split_codes', 'held_out_store', 'group_calibration',
+           'predict_localization', 'protein_profile', 'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
 
 # %% ../nbs/40_runs.ipynb #01d45add
 from pathlib import Path
@@ -17,11 +17,12 @@ import pandas as pd
 
 import dataclasses, glob, shutil, sys, warnings
 from . import yeast, yeast_cells
+from .apply import fit_crops, network_um
 from .cellprofiler import store_measurements
 from .core import (NotForTheseData, Run, _alone, _settings_of, cached, data_label,
-    has_stacks, n_epochs, open_run, sha256_of)
-from .data import (CropStore, class_names, crop_loader, default_channels, open_store,
-    select_channels, split_rows, write_store)
+    has_stacks, n_epochs, need_labels, open_run, registry, sha256_of)
+from .data import (CropStore, class_names, crop_loader, default_channels, n_proteins,
+    open_store, select_channels, split_rows, write_store)
 from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,
     train_inpainting)
 from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding,
@@ -37,6 +38,11 @@ from .split import split_by_crop
 from .training import embed_batches, resumable, train_network
 from .weights import load_weights, save_weights
 
+# %% ../nbs/40_runs.ipynb #24740448
+def _announce(run, sentence):
+    "Say what takes long before it starts; notebooks, which know it, are left in peace"
+    if not run.notebook: print(sentence, file=sys.stderr, flush=True)
+
 # %% ../nbs/40_runs.ipynb #ef7e8719
 def stack_folder(run:Run)->Path: # Folder with `stacks.csv`, or None for data without stacks
     "The stacks of a run: a folder of one's own, or the simulated screen, drawn first if it is missing"
@@ -44,6 +50,8 @@ def stack_folder(run:Run)->Path: # Folder with `stacks.csv`, or None for data wi
     p = run.profile
     path = run.path.parent/f'screen-{p.proteins}x{p.fields}x{p.field_px}'   # one screen for all seeds
     shown = simulated_proteome(p.proteins).query('not held_out')   # as FAM241A, not in the paper's training
+    if not path.exists():
+        _announce(run, f'drawing {len(shown)*p.fields:,} simulated stacks into {path}: some minutes')
     def draw(): write_screen(path, shown, p.fields, size=p.field_px, progress=sys.stderr.isatty())
     with _alone(path):
         try: draw()
@@ -139,6 +147,62 @@ def model_settings(
     return dict(channels=len(shown), n_classes=len(class_names(store)), size=p.size, n_codes=p.codes,
                 hidden=p.hidden, decoder_width=p.decoder_width)
 
+# %% ../nbs/40_runs.ipynb #219d10b0
+def run_card(
+    run,   # The run
+    store, # Its crop store
+)->dict: # For `extra['card']` of a network, see 19_weights
+    "What a network trained for this run has seen, and how its images were prepared"
+    um, t = micrometres(run), registry()
+    licenses = sorted(set(t[t.dataset == run.data].licence.dropna()))
+    train = store.labels[store.labels.split == 'train']
+    n = n_proteins(train)
+    what = f'{n:,} proteins' if n else f'{train.protein.nunique()} localizations'
+    free = ', '.join(licenses) or ('BSD-3-Clause' if run.data == 'simulated' else 'that of the images')
+    return dict(name=run.path.name, data=f'{data_label(run)}: {len(train):,} crops of {what}',
+                pixel_um=um and um/store.images.shape[-1], scale='field' if has_stacks(run.data) else 'crop',
+                license=free,
+                tested=f'crops of the same proteins in other fields; see the figures of {run.path.name}',
+                cannot='say anything sure of other microscopes, cell lines or stains: none was there')
+
+# %% ../nbs/40_runs.ipynb #34e6d273
+def duration(
+    crops:int,     # Crops that are shown, over all epochs
+    settings:dict, # Keyword arguments of `CytoselfFull`
+)->str: # `17 minutes`
+    "How long a training takes on two cores, roughly: 16 crops of the paper's network a second"
+    work = (settings['size']/100)**2*(.35 + .65*settings['decoder_width']/64)   # decoders are most of it
+    minutes = crops*work/16/60
+    return f'{max(1, round(minutes))} minutes' if minutes < 100 else f'{minutes/60:,.0f} hours'
+
+# %% ../nbs/40_runs.ipynb #8f756360
+def given_network(
+    run,   # A run that starts from trained weights
+    store, # Its crop store
+)->CytoselfFull: # On the CPU, in evaluation mode
+    "The network that a run starts from, copied into its folder; a sentence if it can't see these crops"
+    model = load_weights(run.weights)
+    select_channels(store, model.extra['channels'])
+    mine, theirs = micrometres(run), network_um(model)
+    if mine and theirs and abs(mine/theirs - 1) > .03:
+        raise ValueError(f"the crops of this run are {mine:g} µm wide, those of the network {theirs:g} µm; "
+                         "expected the same; use another network, or cytoself-nb embed, which cuts crops to size")
+    made_with = dict(model=model.settings, channels=model.extra['channels'], weights=sha256_of(run.weights),
+                     data=_made(store.path)['settings'])
+    copy = lambda tmp: shutil.copyfile(run.weights, tmp)
+    return cached(run.path/'model.safetensors', made_with, copy, load_weights, '19_weights').eval()
+
+# %% ../nbs/40_runs.ipynb #a4c38026
+def training_history(
+    run, # The run
+)->pd.DataFrame: # A row per epoch
+    "How the network of a run was trained"
+    trained_model(run)
+    if run.weights:
+        raise NotForTheseData("this run starts from a trained network, so there is no training to look at; "
+                              "leave --weights out to train one")
+    return pd.read_csv(run.path/'history.csv')
+
 # %% ../nbs/40_runs.ipynb #c8551dc7
 def train_model(
     run,                        # The run
@@ -154,22 +218,26 @@ def train_model(
 )->CytoselfFull: # On the CPU, in evaluation mode
     "Train a network for this run, or load it if it was trained with these settings"
     store, p = crop_store(run), run.profile
+    if name == 'model' and run.weights: return given_network(run, store)
     if len(class_names(store)) < 2:
-        raise NotForTheseData(f"the data name one protein, {class_names(store)[0]}; expected two or more, "
-            "which the "
-                              "network learns to tell apart; add a second")
+        raise NotForTheseData(f"the data name one protein, {class_names(store)[0]}; expected two or more, which "
+                              "the network learns to tell apart; add a second")
     channels = channels or default_channels(store)
     settings = model_settings(run, store, channels) | changes
-    epochs = max(1, round(n_epochs(p, int((store.labels.split == 'train').sum())) * budget_share))
+    n = int((store.labels.split == 'train').sum())
+    epochs = max(1, round(n_epochs(p, n)*budget_share))
     late, rate = min(p.late if quantize_after is None else quantize_after, epochs - 1), rate or p.rate
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=p.batch, rate=rate,
                      seed=run.seed, start=codes_from_crops, late=late, anneal=cosine_part,
                      data=_made(store.path)['settings'])
     def train(tmp, csv, checkpoint):
+        _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of {n:,} crops, '
+                       f'about {duration(epochs*n, settings)} on two cores')
         learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, codes_from_crops,
                               late, cosine_part, snapshots_at, csv, checkpoint)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
-        extra = dict(classes=class_names(store), channels=channels, best_epoch=learn.keep_best.epoch_of_best)
+        extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
+                     best_epoch=learn.keep_best.epoch_of_best)
         save_weights(learn.model.to('cpu'), tmp, extra=extra)
     csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
     return resumable(run.path/f'{name}.safetensors', csv, made_with, train, load_weights, '13_training')
@@ -353,27 +421,32 @@ def _thresholds(run, wanted=.8):
     return {n: answer_threshold(t, wanted) for n, t in group_calibration(run).items()}
 
 # %% ../nbs/40_runs.ipynb #94aa6d85
+def _seen(model, store, crops):
+    "New crops with the channels of the store, as the network sees them; others stay as they are"
+    shape, takes = np.shape(crops), model.settings['channels']
+    if len(shape) != 4 or shape[1] == takes or shape[1] != len(store.channels): return crops
+    return fit_crops(np.asarray(crops, np.float32), store.channels, model, None)
+
 def predict_localization(
     run,              # A run with a trained network
-    crops,            # Crops (n, C, S, S) with the channels of the network
+    crops,            # Crops (n, C, S, S) with the channels of the network, or with those of the store
     groups=None,      # Which crops belong together (n,), such as a protein's name; None: each crop alone
     top:int=3,        # Families to name
     wanted:float=.8,  # Share of answers that shall be right on validation crops
-)->pd.DataFrame: # A row per group: crops, answer (`none` below the threshold), margin, threshold, family and r by rank
+)->pd.DataFrame: # As `rank_answers`: crops, answer or `none`, why, margin, threshold, families by rank
     "Rank the localization families for new images, or say `none`"
+    need_labels(crop_store(run).labels, 'localization', why='the prediction of localizations')
     model, (codes, labels) = trained_model(run), split_codes(run, 'test')
     groups = np.arange(len(crops)) if groups is None else np.asarray(groups)
     if len(groups) != len(crops):
         raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
-    if single_localization(labels).dropna().empty:   # before any work
-        raise NotForTheseData("no protein of these data has one localization; expected a column localization "
-            "in "
-                              "stacks.csv or labels.csv; add it")
-    n, new = model.settings['n_codes'], _new_codes(model, crops, crop_store(run).images.shape[-1])
+    seen, n = _seen(model, crop_store(run), crops), model.settings['n_codes']
+    new = _new_codes(model, seen, model.settings['size'])
     spectra, families = protein_spectra(codes, labels.protein, n), single_localization(labels)
     new, each = protein_spectra(new, groups, n), pd.Series(groups).value_counts()
     return rank_answers(new, each, spectra, families, _thresholds(run, wanted), top)
 
+# %% ../nbs/40_runs.ipynb #a8b7b0e3
 def protein_profile(
     run,         # The run
     protein:str, # Its name

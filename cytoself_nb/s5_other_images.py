@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .apply import fit_crops
 from .core import fetch
-from .ed8_cross_dataset import (SIZES, apply_model, fit_crops, line_profiles,
-    protein_profiles, shuffled_top, some_rows, take)
+from .ed8_cross_dataset import (SIZES, apply_model, line_profiles, protein_profiles,
+    shuffled_top, some_rows, take)
 from .images import read_image
 from .microscope import CROP_UM
 from cytoself_nb.preprocessing import (SIZE, bright_nuclei, cut_crops, judge_nuclei, signed_distance,

@@ -49,4 +49,4 @@ def test_the_page_of_public_names_is_current():
 
 def test_the_package_runs_as_a_program():
     done = subprocess.run([sys.executable, '-m', 'cytoself_nb', '--help'], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0 and '--profile' in done.stdout
+    assert done.returncode == 0 and 'cytoself-nb embed' in done.stdout

@@ -1,0 +1,162 @@
+"The command: from a folder to answers, exit codes, sentences instead of tracebacks"
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import torch
+from conftest import ROOT
+
+from cytoself_nb import apply, cli
+from cytoself_nb.answers import about_embedding, read_reference, where, write_reference
+from cytoself_nb.maps import read_embedding
+from cytoself_nb.model import CytoselfFull
+from cytoself_nb.weights import save_weights
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    torch.manual_seed(0)
+    model = CytoselfFull(size=64, n_classes=2, n_codes=32, hidden=8, decoder_width=16).eval()
+    path = tmp_path_factory.mktemp('weights')/'tiny.safetensors'
+    save_weights(model, path, dict(channels='protein+distance', classes=['a', 'b'], card=dict(name='tiny', data='noise', pixel_um=40/64, scale='field')))
+    return path
+
+
+def write_crops(folder, n=24, table=True, side=100):
+    "Crops with a disk for a nucleus and two kinds of protein"
+    folder.mkdir()
+    y, x = np.mgrid[:side, :side] - side/2
+    nucleus, rng = np.exp(-(np.hypot(y, x)/(.15*side))**4), np.random.default_rng(0)
+    for k in range(n):
+        protein = (nucleus if k % 2 else 1 - nucleus)*(.5 + rng.random((side, side)))
+        tifffile.imwrite(folder/f'c{k:02}.tif', np.stack([protein, nucleus + .02*rng.random((side, side))]).astype(np.float32))
+    if table:
+        kind = ['nucleus' if k % 2 else 'cytosol' for k in range(n)]
+        pd.DataFrame(dict(file=[f'c{k:02}.tif' for k in range(n)], protein=[f'{v}{k//2 % 3}' for k, v in enumerate(kind)], field=[f'f{k//6}' for k in range(n)], localization=kind)).to_csv(folder/'labels.csv', index=False)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def embedded(weights, tmp_path_factory):
+    "Crops with a table, embedded: the file and the folder of crops"
+    folder = tmp_path_factory.mktemp('own')
+    crops = write_crops(folder/'crops')
+    (crops/'c05.tif').write_bytes((crops/'c05.tif').read_bytes()[:200])
+    assert cli.main(['embed', str(crops), '--weights', str(weights), '-o', str(folder/'mine.h5ad'), '--pixel-um', '0.4', '--workers', '1']) == 0
+    return folder/'mine.h5ad', crops
+
+
+def test_embed_reads_crops_and_leaves_a_broken_one_out(embedded):
+    e = read_embedding(embedded[0])
+    assert e.shape == (23, 2304) and e.obsm['local_codes'].shape == (23, 256) and e.obsm['X_umap'].shape == (23, 2)
+    assert 'c05.tif' not in set(e.obs.file) and set(e.obs.localization) == {'nucleus', 'cytosol'}
+    notes = embedded[0].with_suffix('.work')/'notes.txt'
+    text = notes.read_text()
+    assert '1 crops could not be used, first c05.tif' in text and 'distance to the nuclear envelope is measured' in text and 'one by one' in text
+    assert pd.read_csv(notes.with_name('rejects.csv')).file.tolist() == ['c05.tif']
+    assert len(about_embedding(e)['network']) == 16
+
+
+def test_atlas_and_where(embedded, weights, capsys, tmp_path):
+    path = embedded[0]
+    assert cli.main(['atlas', str(path), '-o', str(tmp_path/'a.html')]) == 0
+    text = (tmp_path/'a.html').read_text()
+    assert 'data:image/jpeg' in text and 'nucleus2' in text
+    assert cli.main(['atlas', str(path), '-o', str(tmp_path/'a.html')]) == 1 and '--force' in capsys.readouterr().err
+    assert cli.main(['where', str(path), '--reference', str(path), '-o', str(tmp_path/'where.csv')]) == 0
+    said, table = capsys.readouterr().out, pd.read_csv(tmp_path/'where.csv', keep_default_na=False)
+    assert len(table) == 6 and 'of 6 answered' in said and set(table.answer) <= {'none', 'nucleus', 'cytosol'}
+    assert (table.why[table.answer == 'none'] != '').all() and (table.why[table.answer != 'none'] == '').all()
+    reference = read_reference(path)
+    write_reference(tmp_path/'r.h5ad', reference)
+    pd.testing.assert_frame_equal(where(path, read_reference(tmp_path/'r.h5ad')), where(path, reference), atol=1e-5)
+    other = reference._replace(network='another')
+    with pytest.raises(ValueError, match='different networks'): where(path, other)
+
+
+def test_a_folder_without_a_table_and_crops_of_other_widths(weights, tmp_path, capsys):
+    folder = write_crops(tmp_path/'plain', 6, table=False, side=120)
+    out = str(tmp_path/'p.h5ad')
+    command = ['embed', str(folder), '--weights', str(weights), '-o', out, '--workers', '1']
+    assert cli.main([*command, '--pixel-um', '0.2']) == 1
+    assert 'crops of 24 µm; the network was trained on 40 µm' in capsys.readouterr().err
+    assert cli.main([*command, '--pixel-um', '0.5']) == 0
+    said = capsys.readouterr().out
+    assert 'no table: 6 images are read as crops' in said and 'crops of 60 µm are cut to the middle 40 µm' in said and 'tiny' in said
+    e = read_embedding(out)
+    assert set(e.obs.protein) == {'unknown'} and len(e) == 6
+    assert cli.main(['where', out, '--reference', out]) == 1 and 'has a localization' in capsys.readouterr().err
+
+
+def test_stacks_keep_the_way_back_to_the_raw_pixel(weights, tmp_path, capsys):
+    from cytoself_nb.microscope import simulated_proteome, write_screen
+    write_screen(tmp_path/'stacks', simulated_proteome(2), 1, size=400, workers=1, progress=False)
+    assert cli.main(['embed', str(tmp_path/'stacks'), '--weights', str(weights), '-o', str(tmp_path/'s.h5ad'), '--workers', '1']) == 0
+    said = capsys.readouterr().out
+    assert '2 fields' in said and 'cut by the edge' in said
+    e = read_embedding(tmp_path/'s.h5ad')
+    assert {'file', 'fov', 'nucleus', 'y', 'x', 'y_raw', 'x_raw', 'row'} <= set(e.obs)
+    r = e.obs.iloc[0]
+    from cytoself_nb.preprocessing import prepare_stack
+    nuclei = prepare_stack(tmp_path/'stacks'/r.file).nuclei.set_index('nucleus')
+    assert (nuclei.y[r.nucleus], nuclei.x[r.nucleus]) == (r.y, r.x) and abs(r.y_raw - (2*r.y + .5)) < .06
+    assert cli.main(['doctor', str(tmp_path/'stacks')]) == 0
+    assert '2 stacks of 2 proteins' in capsys.readouterr().out
+
+
+def test_other_channels_are_refused(weights, tmp_path, capsys):
+    folder = write_crops(tmp_path/'crops', 4)
+    (folder/'channels.txt').write_text('protein\ncytosol\n')
+    assert cli.main(['embed', str(folder), '--weights', str(weights), '-o', str(tmp_path/'x.h5ad')]) == 1
+    assert 'without distance; the network was trained on protein and distance' in capsys.readouterr().err
+    assert not (tmp_path/'x.h5ad').exists()
+
+
+@pytest.mark.parametrize('command, code, words', [
+    (['embed', 'nowhere', '--weights', 'nothing', '-o', 'x.h5ad'], 1, "no weights called 'nothing'"),
+    (['atlas', 'nothing.h5ad'], 1, 'no embedding at nothing.h5ad'),
+    (['where', 'nothing.h5ad', '--reference', 'none.h5ad'], 1, 'no reference at none.h5ad'),
+    (['where', 'nothing.h5ad', '--reference', 'yeast5'], 1, 'no reference for .yeast5.'),
+    (['train', 'nowhere'], 1, 'nor one of the runs'),
+    (['train', 'simulated', '--profile', 'huge'], 1, 'unknown profile'),
+    ([], 2, ''),
+], ids=str)
+def test_errors_are_sentences(command, code, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    assert cli.main(command) == code
+    import re
+    said = capsys.readouterr()
+    assert re.search(words, said.err) and 'Traceback' not in said.err
+    assert not [p for p in tmp_path.iterdir() if p.name not in ('runs',)], 'something was left behind'
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    with pytest.raises(FileNotFoundError): cli.main(['atlas', str(tmp_path/'nothing.h5ad'), '--debug'])
+
+
+@pytest.mark.parametrize('command', [None, *cli.COMMANDS])
+def test_help_has_examples(command, capsys):
+    with pytest.raises(SystemExit) as e: cli.main([*([command] if command else []), '--help'])
+    said = capsys.readouterr().out
+    assert e.value.code == 0 and f'cytoself-nb {command or "embed my_stacks"}' in said and 'example' in said
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from cytoself_nb.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint([m for m in ('torch', 'numpy', 'pandas') if m in sys.modules])"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.splitlines()[-1] == '[]' and time.perf_counter() - start < 10
+
+
+def test_what_has_to_fit_is_said():
+    model = CytoselfFull(size=64, n_classes=2, n_codes=16, hidden=8, decoder_width=16)
+    model.extra = dict(channels='protein+distance', card=dict(pixel_um=None, scale='crop'))
+    assert apply.network_um(model) is None
+    assert any('only resized' in s for s in apply.notes_on_fit(['protein', 'distance'], model, 40.))
+    model.extra['card']['pixel_um'] = .625
+    assert any('taken as 40 µm wide' in s for s in apply.notes_on_fit(['protein', 'distance'], model))

@@ -77,7 +77,7 @@ def umap(n):
 
 
 def measured(limit):
-    "Rows (work, crops, seconds): each work up to the size whose time, times five, would pass the limit"
+    "Rows (work, crops, seconds): each work at two sizes at least, and until five times its time would pass the limit"
     from cytoself_nb.model import CytoselfFull
     rows, model = [], CytoselfFull(**SETTINGS)
     def add(work, n, s, how='measured'): rows.append(dict(work=work, crops=n, seconds=round(s, 3), how=how)); print(rows[-1], flush=True)
@@ -91,7 +91,7 @@ def measured(limit):
         for n in SIZES:
             s = f(n)
             add(work, n, s)
-            if s * 5 > limit: break
+            if n > SIZES[0] and s * 5 > limit: break
     return pd.DataFrame(rows)
 
 

@@ -49,10 +49,11 @@ def glorot_(
     nn.init.zeros_(layer.bias)
 
 # %% ../nbs/11_model.ipynb #5e0c81d7
-def _normed(x, weight, bias, mean, rate):
-    "Batch norm with statistics that are known"
+def _normed(x, skip, weight, bias, mean, rate):
+    "Batch norm with statistics that are known, and an added map if there is one"
     scale = weight*rate
-    return torch.addcmul((bias - mean*scale)[:, None, None], x, scale[:, None, None]).to(x.dtype)
+    y = torch.addcmul((bias - mean*scale)[:, None, None], x, scale[:, None, None]).to(x.dtype)
+    return y if skip is None else y.add_(skip)
 
 class NormSwish(torch.autograd.Function):
     "Batch norm, an added map if there is one, and swish; what lies between is computed again in the backward pass"
@@ -70,8 +71,7 @@ class NormSwish(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g, *_):
         x, skip, weight, bias, mean, rate = ctx.saved_tensors
-        y = _normed(x, weight, bias, mean, rate)
-        if skip is not None: y.add_(skip)
+        y = _normed(x, skip, weight, bias, mean, rate)
         g = torch.ops.aten.silu_backward.grad_input(g, y, grad_input=y)   # in the place of y
         gx, gw, gb = torch.ops.aten.native_batch_norm_backward(
             g, x, weight, None, None, mean, rate, True, ctx.eps, (True, True, True))
@@ -103,8 +103,9 @@ def norm_swish(
         return F.silu(norm(x) if skip is None else norm(x) + skip)
     norm.num_batches_tracked.add_(1)
     out, *statistics = NormSwish.apply(x, norm, skip, norm.weight, norm.bias)
-    known = [m.detach() for m in (x, norm.weight, norm.bias, *statistics)]
-    if skip is None: out.again = lambda: F.silu(_normed(*known), inplace=True)
+    if not hasattr(skip, 'again'):   # else one chain of maps would lead to the next
+        known = [m if m is None else m.detach() for m in (x, skip, norm.weight, norm.bias, *statistics)]
+        out.again = lambda: F.silu(_normed(*known), inplace=True)
     return out
 
 # %% ../nbs/11_model.ipynb #c171051c

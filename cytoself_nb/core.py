@@ -322,6 +322,15 @@ def _alone(path):
     with FileLock(path.with_name(f'.{path.name}.lock')): yield
 
 @contextmanager
+def _refused(path):
+    "A full disk or a missing permission becomes one sentence"
+    try: yield
+    except OSError as e:
+        if e.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT): raise
+        raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set CYTOSELF_NB_OUT to "
+                               "another folder; what was there is unchanged") from e
+
+@contextmanager
 def _replacing(path):
     "A name beside `path` that no other process uses; what was written there becomes `path` in one step"
     tmp = path.with_name(f'.{path.name}.{os.getpid()}-{threading.get_ident()}.tmp')
@@ -334,6 +343,7 @@ def _replace_text(path, text):
     "Write `text` to `path` in one step"
     with _replacing(path) as tmp: tmp.write_text(text, encoding='utf-8')
 
+# %% ../nbs/01_core.ipynb #26e8c624
 _WATCHED = []
 
 def _end_with_parent():
@@ -362,9 +372,15 @@ def cached(
     "Load the artefact at `path` if it was built with `settings`, else build it"
     path, side = Path(path), Path(f'{path}.settings.json')
     settings, begins = json.loads(json.dumps(settings)), f'.building-{path.name}-'
-    def ready(): return path.exists() and _settings_of(path).get('settings') == settings
+    def ready():
+        made = _settings_of(path)
+        if not path.exists() or made.get('settings') != settings: return False
+        if path.is_file() and made.get('bytes', now := path.stat().st_size) != now:
+            raise ValueError(f"{path} has {now:,} bytes, and {made['bytes']:,} when it was made: it was cut or "
+                             "changed; delete it to have it made again")
+        return True
     if ready(): return load(path)
-    try:
+    with _refused(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path):
             if ready(): return load(path)   # another process was building it
@@ -373,16 +389,12 @@ def cached(
                 new, note = Path(tmp)/path.name, Path(tmp)/'settings.json'
                 build(new)
                 made = dict(made_by=made_by, built=time.strftime('%Y-%m-%d %H:%M:%S'), settings=settings)
+                if new.is_file(): made['bytes'] = new.stat().st_size
                 note.write_text(json.dumps(made, indent=1), encoding='utf-8')   # a full disk is met before
                 side.unlink(missing_ok=True)                                    # the old one is touched
                 _remove(path)
                 os.replace(new, path)
                 os.replace(note, side)
-    except OSError as e:
-        if e.errno in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
-            raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set "
-                                   "CYTOSELF_NB_OUT to another folder; what was there is unchanged") from e
-        raise
     return load(path)
 
 # %% ../nbs/01_core.ipynb #ca2a1ca0
@@ -426,7 +438,7 @@ def _write_png(fig, path):
     "Write a figure as such a PNG"
     full = io.BytesIO()
     fig.savefig(full, format='png', bbox_inches='tight')
-    path.write_bytes(_palette_png(full.getvalue()))
+    with _refused(path), _replacing(path) as tmp: tmp.write_bytes(_palette_png(full.getvalue()))
 
 # %% ../nbs/01_core.ipynb #58aa6710
 def _add_entry(path, name, entry):
@@ -461,7 +473,7 @@ def save_fig(
     png, csv = run.figures/f'{name}.png', run.figures/f'{name}.csv'
     _write_png(fig, png)
     note.remove()
-    table.to_csv(csv, index=False, float_format='%.6g')
+    with _refused(csv), _replacing(csv) as tmp: table.to_csv(tmp, index=False, float_format='%.6g')
     entry = dict(notebook=run.notebook, profile=run.profile.name, data=data_slug(run.data), seed=run.seed,
                  version=__version__, table_sha256=sha256_of(csv), caption=caption)
     _add_entry(run.figures/'manifest.json', name, entry)

@@ -31,12 +31,17 @@ def go_kinds(
     path=None, # Table with uniprot, gene_name and go_annot (space-separated); default from the registry
 )->pd.Series: # Gene -> `lysosome` or `endosome`; genes of both or of neither are left out
     "Lysosomal and endosomal proteins by their GO terms"
-    t = pd.read_csv(path or fetch('go-annotations-for-opencell-baits.csv', progress=False)[0])
+    path = path or fetch('go-annotations-for-opencell-baits.csv', progress=False)[0]
+    try: t = pd.read_csv(path, dtype=str)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeError) as e:
+        raise ValueError(f"the table of GO terms can't be read ({e}); expected gene_name and go_annot") from e
     missing = [c for c in ('gene_name', 'go_annot') if c not in t]
     if missing:
         raise ValueError(f"the table of GO terms has no column {', '.join(missing)}; expected gene_name "
                          "and go_annot; name them so")
-    terms = t.go_annot.fillna('').str.split().map(set)
+    terms = t.go_annot.fillna('').str.split(r'[\s,;|]+', regex=True).map(set)
+    if len(t) and not any(map(any, terms)):
+        raise ValueError("the table of GO terms has no term in go_annot; expected terms such as GO:0005764")
     has = pd.DataFrame({k: terms.map(lambda s: bool(s & set(v))) for k, v in GO.items()})
     one = has.sum(axis=1) == 1
     return pd.Series(has[one].idxmax(axis=1).values, t.gene_name[one].values, name='kind')

@@ -23,13 +23,19 @@ def read_corum(
 )->pd.DataFrame: # complex_id, name, genes (frozenset of symbols), proteins (frozenset of UniProt); human only
     "The human complexes of CORUM"
     path = path or fetch('allComplexes.txt', progress=False)[0]
-    t = pd.read_csv(path, sep='\t', dtype=str, keep_default_na=False)
+    try: t = pd.read_csv(path, sep='\t', dtype=str, keep_default_na=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeError) as e:
+        raise ValueError(f"the table of CORUM can't be read ({e}); expected allComplexes.txt; download it") from e
     need = ['ComplexID', 'ComplexName', 'Organism', 'subunits(UniProt IDs)', 'subunits(Gene name)']
     missing = [c for c in need if c not in t]
     if missing:
         raise ValueError(f"the table of CORUM has no column {', '.join(missing)}; expected a release in "
                          "the format of allComplexes.txt; download that file")
-    t = t[t.Organism == 'Human'].reset_index(drop=True)
+    human = t.Organism.str.strip().str.lower() == 'human'
+    if not human.any():
+        raise ValueError(f"the table of CORUM has the organisms {sorted(set(t.Organism))[:4]}; expected Human "
+                         "among them; download allComplexes.txt")
+    t = t[human].reset_index(drop=True)
     genes, proteins = (t[c].map(lambda s: names_in(s, ';') - {'None'}) for c in (need[4], need[3]))
     return pd.DataFrame(dict(complex_id=t.ComplexID, name=t.ComplexName, genes=genes, proteins=proteins))
 

@@ -188,6 +188,7 @@ def _new_codes(model, crops, size):
     "Codes of crops that come from outside"
     channels = model.extra['channels']
     crops = np.asarray(crops)
+    if crops.dtype.kind not in 'uif': raise ValueError(f"crops are {crops.dtype}; expected numbers from 0 to 1")
     if crops.ndim != 4 or crops.shape[1:] != (channels.count('+') + 1, size, size):
         raise ValueError(f"crops have the shape {crops.shape}; expected (n, {channels.count('+') + 1}, "
                          f"{size}, {size}) with the channels {channels}; prepare_stack(path).crops "

@@ -119,7 +119,10 @@ def leave_out(
 # %% ../nbs/09_readers.ipynb #09d67500
 def _look(path):
     "Channels of a crop: lowest and highest value, a checksum of the pixels; or what is wrong with it"
-    try: x = _channels_first(read_image(path), path.name)
+    try:
+        x = read_image(path)
+        if x.dtype.kind not in 'uifb': return f"holds {x.dtype}; expected numbers, one for each pixel"
+        x = _channels_first(x, path.name)
     except (ValueError, OSError) as e: return str(e)
     low, high = x.min((1, 2)), x.max((1, 2))
     return low, high, [hashlib.blake2b(np.ascontiguousarray(c), digest_size=8).digest() for c in x]

@@ -147,6 +147,11 @@ def model_settings(
     return dict(channels=len(shown), n_classes=len(class_names(store)), size=p.size, n_codes=p.codes,
                 hidden=p.hidden, decoder_width=p.decoder_width)
 
+def _check_classes(store):
+    if len(names := class_names(store)) > 1: return
+    raise NotForTheseData(f"the data name one protein, {names[0]}; expected two or more, which the network "
+                          "learns to tell apart; add a second")
+
 # %% ../nbs/40_runs.ipynb #219d10b0
 def run_card(
     run,   # The run
@@ -219,9 +224,7 @@ def train_model(
     "Train a network for this run, or load it if it was trained with these settings"
     store, p = crop_store(run), run.profile
     if name == 'model' and run.weights: return given_network(run, store)
-    if len(class_names(store)) < 2:
-        raise NotForTheseData(f"the data name one protein, {class_names(store)[0]}; expected two or more, which "
-                              "the network learns to tell apart; add a second")
+    _check_classes(store)
     channels = channels or default_channels(store)
     settings = model_settings(run, store, channels) | changes
     n = int((store.labels.split == 'train').sum())

@@ -166,3 +166,20 @@ def test_a_disk_that_fills_up_at_the_settings_leaves_the_old_artefact(run, monke
     with pytest.raises(OSError, match='what was there is unchanged'): cached(path, dict(a=2), lambda tmp: write(tmp, 'new'), Path.read_text, '01_core')
     monkeypatch.undo()
     assert path.read_text() == 'hello' and cached(path, dict(a=1), None, Path.read_text, '01_core') == 'hello'
+
+
+def test_an_artefact_that_was_cut_is_named(run):
+    path = run.path/'example.txt'
+    get = lambda: cached(path, dict(a=1), lambda tmp: tmp.write_text('hello'), Path.read_text, '01_core')
+    get()
+    path.write_text('hel')
+    with pytest.raises(ValueError, match='example.txt has 3 bytes, and 5 when it was made.*delete it'): get()
+    path.unlink()
+    assert get() == 'hello'
+
+
+def test_a_full_disk_at_a_figure_is_a_sentence(run, monkeypatch):
+    def full(*args): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(Path, 'write_bytes', full)
+    with pytest.raises(OSError, match='cannot write .*core_disk.png.*free some space'): save_fig(plt.figure(figsize=(1, 1)), 'core_disk', pd.DataFrame({'x': [1]}), run, 'Example')
+    assert not list(run.figures.glob('.*.tmp'))

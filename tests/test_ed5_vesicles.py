@@ -60,3 +60,15 @@ def test_own_protein_is_left_out_of_the_means():
     moved[mine.to_numpy()] += 1000                      # a protein far away changes its own score, and not by being its own mean
     assert not np.allclose(V.kind_score(moved, labels)[~mine.to_numpy()], before[~mine.to_numpy()])
     assert np.abs(V.kind_score(moved, labels)[mine.to_numpy()]).max() < 1000
+
+
+@pytest.mark.parametrize('terms', ['GO:0005764 GO:1', 'GO:0005764;GO:1', 'GO:1, GO:0005764', 'GO:0005764|GO:1'])
+def test_terms_of_genes_however_they_are_joined(terms, tmp_path):
+    pd.DataFrame(dict(gene_name=['a'], go_annot=[terms])).to_csv(tmp_path/'t.csv')
+    assert V.go_kinds(tmp_path/'t.csv').to_dict() == dict(a='lysosome')
+
+
+@pytest.mark.parametrize('text, says', [('', "can't be read"), ('gene_name,go_annot\na,\n', 'has no term'), ('gene,terms\na,b\n', 'no column gene_name')])
+def test_tables_without_terms(text, says, tmp_path):
+    (tmp_path/'t.csv').write_text(text)
+    with pytest.raises(ValueError, match=says): V.go_kinds(tmp_path/'t.csv')

@@ -75,3 +75,14 @@ def test_localizations_alone_give_a_tiny_p_for_pairs_and_none_within():
 def test_missing_localizations_swap_among_themselves():
     orders = shuffles(6, ['a', 'a', None, None, np.nan, 'b'], 50)
     assert {frozenset(o[[2, 3, 4]]) for o in orders} == {frozenset([2, 3, 4])} and (orders[:, 5] == 5).all()
+
+
+@pytest.mark.parametrize('organism, n', [('Human', 1), ('human', 1), (' Human ', 1)])
+def test_organisms_in_any_case(organism, n, tmp_path):
+    row = {'ComplexID': '1', 'ComplexName': 'x', 'Organism': organism, 'subunits(UniProt IDs)': 'P1;P2', 'subunits(Gene name)': 'A;B'}
+    pd.DataFrame([row]).to_csv(tmp_path/'t.txt', sep='\t', index=False)
+    assert len(C.read_corum(tmp_path/'t.txt')) == n
+    pd.DataFrame([row | dict(Organism='Mouse')]).to_csv(tmp_path/'t.txt', sep='\t', index=False)
+    with pytest.raises(ValueError, match=r"organisms \['Mouse'\]; expected Human"): C.read_corum(tmp_path/'t.txt')
+    (tmp_path/'t.txt').write_text('')
+    with pytest.raises(ValueError, match="can't be read"): C.read_corum(tmp_path/'t.txt')

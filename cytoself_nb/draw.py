@@ -99,7 +99,7 @@ def crop_lines(
         pictures = crop_pictures(store, rows[:most]) if len(rows) else []
         show_crops(line, pictures)
         line[0].set_title(title, fontsize=7, loc='left', pad=2)
-        if len(rows): scale_bar(line[0], um, pictures[0].shape[1], words=k == 0)
+        for ax, picture in zip(line, pictures): scale_bar(ax, um, picture.shape[1], words=ax is axes[0, 0])
     return fig
 
 # %% ../nbs/16_draw.ipynb #11fd0b9b

@@ -264,7 +264,7 @@ def _page(frame, labels, store, spectrum, order, clusters, near, protein, words,
             ax = fig.add_axes((.05 + .1175*j, y, .112, .142*.95))
             ax.imshow(picture)
             ax.set(xticks=[], yticks=[])
-            if j == 0: scale_bar(ax, um, picture.shape[1])
+            scale_bar(ax, um, picture.shape[1], words=j == 0)
             ax.spines[:].set(visible=True, color=colors[labels.set_index('row').protein[r]], linewidth=1.8)
     return fig
 

@@ -12,8 +12,11 @@ from cytoself_nb.core import figure_style
 from cytoself_nb.draw import montage, scale_bar
 from measure import faults, overlaps
 
-# Figures that have been mended and are held to it; the others are told of in a warning
-HELD = {'fig2_atlas', 'fig2_thumbnails', 'fig3a_path', 'fig3b_complexes', 'ed6_workflow', 's3_clusters'}
+# Figures that are held to it; the others are told of in a warning. Where names stand on a map hangs on the network, so these may touch
+HELD = """fig1a_network fig1c_perplexity fig2_thumbnails fig3a_path fig3b_complexes fig5_background fig5_coverage fig5a_spectra ed6_workflow
+    s1_split_drawing s1_split_quantization s3_clusters s6a_pairs s6b_nearest ed7_left_out ed7_crops fig5d_held_out s4_held_out
+    methods_segmentation_steps training_curves training_probe""".split()
+MAPS = 'fig2_atlas fig5_profile training_maps'.split()
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +79,4 @@ def test_figures_of_the_notebooks(smoke_run):
     if others := {k: v for k, v in found.items() if k not in HELD}:
         warnings.warn(f'{len(others)} of {len(lines)} figures have something to mend: ' + json.dumps(others, ensure_ascii=False))
     assert not {k: v for k, v in found.items() if k in HELD}
+    assert not {k: v for k, v in found.items() if k in MAPS and any('lies on' not in f for f in v)}

@@ -1,10 +1,13 @@
 """The cytoself paper as a library: what a user calls, by subject. Each name is imported when it is first used.
 
+From a shell: `cytoself-nb --help` (the same: `python -m cytoself_nb`). Without training: `load`, `embed_folder`, `where`.
+
+Use:       load, embed_folder, where
 Runs:      open_run, run_notebooks, fetch
 Images:    segment_nuclei, prepare_stack, prepare_stacks, prepare, read_folder, read_opencell
 Crops:     write_store, open_store, crop_store, crop_loader, split_by_field
-Network:   VectorQuantizer, CytoselfFull, save_weights, load_weights, load_published_weights
-Training:  cytoself_loss, cytoself_learner, train_network, train_model, trained_model, embed
+Network:   VectorQuantizer, CytoselfFull, save_weights
+Training:  cytoself_loss, cytoself_learner, train_network, trained_model, embed
 Maps:      umap_xy, crop_embedding, read_embedding, plot_atlas, write_atlas_html
 Questions: protein_spectra, predict_localization, protein_profile, nearest_proteins
 Scores:    neighbors, purity, average_precision, clustering_score
@@ -21,11 +24,12 @@ _MODULES = dict(
     core='open_run fetch', pipeline='run_notebooks', segmentation='segment_nuclei',
     preprocessing='prepare_stack prepare_stacks', readers='prepare read_folder read_opencell',
     split='split_by_field', data='write_store open_store crop_loader',
-    runs='crop_store predict_localization protein_profile train_model trained_model crop_embedding',
+    runs='crop_store predict_localization protein_profile trained_model crop_embedding',
     quantizer='VectorQuantizer', model='CytoselfFull',
-    weights='save_weights load_weights load_published_weights', losses='cytoself_loss',
+    weights='load save_weights', losses='cytoself_loss',
     training='cytoself_learner train_network embed', maps='umap_xy read_embedding',
     fig2_atlas='plot_atlas', webatlas='write_atlas_html', stats='neighbors purity average_precision',
+    parts='embed_folder', answers='where',
     spectra='protein_spectra', predict='nearest_proteins', fig4_scores='clustering_score',
     cellprofiler='cellprofiler_features', inpainting='train_inpainting inpainting_features',
     deeploc='DeepLoc train_deeploc deeploc_features', function='evaluate')

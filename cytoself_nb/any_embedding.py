@@ -27,7 +27,7 @@ def protein_means(
     means = [np.asarray(embedding.X[np.sort(rows)], np.float64).mean(0) for rows in where.values()]
     return pd.DataFrame(np.stack(means), index=pd.Index(list(where), name='protein'))
 
-# %% ../nbs/75_any_embedding.ipynb #52762056
+# %% ../nbs/75_any_embedding.ipynb #6302efbf
 def localization_scores(
     embedding,   # AnnData, see `as_embedding`
     seed:int=0,  # Seed of the map, where there is none, and of the shuffles
@@ -37,19 +37,21 @@ def localization_scores(
     if 'X_umap' not in e.obsm: e.obsm['X_umap'] = umap_xy(e.X, seed)
     frame = map_frame(e)
     t = purity_table(e.X, frame, seed=seed)
-    rows = [pd.DataFrame(dict(question=t.label + ', neighbors ' + t.neighbours, measure='purity, ' + t.place,
-                              value=t.purity, shuffled=t.shuffled, shuffled_highest=t.shuffled_highest, n=t.crops))]
+    t = dict(question=t.label + ', neighbors ' + t.neighbours, measure='purity, ' + t.place, value=t.purity,
+             shuffled=t.shuffled, shuffled_highest=t.shuffled_highest, n=t.crops)
+    rows = [pd.DataFrame(t)]
     use = labeled(frame.localization)
     if frame.localization[use].nunique() > 1:
         xy, classes = frame.loc[use, ['umap_1', 'umap_2']], frame.localization[use].to_numpy()
         orders = shuffles(use.sum(), times=20, seed=seed)
         level = [clustering_score(xy, classes[o]) for o in orders]
-        one = dict(question='localization', measure='clustering score, map', value=clustering_score(xy, classes),
-                   shuffled=np.mean(level), shuffled_highest=np.max(level), n=int(use.sum()))
+        value = clustering_score(xy, classes)
+        one = dict(question='localization', measure='clustering score, map', value=value, n=int(use.sum()),
+                   shuffled=np.mean(level), shuffled_highest=np.max(level))
         rows.append(pd.DataFrame([one]))
     return pd.concat(rows, ignore_index=True)
 
-# %% ../nbs/75_any_embedding.ipynb #2bed2882
+# %% ../nbs/75_any_embedding.ipynb #bfd7ce26
 def complex_scores(
     embedding,   # AnnData with the column `complex`
     seed:int=0,  # Seed of the shuffles
@@ -66,11 +68,11 @@ def complex_scores(
         value = pair_test(r, same, among)['AUC']
         level = permuted_auc(r, same, orders, among)
         if np.isfinite(value):
-            rows.append(dict(question=question, measure='AUC of pairs', value=value, shuffled=np.nanmean(level),
-                             shuffled_highest=np.nanmax(level), n=len(names)))
+            rows.append(dict(question=question, measure='AUC of pairs', value=value, n=len(names),
+                             shuffled=np.nanmean(level), shuffled_highest=np.nanmax(level)))
     return pd.DataFrame(rows)
 
-# %% ../nbs/75_any_embedding.ipynb #d267e56c
+# %% ../nbs/75_any_embedding.ipynb #e2e7fcd6
 def function_scores(
     embedding,               # AnnData, see `as_embedding`
     standards:dict,          # Name -> table with the columns set, protein
@@ -83,11 +85,13 @@ def function_scores(
     kept = {k: t for k, t in kept.items() if t.protein.nunique() > 5}
     if not kept: return pd.DataFrame()
     scores, _ = evaluate({'embedding': means}, kept, times=2, seed=seed)
-    level = shuffled_scores(means, kept, times, seed).rename(columns=dict(value='shuffled', high='shuffled_highest'))
-    t = scores.merge(level[['standard', 'metric', 'shuffled', 'shuffled_highest']], on=['standard', 'metric'])
+    names = dict(value='shuffled', high='shuffled_highest')
+    level = shuffled_scores(means, kept, times, seed).rename(columns=names)
+    t = scores.merge(level[['standard', 'metric', *names.values()]], on=['standard', 'metric'])
     t = t.rename(columns=dict(standard='question', metric='measure', proteins='n'))
     return t[['question', 'measure', 'value', 'shuffled', 'shuffled_highest', 'n']]
 
+# %% ../nbs/75_any_embedding.ipynb #a8b4406a
 def embedding_scores(
     embedding,            # AnnData, or the path of an `.h5ad` file, or an array: see `as_embedding`
     labels:pd.DataFrame=None, # Labels, for an array
@@ -96,5 +100,6 @@ def embedding_scores(
 )->pd.DataFrame: # question, measure, value, shuffled (mean), shuffled_highest, n
     "All that can be asked of an embedding with these labels"
     e = as_embedding(embedding, labels)
-    parts = [localization_scores(e, seed), complex_scores(e, seed), function_scores(e, standards or {}, seed=seed)]
+    parts = [localization_scores(e, seed), complex_scores(e, seed),
+             function_scores(e, standards or {}, seed=seed)]
     return pd.concat([p for p in parts if len(p)], ignore_index=True)

@@ -389,7 +389,15 @@ def check_settings(
 
 # %% ../nbs/11_model.ipynb #8ea52a8d
 class CytoselfFull(nn.Module):
-    "The network of the paper: two encoders, two quantizers, two decoders, two identification heads"
+    """The network of the paper: two encoders, two quantizers, two decoders, two identification heads
+
+    channels: image channels (protein and nuclear distance); n_classes: proteins that the heads tell apart;
+    size: side of the crops in pixels, 64 to 256; n_codes: codes in each codebook; code_dim: channels of a code;
+    n_splits: vectors per position of the global map; hidden: hidden units of each head; dropout: in the heads;
+    decoder_width: channels of the decoders' first layer; pretext, quantize, decode: switch heads, quantizers,
+    decoders off. Defaults are the paper's. `forward` and `embed` take crops (batch, channels, size, size);
+    `settings` holds these values, `extra` what a file keeps beside them, `card` the story of trained weights.
+    """
     def __init__(self,
         channels:int=2,        # Image channels (paper: protein and nuclear distance)
         n_classes:int=1311,    # Proteins that the heads tell apart (paper: 1,311)

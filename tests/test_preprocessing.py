@@ -44,7 +44,7 @@ def screen(tmp_path):
     (lambda f: write(f, stack().astype(np.float32)*np.inf), 'NaN or infinite'),
     (lambda f: write(f, stack()*0), 'constant in the protein channel'),
     (lambda f: write(f, np.stack([stack(), stack()]), 'TCZYX'), 'time points'),
-    (lambda f: write(f, stack(), names=['GFP', 'DAPI']), "called ['GFP', 'DAPI'], without protein, nucleus"),
+    (lambda f: write(f, stack(), names=['GFP', 'DAPI']), "called GFP, DAPI, without protein, nucleus"),
     (lambda f: write(f, stack(side=150)), 'expected 100 x 100 at least'),
     (lambda f: write(f, np.swapaxes(stack(), 0, 1), 'CZYX', list('abc')), 'without protein'),
     (lambda f: tifffile.imwrite(f, stack(), photometric='minisblack', metadata=None, ome=False), 'expected C, Z, Y, X in any order'),

@@ -280,7 +280,8 @@ def _tiff_planes(tif, series, letters, shape):
             if other: file.close()
         return _planes_of(held[k], letters[-n:])(c, z)
     if {'Y', 'X'} <= set(letters[-n:]) and len(pages) == math.prod(shape[:-n]): return read
-    if any(p is None for p in pages): raise EOFError('planes are missing')
+    if any(p is None or p.parent is not tif for p in pages):     # tifffile reads from the file at hand
+        raise EOFError('planes are missing, or lie in another file of its set')
     if series.dataoffset is None or series.dtype is None:
         return _planes_of(series.asarray().reshape(shape), letters)
     kind = tif.byteorder + series.dtype.char

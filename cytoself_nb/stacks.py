@@ -168,11 +168,13 @@ def read_projection(
 )->tuple: # `StackInfo`; protein and nucleus (2, Y, X), in the stack's own unit
     "What a stack holds, and the maximum over z of two channels, read plane by plane"
     with _open_planes(path, channels, nucleus, axes=axes, position=position, planes=planes) as (infos, read):
-        first, kind = read(0, 0), np.result_type(*(i.dtype for i in infos))
-        out = np.empty((2, *first.shape), kind)
-        for k in (0, 1):
-            out[k] = first if k == 0 else read(k, 0)
-            for z in range(1, infos[k].planes): np.maximum(out[k], read(k, z), out=out[k])
+        out, kind = None, np.result_type(*(i.dtype for i in infos))
+        for k, z in ((k, z) for k in (0, 1) for z in range(infos[k].planes)):
+            plane = read(k, z)
+            if out is None: out = np.empty((2, *plane.shape), kind)
+            if z: np.maximum(out[k], plane, out=out[k])
+            else: out[k] = plane
+            del plane     # before the next is read
     names = [str(p).rstrip('/').split('/')[-1] for p in (path, path if nucleus is None else nucleus)]
     for image, channel, name in zip(out, CHANNELS, names): _check_plane(image, channel, name)
     return infos[0], out

@@ -231,6 +231,7 @@ def train_model(
     csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
     return resumable(run.path/f'{name}.safetensors', csv, made_with, train, load_weights, '13_training')
 
+# %% ../nbs/40_runs.ipynb #02161ab0
 def _made(path):
     "With which settings an artefact was made, when, and by whom"
     return json.loads(Path(f'{path}.settings.json').read_text())

@@ -104,7 +104,7 @@ def _scale_of(X, proteins):
     spread = m.std(0)
     return np.stack([m.mean(0), np.where(spread > 1e-9*np.abs(m).max(), spread, np.inf)])
 
-# %% ../nbs/26_answers.ipynb #8a91b2f4
+# %% ../nbs/26_answers.ipynb #f78a3c56
 def halves(
     obs:pd.DataFrame, # A row per crop: protein, fov
     seed:int=0,       # Seed of the draw
@@ -138,7 +138,8 @@ def make_reference(
         how = dict(mean=_standard(scale), reading='counts')
     parts = [(np.asarray(codes)[a], obs[a].reset_index(drop=True)) for a in (~asked, asked)]
     tables = calibrate(*parts[0], *parts[1], n, **how)
-    limits = {k: answer_threshold(t, wanted) for k, t in tables.items()}
+    judged = {k: t for k, t in tables.items() if k == 1 or len(t) >= 10}   # else: the limit of smaller groups
+    limits = {k: answer_threshold(t, wanted) for k, t in judged.items()}
     spectra = how['mean'](codes, obs.protein, n)
     return Reference(spectra, single_localization(obs), limits, about.get('network', ''), scale)
 

@@ -196,6 +196,7 @@ def _crop_side(folder):
     shape = read_image(folder/pd.read_csv(folder/'labels.csv', dtype=str).file[0]).shape
     return sorted(shape)[-2] if len(shape) > 1 else 0
 
+# %% ../nbs/24_apply.ipynb #4d21a4da
 def read_any(
     folder,              # Folder of stacks or crops, published arrays, a crop store, or a name of `PUBLISHED`
     work,                # Folder for prepared fields and tables
@@ -241,6 +242,7 @@ def _with_distance(images, model):
     def add(x): return np.concatenate([x, distance_from_nucleus(x[:, k], diameter=diameter)[:, None]], 1)
     return add, [*channels, 'distance']
 
+# %% ../nbs/24_apply.ipynb #e00f7b3f
 def fit_images(
     images:Images,  # From `read_any`
     model,          # Trained network

@@ -171,6 +171,7 @@ def _where_options(p):
     p.add_argument('--top', type=int, default=3, help='localizations to name (default: 3)')
     p.add_argument('-o', '--out', help=OUT + ', .csv')
 
+# %% ../nbs/91_cli.ipynb #a97e427e
 def _scores_options(p):
     p.add_argument('embedding', help='.h5ad file, of embed or of another program')
     p.add_argument('--sets', nargs='*', default=[], help='tables (.csv) with the columns set and protein')

@@ -115,6 +115,7 @@ def write_profiles(
     else: table.to_csv(tmp, index=False)
     tmp.replace(path)
 
+# %% ../nbs/27_exchange.ipynb #41c65b4a
 def read_profiles(
     path,               # `.parquet` or `.csv` file of pycytominer, CellProfiler or others
     names:dict=None,    # Their labels -> ours, such as {'Metadata_gene': 'protein', 'Metadata_Well': 'fov'}
@@ -151,6 +152,7 @@ def _ome_image(path, a, axes, pixel_um, name, label=None):
     chunks = tuple(1 if x == 'c' else min(n, 1024) for x, n in zip(axes, a.shape))
     group.create_array('0', data=a, chunks=chunks, dimension_names=list(axes))
 
+# %% ../nbs/27_exchange.ipynb #981c60ca
 def crop_squares(
     nuclei:pd.DataFrame, # nucleus, y, x, reason: `Field.nuclei`
     shape:tuple,         # Of the field
@@ -161,6 +163,7 @@ def crop_squares(
         out[r.y - half:r.y + half, r.x - half:r.x + half] = r.nucleus
     return out
 
+# %% ../nbs/27_exchange.ipynb #13c35be8
 def _colors(image):
     "How a viewer shows protein and nucleus: white and blue, between the quantiles of `unit_range`"
     low, high = np.quantile(image, QUANTILES, axis=(1, 2))

@@ -224,8 +224,8 @@ WIDTHS = dict(pixel_um=(0.01, 20, 'a raw pixel in µm, such as 0.2'),
               diameter_um=(2, 100, 'a nucleus in µm, such as 15'))   # Smallest, largest, what it is
 STACK_COLUMNS = ('file', 'protein', 'field', 'localization', 'complex', 'gene', *WIDTHS, 'axes', 'planes',
                  'position', 'file_nucleus', 'mask')
-OWN_COLUMNS = frozenset("""split split_rule row y x nucleus area_um2 protein_mean reason planes height width nuclei crops
-    protein_low protein_high saturated sharpness covered pixels fov umap_1 umap_2 level_0 index _index""".split())
+OWN_COLUMNS = frozenset("""split split_rule row y x nucleus area_um2 protein_mean reason height width nuclei crops
+    protein_low protein_high saturated sharpness covered pixels pixel_from doubt fov umap_1 umap_2 level_0 index _index""".split())
 
 def same_files(
     t:pd.DataFrame, # With the column `file`

@@ -283,7 +283,6 @@ def _record(job):
     record = json.loads(path.read_text())
     return record if record['key'] == job['key'] else None
 
-# %% ../nbs/06_preprocessing.ipynb #6b1e0010
 def _save(job, field):
     "Write the crops of a field, then the record that makes them valid"
     record = dict(key=job['key'], nuclei=field.nuclei.to_dict('list'), measures=field.measures)

@@ -308,7 +308,6 @@ def _opencell_labels(table, path):
     names = dict(protein=table['name'], gene=table['name'], fov=fov, localization=table.loc_grade3)
     return pd.DataFrame(names | kept)
 
-# %% ../nbs/09_readers.ipynb #09db1521
 def _published(source):
     "The published crops in our ranges: the third channel, the distance, is in hundredths"
     def read(rows):

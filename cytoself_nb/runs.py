@@ -245,17 +245,6 @@ def train_model(
     csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
     return resumable(run.path/f'{name}.safetensors', csv, made_with, train, load_weights, '13_training')
 
-# %% ../nbs/40_runs.ipynb #02161ab0
-def _made(path):
-    "With which settings an artefact was made, when, and by whom"
-    return json.loads(Path(f'{path}.settings.json').read_text())
-
-def trained_model(
-    run:Run, # The run
-)->CytoselfFull: # In evaluation mode
-    "The network of the paper, trained for this run"
-    return train_model(run)
-
 # %% ../nbs/40_runs.ipynb #c8551dc8
 def _made(path):
     "With which settings an artefact was made, when, and by whom"

@@ -410,7 +410,7 @@ def figure_style():
     "Set the style of all figures: legible at the width of a journal column, color-blind-safe colors"
     import matplotlib as mpl
     mpl.rcParams.update({
-        'figure.dpi':110, 'savefig.dpi':160, 'font.size':8, 'axes.titlesize':9, 'axes.labelsize':8,
+        'figure.dpi':98, 'savefig.dpi':136, 'font.size':8, 'axes.titlesize':9, 'axes.labelsize':8,
         'legend.fontsize':7, 'legend.frameon':False, 'axes.spines.top':False, 'axes.spines.right':False,
         'svg.hashsalt':'cytoself_nb', 'axes.prop_cycle':mpl.cycler(color=PALETTE), 'image.cmap':'gray',
         'figure.constrained_layout.use':True})
@@ -432,10 +432,10 @@ def sha256_of(
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 def _palette_png(raw):
-    "A PNG with at most 256 colors: half the bytes of one in true color, and the same picture to the eye"
+    "A PNG with at most 80 colors: half the bytes of one in true color, and the same picture to the eye"
     from PIL import Image
     out = io.BytesIO()
-    picture = Image.open(io.BytesIO(raw)).convert('RGB').quantize(256, kmeans=1, dither=Image.Dither.NONE)
+    picture = Image.open(io.BytesIO(raw)).convert('RGB').quantize(80, kmeans=1, dither=Image.Dither.NONE)
     picture.save(out, 'PNG', optimize=True)
     return out.getvalue()
 

@@ -225,7 +225,11 @@ def read_any(
         read = Source(s.images.shape, lambda rows: np.asarray(s.images.oindex[rows], np.float32))
         found, how = (read, s.labels, s.channels), 'field'
     elif published: found, how = read_crops(folder, 100), 'published'
-    else: found, how = read_folder(folder, _crop_side(folder)), 'crop'
+    else:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter('always', UserWarning)
+            found, how = read_folder(folder, _crop_side(folder), work), 'crop'
+        notes += [str(w.message).split('; all of them')[0] for w in told]
     side = found[0].shape[-1]
     um = pixel_um*side if pixel_um else WIDTH_UM if published else None
     return Images(*found, um, how, [*notes, f"{len(found[1]):,} crops of {side} x {side} pixels"])
@@ -315,6 +319,7 @@ def applied_store(
     wants = dict(channels=model.extra['channels'], size=model.settings['size'], um=network_um(model),
                  scale=scale, folder=str(folder), state=folder_state(folder), pixel_um=pixel_um)
     def build(tmp):
+        (work/'rejects.csv').unlink(missing_ok=True)
         images = read_any(folder, work, scale if scale in ('field', 'crop') else 'field', pixel_um, workers)
         step = progress('crops', len(images.labels)) if progress else lambda n: None
         x, channels, rows, rejects = fit_images(images, model, tmp.parent/'fitted.npy', step)
@@ -325,7 +330,8 @@ def applied_store(
             notes.append(f"{len(rejects):,} crops could not be used, "
                          f"first {rejects.file[0]}: {rejects.reason[0]}")
         _replace_text(work/'notes.txt', '\n'.join(notes) + '\n')
-        _replace_text(work/'rejects.csv', rejects.to_csv(index=False))
+        unread = [pd.read_csv(work/'rejects.csv')] if (work/'rejects.csv').exists() else []
+        _replace_text(work/'rejects.csv', pd.concat([*unread, rejects]).to_csv(index=False))
     return cached(work/'crops.zarr', wants, build, open_store, '24_apply')
 
 # %% ../nbs/24_apply.ipynb #8ad987d1

@@ -24,9 +24,8 @@ from tqdm.auto import tqdm
 
 from . import __version__
 from .core import _end_with_parent, _replacing
-from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PLANE_UM, Signature,
-    _balls, _per_cell, _positions, draw_cells, draw_dna, draw_localization)
-from .stacks import PIXEL_UM
+from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PIXEL_UM, PLANE_UM,
+    Signature, _balls, _per_cell, _positions, draw_cells, draw_dna, draw_localization)
 
 # %% ../nbs/28_microscope.ipynb #9d4a105c
 MIXED_PAIRS = (('endosome', 'membrane'), ('er', 'golgi'), ('nucleolus', 'nucleoplasm'),

@@ -56,7 +56,7 @@ def test_embed_reads_crops_and_leaves_a_broken_one_out(embedded):
     assert 'c05.tif' not in set(e.obs.file) and set(e.obs.localization) == {'nucleus', 'cytosol'}
     notes = embedded[0].with_suffix('.work')/'notes.txt'
     text = notes.read_text()
-    assert '1 crops could not be used, first c05.tif' in text and 'distance to the nuclear envelope is measured' in text and 'one by one' in text
+    assert '1 of 24 crops could not be used, first c05.tif' in text and 'distance to the nuclear envelope is measured' in text and 'one by one' in text
     assert pd.read_csv(notes.with_name('rejects.csv')).file.tolist() == ['c05.tif']
     assert len(about_embedding(e)['network']) == 16
 

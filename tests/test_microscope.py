@@ -141,6 +141,7 @@ def test_a_second_line_is_larger_and_flatter(proteins):
 
 def test_stacks_and_tables_agree(screen):
     stacks, nuclei = pd.read_csv(screen/'stacks.csv'), pd.read_csv(screen/'truth/nuclei.csv')
+    assert set(stacks.pixel_um) == {.2}, 'a raw pixel of the simulated camera, not a pixel of a crop'
     assert {'file', 'protein', 'field', 'localization', 'complex', 'pixel_um', 'held_out'} <= set(stacks) and len(stacks) == 4
     for row in stacks.itertuples():
         stack, label = tifffile.imread(screen/row.file), tifffile.imread(screen/row.truth)

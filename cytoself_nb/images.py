@@ -7,7 +7,7 @@ __all__ = ['UNITS', 'NO_UNIT', 'LIMITS', 'MAKERS', 'StackInfo', 'judge_pixel', '
            'open_image', 'read_image']
 
 # %% ../nbs/03_images.ipynb #1a6e0004
-import logging, math, re
+import logging, math, re, threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -156,8 +156,10 @@ class _Listener(logging.Handler):
     "Keeps what tifffile logs"
     def __init__(self):
         super().__init__(logging.WARNING)
+        self.thread = threading.get_ident()   # files are read side by side
         self.said = []
-    def emit(self, record): self.said.append(record.getMessage())
+    def emit(self, record):
+        if record.thread == self.thread: self.said.append(record.getMessage())
 
     @property
     def damage(self):
@@ -181,7 +183,6 @@ def _tiff(path):
     "An open TIFF; a damaged one ends in one sentence"
     log, ear, tif = logging.getLogger('tifffile'), _Listener(), None
     log.addHandler(ear)
-    before, log.propagate = log.propagate, False
     try:
         try:
             tif = tifffile.TiffFile(path)
@@ -192,7 +193,6 @@ def _tiff(path):
     finally:
         if tif: tif.close()
         log.removeHandler(ear)
-        log.propagate = before
 
 # %% ../nbs/03_images.ipynb #1a6e0023
 def _ome_images(tif):

@@ -504,3 +504,16 @@ def test_a_file_of_zeiss(tmp_path):
     assert '2 scenes' in said or '2 images' in said
     (tmp_path/'c.czi').write_bytes((tmp_path/'a.czi').read_bytes()[:3000])
     assert 'c.czi' in refused(max_projection, 'c.czi')
+
+
+def test_damage_of_one_file_is_not_that_of_others_read_beside_it(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+    rng = np.random.default_rng(0)
+    for k in range(40): tifffile.imwrite(tmp_path/f'{k:02}.tif', rng.random((2, 100, 100)).astype(np.float32))
+    for k in range(0, 40, 4): (tmp_path/f'{k:02}.tif').write_bytes((tmp_path/f'{k:02}.tif').read_bytes()[:200])
+    def fine(path):
+        try: return read_image(path).shape == (2, 100, 100)
+        except ValueError: return False
+    for _ in range(5):
+        with ThreadPoolExecutor(8) as pool: found = list(pool.map(fine, sorted(tmp_path.glob('*.tif'))))
+        assert found == [k % 4 > 0 for k in range(40)]

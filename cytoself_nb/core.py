@@ -214,8 +214,7 @@ def _decoded(path):
     except UnicodeDecodeError as e: at, text = e.start, raw.decode('cp1252')   # a character for each byte
     word = re.search(r'[^\s,;"]*$', text[:at])[0] + re.match(r'[^\s,;"]*', text[at:])[0]
     warnings.warn(f"{path.name} is not UTF-8 and was read as Windows-1252, which many spreadsheets write "
-        "(line "
-                  f"{1 + text.count(chr(10), 0, at)}: {word}); if that is wrong, save it as 'CSV UTF-8'",
+                  f"(line {1 + text.count(chr(10), 0, at)}: {word}); if that is wrong, save it as 'CSV UTF-8'",
                   stacklevel=4)
     return text
 
@@ -299,8 +298,7 @@ def read_table(
     for c in need:
         if c in t and (none := t[c].isna()).any():
             faults.append(f"has {none.sum()} rows without {c}, row {row_list(t.index[none])}; expected one "
-                "in "
-                          "each; fill it or remove the row")
+                          "in each; fill it or remove the row")
     bad = t.index[t.isin(['#REF!', '#N/A', '#NAME?', '#VALUE!', '#DIV/0!', '#NUM!', '#NULL!']).any(axis=1)]
     if len(bad):
         faults.append(f"holds errors of a spreadsheet, row {row_list(bad)}; expected values; correct them")

@@ -416,8 +416,7 @@ def shard(self:CropLoader,
             self.held[s] = images[rows] if everything else np.stack([images[rows, c] for c in self.picked], 1)
         except Exception as e:
             raise ValueError(f"shard {s} of {self.store.path} is damaged ({e}); delete the store to have it "
-                "built "
-                             "again") from e
+                             "built again") from e
     return self.held[s]
 
 # %% ../nbs/08_data.ipynb #089c75d1

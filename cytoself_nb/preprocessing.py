@@ -173,8 +173,7 @@ def _check_labels(labels, projection):
     h, w = projection.shape[1:]
     if labels.ndim == 2 and abs(labels.shape[0]/labels.shape[1]/(h/w) - 1) >= 0.03:
         raise ValueError(f"labels have the shape {labels.shape}, the stack {h} x {w} pixels; expected the "
-            "same; "
-                         "give the labels of this stack")
+                         "same; give the labels of this stack")
 
 def _check_kept(nuclei):
     if (nuclei.reason == '').any(): return

@@ -155,15 +155,16 @@ def read_folder(
     labels = labels_table(folder)
     with ThreadPoolExecutor() as pool: looks = list(pool.map(lambda f: _look(folder/f), labels.file))
     counts = pd.Series([len(x[0]) for x in looks if not isinstance(x, str)], dtype=int)
-    if counts.empty: raise ValueError(f"none of the {len(labels)} crops could be read, first: {looks[0]}")
+    if counts.empty:
+        raise ValueError(f"none of the {len(labels)} crops could be read, "
+                         f"first {labels.file.iloc[0]}: {looks[0]}")
     n = int(counts.mode()[0])
     named = _folder_channels(folder, n, labels.file[next(k for k, x in enumerate(looks) if len(x[0]) == n)])
     labels = leave_out(labels, _reasons(looks, labels, named), work, 'crops')
     empty = [c for k, c in enumerate(named) if all(looks[i][0][k] == looks[i][1][k] for i in labels.index)]
     if empty:
         raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected "
-            "an "
-                               "image; name the channels in channels.txt, in their order, or save the crops "
+                               "an image; name the channels in channels.txt, in their order, or save the crops "
                                "without it")
     labels = labels.reset_index(drop=True)
     def crop(name): return prepare(_channels_first(read_image(folder/name), name)[None], [name], named, size)

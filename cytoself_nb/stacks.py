@@ -433,8 +433,7 @@ def label_file(
                              "expected one; remove the others or name it in a column mask of stacks.csv")
         if plain: return next((f for f in plain if not f.name.endswith('_seg.npy')), plain[0])
     raise FileNotFoundError(f"no label image {next(iter(stems))}.tif for {stack.name}; expected one for each "
-        "stack, "
-                            "of the same name and in the same subfolder; add it or give a segmenter")
+                            "stack, of the same name and in the same subfolder; add it or give a segmenter")
 
 # %% ../nbs/05_stacks.ipynb #5b1e0009
 def _label_pixels(path):

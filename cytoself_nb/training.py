@@ -71,8 +71,7 @@ def embed_batches(
                 _, global_, local_codes, global_codes = model.embed(x.to(device))
                 if not global_.isfinite().all():   # the nearest code of NaN would be the first
                     raise ValueError("representations are not finite; expected numbers; the crops hold NaN, "
-                        "or the "
-                                     "weights do: check the store, or train again")
+                                     "or the weights do: check the store, or train again")
                 yield array(global_.float()), array(local_codes), array(global_codes)
     finally: model.train(training)
 

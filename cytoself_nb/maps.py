@@ -124,8 +124,8 @@ def read_embedding(
         raise FileNotFoundError(f"no embedding at {path}; expected a file of write_embedding; make it first")
     try: X, kept = _matrix(path), read_h5ad(path, backed='r')
     except Exception as e:   # each library has its own for a file that is cut
-        raise ValueError(f"{path} is no complete .h5ad with a matrix X ({type(e).__name__}: {e}); expected a "
-                         "file of write_embedding; delete it to have it made again") from e
+        raise ValueError(f"{path} is no complete .h5ad with a matrix X ({type(e).__name__}: {e}); expected "
+                         "an AnnData file; copy it again, or make it again") from e
     plain = lambda column: column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
     obsm = {k: np.asarray(v) for k, v in kept.obsm.items()}
     full = AnnData(X=X, obs=kept.obs.apply(plain), obsm=obsm, uns=dict(kept.uns))

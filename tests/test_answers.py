@@ -75,7 +75,7 @@ def test_files_of_other_programs_open(tmp_path):
         assert np.allclose(e.X, X, atol=1e-5) and e.obs.protein.tolist() == labels.protein.tolist()
     assert 'P03' in embedding_atlas(e, tmp_path/'a.html').read_text()
     (tmp_path/'cut.h5ad').write_bytes((tmp_path/'dense.h5ad').read_bytes()[:3000])
-    with pytest.raises(ValueError, match='not a complete .h5ad file'): read_embedding(tmp_path/'cut.h5ad')
+    with pytest.raises(ValueError, match='no complete .h5ad with a matrix X'): read_embedding(tmp_path/'cut.h5ad')
     with pytest.raises(FileNotFoundError, match='no embedding at'): read_embedding(tmp_path/'nothing.h5ad')
 
 

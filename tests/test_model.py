@@ -322,13 +322,18 @@ def test_maps_that_can_be_computed_again_are_not_kept():
 def test_weights_that_are_not_finite_are_refused(harm, says, tmp_path):
     model = CytoselfFull(**SMALL)
     with torch.no_grad(): harm(next(model.parameters()))
-    save_weights(model, tmp_path/'m.safetensors')
+    with pytest.raises(ValueError, match=says): save_weights(model, tmp_path/'m.safetensors')
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+    save_weights(CytoselfFull(**SMALL), tmp_path/'good.safetensors')
+    with safe_open(tmp_path/'good.safetensors', 'pt') as f: about = f.metadata()
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path/'m.safetensors', about)
     with pytest.raises(ValueError, match=says): load_weights(tmp_path/'m.safetensors')
 
 
 def test_weights_of_another_type_are_refused(tmp_path):
-    save_weights(CytoselfFull(**SMALL).half(), tmp_path/'m.safetensors')
-    with pytest.raises(ValueError, match='holds torch.float16; expected torch.float32'): load_weights(tmp_path/'m.safetensors')
+    save_weights(CytoselfFull(**SMALL).double(), tmp_path/'m.safetensors')
+    with pytest.raises(ValueError, match='holds torch.float64; expected torch.float32'): load_weights(tmp_path/'m.safetensors')
     assert not list(tmp_path.glob('.*'))
 
 

@@ -184,7 +184,7 @@ def test_command_line(tmp_path):
     done = subprocess.run([sys.executable, '-m', 'cytoself_nb.pipeline', '--profile', 'smoke', '--only', '01'], cwd=tmp_path,
                           capture_output=True, text=True, env=os.environ | dict(CYTOSELF_NB_OUT='here', PYTHONPATH=str(ROOT)))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith('1 run, 0 skipped') and done.stderr.strip() == ''
+    assert '\n1 run, 0 skipped' in '\n' + done.stdout and done.stderr.strip() == ''
     assert (tmp_path/'here/runs/simulated-smoke-0/notebooks/01_core.ipynb').stat().st_mtime > start - 1
 
 

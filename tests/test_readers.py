@@ -185,7 +185,7 @@ def test_own_folder_bad_table(own, change, says):
     (np.random.rand(30, 30, 30), 'expected one square crop'),
     (np.random.rand(3, 30, 30), 'has 3 channels; expected 2'),
     (np.random.rand(5), 'expected one square crop'),
-    (None, 'cannot read'),
+    (None, 'damaged or cut short'),
 ])
 def test_one_bad_crop_is_a_row_of_rejects(own, image, says, tmp_path):
     if image is None: (own/'cell01.npy').write_bytes((own/'cell03.npy').read_bytes()[:500])

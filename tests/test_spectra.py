@@ -128,7 +128,7 @@ def test_without_any_localization_an_answer_is_a_sentence():
     from cytoself_nb.core import NotForTheseData
     from cytoself_nb.predict import rank_answers
     spectra = pd.DataFrame(np.eye(3), index=list('abc'))
-    with pytest.raises(NotForTheseData, match='no protein of these data has one localization'):
+    with pytest.raises(NotForTheseData, match='has a localization of its own'):
         rank_answers(spectra, pd.Series(1, spectra.index), spectra, pd.Series(np.nan, spectra.index), {1: .1})
     for top in (0, -1, 1.5):
         with pytest.raises(ValueError, match='expected the number of families'):

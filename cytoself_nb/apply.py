@@ -229,7 +229,8 @@ def read_any(
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter('always', UserWarning)
             found, how = read_folder(folder, _crop_side(folder), work), 'crop'
-        notes += [str(w.message).split('; all of them')[0] for w in told]
+        notes += [str(w.message).split('; all of them')[0] for w in told
+                  if 'no network can learn' not in str(w.message)]
     side = found[0].shape[-1]
     um = pixel_um*side if pixel_um else WIDTH_UM if published else None
     return Images(*found, um, how, [*notes, f"{len(found[1]):,} crops of {side} x {side} pixels"])

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from . import __version__
 from .core import _end_with_parent, _replacing
-from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PIXEL_UM, PLANE_UM,
+from .simulate import (ANNOTATED, CELL_LINES, CellLine, Cells, PATTERNS, PLANE_UM, RAW_UM,
     Signature, _balls, _per_cell, _positions, draw_cells, draw_dna, draw_localization)
 
 # %% ../nbs/28_microscope.ipynb #9d4a105c
@@ -199,7 +199,7 @@ def draw_stack(
     field:int=0,   # Number of the field
     seed:int=0,    # Seed
     size:int=384,  # Side of the field, raw pixels
-    pixel_um:float=PIXEL_UM, # Width of a raw pixel
+    pixel_um:float=RAW_UM, # Width of a raw pixel
     line='a',      # Cell line
     scope:Microscope=Microscope(), # Nuisance and optics
 )->tuple: # Stack (2, Z, H, W) uint16, channels protein and nucleus; the geometry
@@ -314,7 +314,7 @@ def write_screen(
     fields:int=10,         # Fields of view per protein
     seed:int=0,            # Seed
     size:int=432,          # Side of a field, raw pixels
-    pixel_um:float=PIXEL_UM, # Width of a raw pixel
+    pixel_um:float=RAW_UM, # Width of a raw pixel
     line='a',              # Cell line: a key of `CELL_LINES` or a `CellLine`
     scope:Microscope=Microscope(), # Nuisance and optics
     workers:int=-1,        # Processes; -1 takes one a core

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from .core import _replacing
 from .data import open_store
 from .maps import map_frame, read_embedding, umap_xy
 from .predict import answer_threshold, calibrate, need_families, rank_answers
@@ -185,9 +186,7 @@ def write_reference(
     spectra = reference.spectra.to_numpy(np.float32)
     varm = {} if reference.scale is None else dict(scale=reference.scale.T)
     a = AnnData(X=spectra, obs=obs, varm=varm, uns=dict(reference=json.dumps(about)))
-    tmp = Path(path).with_name(f'.{Path(path).name}.tmp')
-    a.write_h5ad(tmp)
-    tmp.replace(path)
+    with _replacing(Path(path)) as tmp: a.write_h5ad(tmp)
 
 def read_reference(
     path,             # `.h5ad` file: of `write_reference`, or an embedding with known localizations

@@ -4,23 +4,23 @@
 
 # %% auto #0
 __all__ = ['WIDTH_UM', 'IMAGES', 'network_um', 'fit_crops', 'notes_on_fit', 'Images', 'image_files', 'without_table', 'read_any',
-           'fit_images', 'folder_state', 'applied_store', 'look_at']
+           'fit_images', 'applied_store', 'look_at']
 
 # %% ../nbs/24_apply.ipynb #92f51925
-import hashlib, json, os, warnings
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from .core import _replace_text, cached
+from .core import _replace_text, cached, read_table
 from .data import CropStore, array_source, check_crops, open_store, resize_crops, write_store
 from .images import read_image
 from .preprocessing import SIZE, distance_from_nucleus, read_stacks, typical_diameter
-from .readers import PUBLISHED, read_crops, read_folder
-from .stacks import (DIAMETER_UM, PIXEL_UM, Source, channel_numbers, stack_channels,
-    stack_info, stacks_table)
+from .readers import PUBLISHED, data_state, labels_table, read_crops, read_folder
+from .stacks import (DIAMETER_UM, PIXEL_UM, Source, TABLE_COLUMNS, channel_numbers,
+    stack_channels, stack_info, stacks_table)
 
 # %% ../nbs/24_apply.ipynb #175d100e
 WIDTH_UM = SIZE*PIXEL_UM   # Of a crop of the paper, µm
@@ -193,7 +193,7 @@ def _check_folder(folder):
 
 def _crop_side(folder):
     "Side of the first crop that the table of a folder names"
-    shape = read_image(folder/pd.read_csv(folder/'labels.csv', dtype=str).file[0]).shape
+    shape = read_image(folder/labels_table(folder).file[0]).shape
     return sorted(shape)[-2] if len(shape) > 1 else 0
 
 # %% ../nbs/24_apply.ipynb #4d21a4da
@@ -229,8 +229,8 @@ def read_any(
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter('always', UserWarning)
             found, how = read_folder(folder, _crop_side(folder), work), 'crop'
-        notes += [str(w.message).split('; all of them')[0] for w in told
-                  if 'no network can learn' not in str(w.message)]
+        said = dict.fromkeys(str(w.message).split('; all of them')[0] for w in told)   # the table is read twice
+        notes += [s for s in said if 'no network can learn' not in s]
     side = found[0].shape[-1]
     um = pixel_um*side if pixel_um else WIDTH_UM if published else None
     return Images(*found, um, how, [*notes, f"{len(found[1]):,} crops of {side} x {side} pixels"])
@@ -295,16 +295,6 @@ def _parts_that_read(fit, rows, bad):
     return parts
 
 # %% ../nbs/24_apply.ipynb #641188c7
-def folder_state(
-    folder, # Folder, or a name
-)->str: # Checksum
-    "A checksum of names, sizes and times of all files: does a folder still hold the same?"
-    folder = Path(folder).expanduser()
-    if not folder.is_dir(): return str(folder)
-    files = sorted(p for p in folder.rglob('*') if p.is_file() and not p.name.startswith('.'))
-    known = [(str(p.relative_to(folder)), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
-
 def applied_store(
     folder,              # As in `read_any`
     model,               # Trained network
@@ -318,7 +308,7 @@ def applied_store(
     _check_folder(folder)
     scale = (model.extra.get('card') or {}).get('scale')
     wants = dict(channels=model.extra['channels'], size=model.settings['size'], um=network_um(model),
-                 scale=scale, folder=str(folder), state=folder_state(folder), pixel_um=pixel_um)
+                 scale=scale, folder=str(folder), state=data_state(str(folder)), pixel_um=pixel_um)
     def build(tmp):
         (work/'rejects.csv').unlink(missing_ok=True)
         images = read_any(folder, work, scale if scale in ('field', 'crop') else 'field', pixel_um, workers)
@@ -358,7 +348,7 @@ def look_at(
         crops = kind == 'labels.csv' or _is_crop(folder/files[0])
         shape = read_image(folder/files[0]).shape
         said += [f"the first image, {files[0]}, is read as a {'crop' if crops else 'stack'} of shape {shape}"]
-    table = pd.read_csv(folder/kind, dtype=str) if kind in ('stacks.csv', 'labels.csv') else pd.DataFrame()
+    table = read_table(folder/kind, TABLE_COLUMNS) if kind in ('stacks.csv', 'labels.csv') else ()
     for column, what in dict(localization='answers about localization', field='a split by field').items():
         if column not in table: said.append(f"no column {column}: needed for {what}")
     return said

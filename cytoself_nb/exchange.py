@@ -6,7 +6,7 @@
 __all__ = ['IMAGES_AT', 'CELL_ID', 'write_h5sc', 'read_h5sc', 'write_profiles', 'read_profiles', 'crop_squares', 'write_ome_zarr']
 
 # %% ../nbs/27_exchange.ipynb #6814dacf
-import json, shutil
+import shutil
 from pathlib import Path
 
 import h5py
@@ -15,6 +15,7 @@ import pandas as pd
 import zarr
 
 from .answers import as_embedding
+from .core import _replacing
 from .maps import _ARRAY
 from .preprocessing import QUANTILES, SIZE
 from .split import LABEL_COLUMNS, tidy_labels
@@ -52,14 +53,13 @@ def write_h5sc(
     about = dict(n_cells=len(rows), n_channels=len(names), n_masks=1, n_image_channels=len(store.channels),
                  image_size_x=side, image_size_y=side, compression='lzf')
     both = dict(channel_names=np.array(names), channel_mapping=np.array(kinds))
-    tmp = Path(path).with_name(f'.{Path(path).name}.tmp')
-    AnnData(obs=obs, var=var, uns={IMAGES_AT: about | both}).write_h5ad(tmp)
-    with h5py.File(tmp, 'r+') as f:
-        shape, chunk = (len(rows), len(names), side, side), (1, 1, side, side)
-        out = f['obsm'].create_dataset(IMAGES_AT, shape, 'f2', chunks=chunk, compression='lzf')
-        out.attrs.update(_ARRAY | about | {k: np.char.encode(v) for k, v in both.items()})
-        for a in range(0, len(rows), 256): out[a:a + 256] = _with_mask(store, rows[a:a + 256])
-    tmp.replace(path)
+    with _replacing(Path(path)) as tmp:
+        AnnData(obs=obs, var=var, uns={IMAGES_AT: about | both}).write_h5ad(tmp)
+        with h5py.File(tmp, 'r+') as f:
+            shape, chunk = (len(rows), len(names), side, side), (1, 1, side, side)
+            out = f['obsm'].create_dataset(IMAGES_AT, shape, 'f2', chunks=chunk, compression='lzf')
+            out.attrs.update(_ARRAY | about | {k: np.char.encode(v) for k, v in both.items()})
+            for a in range(0, len(rows), 256): out[a:a + 256] = _with_mask(store, rows[a:a + 256])
 
 # %% ../nbs/27_exchange.ipynb #8186c1a6
 def read_h5sc(

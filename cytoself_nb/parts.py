@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from .apply import applied_store
-from .core import _replace_text
+from .core import _replace_text, _replacing
 from .data import default_channels, open_store, select_channels, split_rows
 from .maps import _ARRAY, _digest, add_map, read_embedding, umap_xy, write_embedding
 from .preprocessing import _cores
@@ -81,9 +81,8 @@ def _embed_parts(folder, numbers, store=None):
     for k in numbers:
         path = folder/f'part-{k:06}.npz'
         if path.exists(): continue
-        tmp = path.with_name(f'.{path.stem}-{os.getpid()}.tmp.npz')
-        np.savez(tmp, **embed_part(store, model, plan['parts'][k], plan['channels']))
-        os.replace(tmp, path)
+        found = embed_part(store, model, plan['parts'][k], plan['channels'])
+        with _replacing(path) as tmp, open(tmp, 'wb') as f: np.savez(f, **found)
         yield k
 
 # %% ../nbs/25_parts.ipynb #01ffda7a
@@ -229,20 +228,20 @@ def embed_folder(
 )->dict: # crops, notes (sentences), work (the folder)
     "From images to an AnnData file: representations, codes, map, and labels that lead back to the field"
     path = Path(path)
-    work, tmp = path.with_suffix('.work'), path.with_name(f'.{path.name}.tmp')
+    work = path.with_suffix('.work')
     store = applied_store(folder, model, work, pixel_um, workers, progress)
     parts = embed_store(store, model, work/'parts', None, workers, progress)
     name = (model.extra.get('card') or {}).get('name', '')
     settings = dict(network=weights_checksum(model), weights=name, channels=model.extra['channels'],
                     n_codes=model.settings['n_codes'] if model.settings['quantize'] else None,
                     store=str(Path(store.path).resolve()), source=str(folder))
-    merge_parts(tmp, parts, store.labels.drop(columns='split').assign(row=range(len(store.labels))), settings)
-    notes = (work/'notes.txt').read_text().splitlines()
-    if umap and len(store.labels) > 4: add_map(tmp, umap_xy(read_embedding(tmp).X, seed))
-    elif umap: notes.append(f'{len(store.labels)} crops are too few for a map')
-    os.replace(tmp, path)
+    notes, n = (work/'notes.txt').read_text().splitlines(), len(store.labels)
+    with _replacing(path) as tmp:
+        merge_parts(tmp, parts, store.labels.drop(columns='split').assign(row=range(n)), settings)
+        if umap and n > 4: add_map(tmp, umap_xy(read_embedding(tmp).X, seed))
+        elif umap: notes.append(f'{n} crops are too few for a map')
     shutil.rmtree(work/'parts')
-    return dict(crops=len(store.labels), notes=notes, work=work)
+    return dict(crops=n, notes=notes, work=work)
 
 # %% ../nbs/25_parts.ipynb #07c5d57e
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _settings_of,
-    fetch, has_stacks, open_run, registry)
+    _weights_name, fetch, has_stacks, open_run, registry)
 from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
     reason_to_run, runnable, runs_of)
 from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
@@ -248,10 +248,10 @@ def given_weights(
     from cytoself_nb.weights import find_weights, load, save_weights
     folder = Path(_folders(out)['CYTOSELF_NB_OUT'])/'runs/weights'
     folder.mkdir(parents=True, exist_ok=True)
-    model, name = load(weights), re.sub(r'[^A-Za-z0-9_]+', '_', Path(find_weights(weights)).stem)
-    if name == 'model': name = re.sub(r'[^A-Za-z0-9_]+', '_', Path(find_weights(weights)).parent.name)
+    found = Path(find_weights(weights))
+    name = _weights_name(f'{found.parent.name}.h5' if found.stem == 'model' else found)
     path = folder/f'{name}.safetensors'
-    save_weights(model, path)
+    save_weights(load(weights), path)
     return dict(CYTOSELF_NB_WEIGHTS=str(path.resolve()))
 
 # %% ../nbs/90_pipeline.ipynb #7e396e06
@@ -263,14 +263,12 @@ def run_notebooks(
     force:bool=False,    # Run also what has not changed?
     folder=NOTEBOOKS,    # Folder of notebooks
     jobs:int=None,       # Notebooks at a time; None: as many as cores and memory allow
-    weights:str='',      # A trained network to start from, as `load` understands it; none: train one
 )->pd.DataFrame: # One row per notebook: notebook, seconds, figures, reason, left_out
     "Run the numbered notebooks, each after those that it needs; stop at the first that fails"
     folder, (jobs, threads) = Path(folder).resolve(), side_by_side(jobs)
     data = _data_name(data)
     parameters = dict(profile=profile, data=data, seed=seed)
-    given = given_weights(weights, folder.parent) if weights else {}
-    around = _folders(folder.parent) | given | thread_settings(threads)
+    around = _folders(folder.parent) | thread_settings(threads)
     with _environment(**around), chdir(folder), ExitStack() as held:
         run, rows = open_run(data, profile, seed, RUNNER), {}
         held.enter_context(_only_one(run))
@@ -339,9 +337,10 @@ def _ablations(data, profile, seeds):
     "`train_ablations` with the folders of this project"
     from cytoself_nb.fig4_ablations import train_ablations
     with _environment(**_folders(NOTEBOOKS.parent)):
-        open_run(_data_name(data), profile, seeds[0], RUNNER)
-        check_data(_data_name(data))
-        return train_ablations(_data_name(data), profile, seeds)
+        data = _data_name(data)
+        open_run(data, profile, seeds[0], RUNNER)
+        check_data(data)
+        return train_ablations(data, profile, seeds)
 
 # %% ../nbs/90_pipeline.ipynb #ef30b7b6
 def _arguments():
@@ -374,7 +373,7 @@ def _asked(a):
     "Do what the options ask for; the table of `run_notebooks`, or None for further seeds and ablations"
     only = [str(n) for n in _numbers(a.only, '--only')] if a.only else []
     if not (a.further_seeds or a.ablations):
-        return run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs, weights=a.weights)
+        return run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs)
     train, option = (_ablations, '--ablations') if a.ablations else (further_seeds, '--further-seeds')
     seeds = _numbers(a.ablations or a.further_seeds, option)
     print(train(a.data, a.profile, seeds).to_string(index=False))
@@ -386,14 +385,16 @@ def main(
     "Run the notebooks from the command line"
     a, start = _arguments().parse_args(argv), time.perf_counter()
     try:
-        with _environment(**dict(CYTOSELF_NB_MASKS=a.masks) if a.masks else {}): done = _asked(a)
+        masks = dict(CYTOSELF_NB_MASKS=a.masks) if a.masks else {}
+        trains = a.further_seeds or a.ablations
+        given = given_weights(a.weights, NOTEBOOKS.parent) if a.weights and not trains else {}
+        with _environment(**masks, **given): done = _asked(a)
     except (NotebookError, ValueError, OSError) as e:
         print(f'\n{e}', file=sys.stderr)
         return 1
     if done is None: return 0
     ran, minutes = (done.reason != '').sum(), (time.perf_counter() - start)/60
     print(f'{ran} run, {len(done) - ran} skipped, {done.figures.sum()} figures, {minutes:.1f} min')
-    given = given_weights(a.weights, NOTEBOOKS.parent) if a.weights else {}
     with _environment(**_folders(NOTEBOOKS.parent), **given):
         print('\n'.join(run_summary(open_run(_data_name(a.data), a.profile, a.seed, RUNNER))))
     return 0

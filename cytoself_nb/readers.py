@@ -25,9 +25,9 @@ from cytoself_nb.preprocessing import (_label_paths, bright_nuclei, distance_fro
     unit_range)
 from .segmentation import segment_nuclei
 from .split import tidy_labels
-from cytoself_nb.stacks import (OWN_COLUMNS, STACK_COLUMNS, Source, WIDTHS, _slashes, channel_names,
-    check_gray, name_fields, repeated_files, same_files, same_pixels, stack_channels, stacks_table,
-    warn_of_names)
+from .stacks import (OWN_COLUMNS, STACK_COLUMNS, Source, TABLE_COLUMNS, _slashes,
+    channel_names, check_gray, name_fields, repeated_files, same_files, same_pixels, stack_channels,
+    stacks_table, warn_of_names)
 
 # %% ../nbs/09_readers.ipynb #662f4ec2
 def prepare(
@@ -67,7 +67,7 @@ def labels_table(
 )->pd.DataFrame: # Its rows in the columns of the store
     "The table of a folder of crops, checked"
     folder = Path(folder).expanduser()
-    path, known = folder/'labels.csv', tuple(c for c in STACK_COLUMNS if c not in (*WIDTHS, 'axes', 'mask'))
+    path = folder/'labels.csv'
     if not path.exists():
         raise FileNotFoundError(f"{folder} has no labels.csv; expected a table with the columns file "
                                 "and protein; write one row per crop")
@@ -77,7 +77,7 @@ def labels_table(
         return [f"names {len(t):,} images, {len(lost):,} of them are not in {folder}, first "
             f"{t.file[lost[0]]}, row "
                 f"{row_list(lost)}; add the files or remove their rows", *twice]
-    t = _slashes(read_table(path, known, OWN_COLUMNS - {'fov', 'y', 'x'}, check), folder)
+    t = _slashes(read_table(path, TABLE_COLUMNS, OWN_COLUMNS - {'fov', 'y', 'x'}, check), folder)
     warn_of_names(t, 'labels.csv')
     if 'fov' in t: t = t.rename(columns=dict(fov='table_fov' if 'field' in t else 'field'))
     if 'field' in t: t = t.assign(fov=name_fields(t))
@@ -154,12 +154,12 @@ def read_folder(
     folder = Path(folder).expanduser()
     labels = labels_table(folder)
     with ThreadPoolExecutor() as pool: looks = list(pool.map(lambda f: _look(folder/f), labels.file))
-    counts = pd.Series([len(x[0]) for x in looks if not isinstance(x, str)], dtype=int)
+    counts = pd.Series({k: len(x[0]) for k, x in enumerate(looks) if not isinstance(x, str)}, dtype=int)
     if counts.empty:
         raise ValueError(f"none of the {len(labels)} crops could be read, "
                          f"first {labels.file.iloc[0]}: {looks[0]}")
     n = int(counts.mode()[0])
-    named = _folder_channels(folder, n, labels.file[next(k for k, x in enumerate(looks) if len(x[0]) == n)])
+    named = _folder_channels(folder, n, labels.file[counts.index[counts == n][0]])
     labels = leave_out(labels, _reasons(looks, labels, named), work, 'crops')
     empty = [c for k, c in enumerate(named) if all(looks[i][0][k] == looks[i][1][k] for i in labels.index)]
     if empty:
@@ -425,7 +425,7 @@ def _listed(folder):
             warnings.simplefilter('ignore')
             try: t = read_table(folder/name, STACK_COLUMNS)
             except ValueError: continue          # said when it is read in earnest
-        yield from (f for c in ('file', 'mask') if c in t for f in t[c].dropna())
+        yield from (f for c in ('file', 'file_nucleus', 'mask') if c in t for f in t[c].dropna())
 
 def data_state(
     data:str, # A folder of stacks or crops

@@ -92,8 +92,9 @@ def annotation(run:Run)->pd.DataFrame: # standard, set, protein, source (`real` 
     if old and get().source.iloc[0] == 'invented' and not _OFFLINE:
         if yeast.read_annotation().source.iloc[0] == 'real':   # the files can be had now
             Path(f'{path}.settings.json').unlink(missing_ok=True)
-    if get().source.iloc[0] == 'invented': _OFFLINE.append(True)
-    return get()
+    found = get()
+    if found.source.iloc[0] == 'invented': _OFFLINE.append(True)
+    return found
 
 def yeast_label(run:Run)->str: # `simulated yeast cells, real annotation`
     "What a figure shows: the cells, and where they are simulated whether their annotation is real"

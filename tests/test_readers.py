@@ -324,10 +324,10 @@ def test_a_change_of_any_file_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
     job, far, linked = tmp_path/'job', tmp_path/'far', tmp_path/'linked'
     for f in (job/'x.zarr/0', far, linked, tmp_path/'masks', tmp_path/'out/runs'): f.mkdir(parents=True)
-    files = [far/'a.tif', linked/'b.tif', job/'x.zarr/0/c', tmp_path/'masks/a.tif', job/'d.tif', job/'channels.txt']
+    files = [far/'a.tif', far/'nuclei.tif', linked/'b.tif', job/'x.zarr/0/c', tmp_path/'masks/a.tif', job/'d.tif', job/'channels.txt']
     for f in files: f.write_text('x')
     (job/'link').symlink_to(linked); (linked/'circle').symlink_to(job)
-    pd.DataFrame(dict(file=[str(far/'a.tif'), 'link/b.tif', 'x.zarr', 'd.tif'], protein='A')).to_csv(job/'stacks.csv', index=False)
+    pd.DataFrame(dict(file=[str(far/'a.tif'), 'link/b.tif', 'x.zarr', 'd.tif'], protein='A', file_nucleus=[str(far/'nuclei.tif'), None, None, None])).to_csv(job/'stacks.csv', index=False)
     monkeypatch.setenv('CYTOSELF_NB_MASKS', str(tmp_path/'masks'))
     states = [data_state(str(job))]
     for f in files: f.write_text('xy'); states.append(data_state(str(job)))

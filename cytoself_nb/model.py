@@ -193,8 +193,9 @@ class MBConv(nn.Module):
         return self.body(x) + x if self.skip else self.body(x)
 
 # %% ../nbs/11_model.ipynb #5276035a
-LOCAL_BLOCKS  = ((3,1,1,32,16,1), (3,2,6,16,24,2), (5,1,6,24,40,2))                        # kernel, stride, ratio, in, out, repeats
-GLOBAL_BLOCKS = ((3,2,6,40,80,3), (5,2,6,80,112,3), (5,2,6,112,192,4), (3,1,6,192,320,1))  # the same for the second half
+# Kernel, stride, ratio, in, out, repeats; then the same for the second half
+LOCAL_BLOCKS  = ((3,1,1,32,16,1), (3,2,6,16,24,2), (5,1,6,24,40,2))
+GLOBAL_BLOCKS = ((3,2,6,40,80,3), (5,2,6,80,112,3), (5,2,6,112,192,4), (3,1,6,192,320,1))
 
 def halved(
     size:int,    # Side of a map
@@ -262,7 +263,7 @@ def decoder_scales(
     target:int,    # Side of the map that leaves
     last:int=None, # Channels that leave; by default what halving gives
 )->list: # Modules
-    "Double the side until `target`; each time two residual units and a convolution that halves channels and fixes the side"
+    "Double the side until `target`: two residual units, and a convolution that halves channels and fixes the side"
     sides, floor, made = [target], min(32, width), []
     while sides[0] > source: sides.insert(0, halved(sides[0]))
     for before, after in zip(sides, sides[1:]):
@@ -278,7 +279,7 @@ def resize_matrix(
     source:int, # Side of the small map
     target:int, # Side of the large map
 )->Tensor: # (target, source), rows sum to 1
-    "Bilinear interpolation of the first TensorFlow along one axis: pixel i reads position i*source/target, the last ones repeat the edge"
+    "Bilinear interpolation of the first TensorFlow along one axis: pixel i reads i*source/target, the edge repeats"
     at = torch.arange(target, dtype=torch.float32) * (source / target)
     low = at.long()
     part, m = at - low, torch.zeros(target, source)
@@ -298,7 +299,7 @@ def resize_then_conv(
 
 # %% ../nbs/11_model.ipynb #8c7a5ff6
 class MergeUnit(ConvUnit):
-    "First unit of the image decoder: a convolution of the resized global map and the local map, without resizing 576 channels"
+    "First unit of the image decoder: convolves the resized global map and the local one, without resizing 576 channels"
     def __init__(self,
         coarse:int,  # Channels of the global map, first in the weight
         fine:int,    # Channels of the local map
@@ -379,13 +380,15 @@ def check_settings(
         if not isinstance(s[name], int) or isinstance(s[name], bool) or s[name] < low:
             raise ValueError(f"{name}={s[name]!r}; expected a whole number, {low} or more")
     if not isinstance(s['size'], int) or not 64 <= s['size'] <= 256:
-        raise ValueError(f"size={s['size']!r}; expected a whole number of pixels from 64 to 256: resize or crop the images to that")
+        raise ValueError(f"size={s['size']!r}; expected a whole number of pixels from 64 to 256: resize or crop "
+                         "the images to that")
     if isinstance(s['dropout'], bool) or not isinstance(s['dropout'], (int, float)) or not 0 <= s['dropout'] < 1:
         raise ValueError(f"dropout={s['dropout']!r}; expected a number from 0 to below 1")
     for name in ('pretext', 'quantize', 'decode'):
         if not isinstance(s[name], bool): raise ValueError(f"{name}={s[name]!r}; expected True or False")
     if not (s['pretext'] or s['decode']):
-        raise ValueError("pretext=False with decode=False leaves nothing to learn from; switch at least one of them on")
+        raise ValueError("pretext=False with decode=False leaves nothing to learn from; switch at least one of "
+                         "them on")
 
 # %% ../nbs/11_model.ipynb #8ea52a8d
 class CytoselfFull(nn.Module):
@@ -439,7 +442,8 @@ def forward(self:CytoselfFull,
         (q1, codes1, loss1), (q2, codes2, loss2) = self._quantize(e1, self.vq1), self._quantize(e2, self.vq2)
         logits1, logits2 = self._identify(q1, self.head1), self._identify(q2, self.head2)
         decoded = None if self.decoder1 is None else self.decoder1((q2, q1))
-        middle = loss1.new_zeros(len(x)) if self.decoder2 is None else (self.decoder2(q2).float() - e1.float()).square().mean((1, 2, 3))
+        middle = loss1.new_zeros(len(x))
+        if self.decoder2 is not None: middle = (self.decoder2(q2).float() - e1.float()).square().mean((1, 2, 3))
         return CytoselfOutput(decoded, logits1, logits2, q1, q2, codes1, codes2, loss1, loss2, middle)
 
 # %% ../nbs/11_model.ipynb #994ffd3e

@@ -64,7 +64,8 @@ class VectorQuantizer(nn.Module):
     )->Quantized:
         "Replace each vector by its nearest code"
         if x.shape[1] != self.n_splits * self.dim:
-            raise ValueError(f"a map of {x.shape[1]} channels; expected {self.n_splits} x {self.dim} = {self.n_splits * self.dim}")
+            raise ValueError(f"a map of {x.shape[1]} channels; expected {self.n_splits} x {self.dim} = "
+                             f"{self.n_splits * self.dim}")
         with torch.autocast(x.device.type, enabled=False):
             book, rows = self.codebook.float(), x.permute(0, 2, 3, 1).float()
             z = rows.reshape(-1, self.dim)

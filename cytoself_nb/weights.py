@@ -64,7 +64,8 @@ def load_weights(
     try:
         settings, extra = json.loads(about['settings']), json.loads(about['extra'])
         with torch.device('meta'): plan = CytoselfFull(**settings).state_dict()
-    except (KeyError, TypeError, ValueError) as e: raise ValueError(f"{path}: the settings in the file give no network ({e})") from e
+    except (KeyError, TypeError, ValueError) as e:
+        raise ValueError(f"{path}: the settings in the file give no network ({e})") from e
     for name in sorted(plan.keys() | tensors.keys()):
         want, got = (tuple(t[name].shape) if name in t else 'missing' for t in (plan, tensors))
         if want != got: raise ValueError(f"{path}: {name} is {got}, and the settings in the file ask for {want}")
@@ -156,7 +157,8 @@ def load_published_weights(
     path, # `.h5` file of weights as the authors published them
 )->CytoselfFull: # In inference mode; channels, classes, codes and hidden units are those of the file
     "Build a network from the authors' weights; arrays are matched by group, order and shape"
-    if not Path(path).is_file(): raise FileNotFoundError(f"no weights at {path}; download a checkpoint of the authors or give another path")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no weights at {path}; download a checkpoint of the authors or give another path")
     try: f = h5py.File(path, 'r')
     except OSError as e: raise ValueError(f"{path} is not a complete HDF5 file ({e})") from e
     with f:
@@ -172,10 +174,14 @@ def _fill(arrays, targets, group, path):
     "Copy the arrays of one group, refusing the first that differs"
     for (name, a), (_, target) in zip(arrays, targets):
         t = _to_torch(a, target)
-        if t.shape != target.shape: raise ValueError(f"{path}: {name} has shape {a.shape}, {tuple(t.shape)} in our order; expected {tuple(target.shape)}")
-        if not t.isfinite().all(): raise ValueError(f"{path}: {name} has values that are not finite; download the file again")
+        if t.shape != target.shape:
+            raise ValueError(f"{path}: {name} has shape {a.shape}, {tuple(t.shape)} in our order; expected "
+                             f"{tuple(target.shape)}")
+        if not t.isfinite().all():
+            raise ValueError(f"{path}: {name} has values that are not finite; download the file again")
         target.copy_(t)
-    if len(targets) != len(arrays): raise ValueError(f"{path}: {group} holds {len(arrays)} arrays; expected {len(targets)}")
+    if len(targets) != len(arrays):
+        raise ValueError(f"{path}: {group} holds {len(arrays)} arrays; expected {len(targets)}")
 
 # %% ../nbs/19_weights.ipynb #14bdf8be
 FIELDS = dict(data='trained on', channels='shown', scaling='scaling', sizes='sizes', license='license',

@@ -166,8 +166,8 @@ def open_run(
 )->Run:
     """The run for this data set, profile and seed; makes its folder
 
-    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, a folder with stacks.csv or labels.csv, or the name of a
-    run that is there (mydata, mydata-demo-0). profile: smoke, demo, paper. The variable CYTOSELF_NB_WEIGHTS may
+    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, a folder with stacks.csv or labels.csv, or the name
+    of a run that is there (mydata, mydata-demo-0). profile: smoke, demo, paper. CYTOSELF_NB_WEIGHTS may
     name the file of a trained network: then this one is used, and none is trained.
     """
     data, profile, seed = _by_name(data, profile, seed)
@@ -214,7 +214,8 @@ def _decoded(path):
     except UnicodeDecodeError as e: at, text = e.start, raw.decode('cp1252')   # a character for each byte
     word = re.search(r'[^\s,;"]*$', text[:at])[0] + re.match(r'[^\s,;"]*', text[at:])[0]
     warnings.warn(f"{path.name} is not UTF-8 and was read as Windows-1252, which many spreadsheets write "
-                  f"(line {1 + text.count(chr(10), 0, at)}: {word}); if that is wrong, save it as 'CSV UTF-8'",
+                  f"(line {1 + text.count(chr(10), 0, at)}: {word}); if that is wrong, save it as "
+                  "'CSV UTF-8'",
                   stacklevel=4)
     return text
 
@@ -330,7 +331,8 @@ def _refused(path):
     try: yield
     except OSError as e:
         if e.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT): raise
-        raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set CYTOSELF_NB_OUT to "
+        raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set "
+                      "CYTOSELF_NB_OUT to "
                                "another folder; what was there is unchanged") from e
 
 @contextmanager
@@ -379,7 +381,8 @@ def cached(
         made = _settings_of(path)
         if not path.exists() or made.get('settings') != settings: return False
         if path.is_file() and made.get('bytes', now := path.stat().st_size) != now:
-            raise ValueError(f"{path} has {now:,} bytes, and {made['bytes']:,} when it was made: it was cut or "
+            raise ValueError(f"{path} has {now:,} bytes, and {made['bytes']:,} when it was made: it was "
+                             "cut or "
                              "changed; delete it to have it made again")
         return True
     if ready(): return load(path)

@@ -25,7 +25,8 @@ def read_corum(
     path = path or fetch('allComplexes.txt', progress=False)[0]
     try: t = pd.read_csv(path, sep='\t', dtype=str, keep_default_na=False)
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeError) as e:
-        raise ValueError(f"the table of CORUM can't be read ({e}); expected allComplexes.txt; download it") from e
+        raise ValueError(f"the table of CORUM can't be read ({e}); expected allComplexes.txt; download "
+                         "it") from e
     need = ['ComplexID', 'ComplexName', 'Organism', 'subunits(UniProt IDs)', 'subunits(Gene name)']
     missing = [c for c in need if c not in t]
     if missing:
@@ -33,7 +34,8 @@ def read_corum(
                          "the format of allComplexes.txt; download that file")
     human = t.Organism.str.strip().str.lower() == 'human'
     if not human.any():
-        raise ValueError(f"the table of CORUM has the organisms {sorted(set(t.Organism))[:4]}; expected Human "
+        raise ValueError(f"the table of CORUM has the organisms {sorted(set(t.Organism))[:4]}; expected "
+                         "Human "
                          "among them; download allComplexes.txt")
     t = t[human].reset_index(drop=True)
     genes, proteins = (t[c].map(lambda s: names_in(s, ';') - {'None'}) for c in (need[4], need[3]))

@@ -180,7 +180,8 @@ def score_levels(
             out[level] = (rows, labels[column].to_numpy()[rows], apart[rows])
     if not out:
         there = [c for c in ('localization', 'complex') if c in labels and labels[c].notna().any()]
-        found = f"{' and '.join(there)} of the {len(labels)} test crops: no two classes" if there else "no column for scores"
+        two = f"{' and '.join(there)} of the {len(labels)} test crops: no two classes"
+        found = two if there else "no column for scores"
         advice = 'more crops' if there else 'a column localization or complex'
         raise NotForTheseData(f"{found} with three test crops each; expected two; add {advice}")
     return out

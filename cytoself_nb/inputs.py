@@ -74,7 +74,8 @@ def artefact_settings(
 )->list: # Paths, sorted
     "Settings files of the artefacts that notebooks up to this one have left, for any seed"
     prefix = run.path.name.rsplit('-', 1)[0]
-    folders = [p for p in run.path.parent.glob(f'{glob.escape(prefix)}-*') if p.name[len(prefix)+1:].isdigit()]
+    folders = [p for p in run.path.parent.glob(f'{glob.escape(prefix)}-*')
+               if p.name[len(prefix)+1:].isdigit()]
     sides = [s for p in folders for s in p.rglob('*.settings.json')
              if '.building-' not in str(s.relative_to(p))]
     def counts(side):

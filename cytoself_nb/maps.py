@@ -105,7 +105,7 @@ def add_map(
 
 # %% ../nbs/20_maps.ipynb #8840cdc8
 def _matrix(path):
-    "The matrix of an embedding: a memory map if it is plain float32 in the file, else read and turned to float32"
+    "The matrix of an embedding: a memory map if it is plain float32 in the file, else read as float32"
     with h5py.File(path) as f:
         x = f['X']
         if isinstance(x, h5py.Dataset) and x.dtype == np.float32 and x.id.get_offset():

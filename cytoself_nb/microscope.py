@@ -234,7 +234,8 @@ def _check_screen(proteins, line, **numbers):
     twice = proteins.protein[proteins.protein.duplicated()]
     lost = proteins.protein[proteins.truth_main.isna()]
     bad = proteins.protein[proteins.protein.astype(str).str.contains(r'[/\\\0]|^\.')]
-    refuse(len(bad), f"the protein name {bad.iloc[0] if len(bad) else ''!r} can't be part of a file name; give another")
+    first = bad.iloc[0] if len(bad) else ''
+    refuse(len(bad), f"the protein name {first!r} can't be part of a file name; give another")
     refuse(len(twice), f"{', '.join(twice[:1])} is twice in the proteome; give each protein one row")
     refuse(len(lost), f"{', '.join(lost[:1])} has no truth_main; expected one of {known}")
     unknown = sorted((set(proteins.truth_main) | set(proteins.truth_second.dropna())) - {None, *PATTERNS})

@@ -36,7 +36,7 @@ def fan_out_(
     conv:nn.Module, # Convolution
 ):
     "The encoders' start: normal, variance 2 / (outputs that one input feeds), zero bias"
-    if conv.weight.is_meta: return   # a plan of shapes; to draw on it would load torch's compiler, for seconds
+    if conv.weight.is_meta: return   # a plan of shapes; drawing would load torch's compiler, for seconds
     area = conv.weight.shape[2] * conv.weight.shape[3]
     nn.init.normal_(conv.weight, std=sqrt(2 / (area * conv.out_channels / conv.groups)))
     if conv.bias is not None: nn.init.zeros_(conv.bias)
@@ -56,7 +56,7 @@ def _normed(x, skip, weight, bias, mean, rate):
     return y if skip is None else y.add_(skip)
 
 class NormSwish(torch.autograd.Function):
-    "Batch norm, an added map if there is one, and swish; what lies between is computed again in the backward pass"
+    "Batch norm, an added map if there is one, and swish; what lies between is computed again going backward"
     @staticmethod
     def forward(ctx, x, norm, skip, weight, bias):
         plain = norm.momentum is None   # a plain average over the batches, as in `nn.BatchNorm2d`
@@ -139,7 +139,7 @@ class ConvUnit(nn.Module):
 # %% ../nbs/11_model.ipynb #26af71e2
 @patch
 def _convolve(self:ConvUnit, x):
-    "The convolution; depthwise ones stay in float32 on a CPU: their gradient in bfloat16 takes five times as long"
+    "The convolution; depthwise ones in float32 on a CPU: in bfloat16 their gradient takes five times as long"
     if self.conv.groups == 1 or x.device.type != 'cpu': return self.conv(x)
     with torch.autocast('cpu', enabled=False): return self.conv(x.float())
 
@@ -149,7 +149,8 @@ def _folded(self:ConvUnit, x):
     conv, norm = self.conv, self.norm
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
     shift = norm.bias + scale * ((0 if conv.bias is None else conv.bias) - norm.running_mean)
-    x = F.conv2d(x, conv.weight * scale[:, None, None, None], shift, conv.stride, conv.padding, 1, conv.groups)
+    weight = conv.weight*scale[:, None, None, None]
+    x = F.conv2d(x, weight, shift, conv.stride, conv.padding, 1, conv.groups)
     return F.silu(x, inplace=True) if self.act else x
 
 # %% ../nbs/11_model.ipynb #f79657c7
@@ -177,7 +178,7 @@ class MBConv(nn.Module):
         stride:int,   # 1 or 2
         ratio:int,    # Expansion; 1 leaves the first convolution out
         size:int,     # Side of the input
-        nominal:int,  # Channels that expansion and squeeze are computed from: `i`, but 40 in the first global block
+        nominal:int,  # Channels that expansion and squeeze come from: `i`, 40 in the first global block
     ):
         super().__init__()
         wide, squeezed = nominal * ratio if ratio > 1 else i, max(1, nominal // 4)
@@ -263,7 +264,7 @@ def decoder_scales(
     target:int,    # Side of the map that leaves
     last:int=None, # Channels that leave; by default what halving gives
 )->list: # Modules
-    "Double the side until `target`: two residual units, and a convolution that halves channels and fixes the side"
+    "Double the side until `target`: two residual units, a convolution to half the channels and the side"
     sides, floor, made = [target], min(32, width), []
     while sides[0] > source: sides.insert(0, halved(sides[0]))
     for before, after in zip(sides, sides[1:]):
@@ -279,7 +280,7 @@ def resize_matrix(
     source:int, # Side of the small map
     target:int, # Side of the large map
 )->Tensor: # (target, source), rows sum to 1
-    "Bilinear interpolation of the first TensorFlow along one axis: pixel i reads i*source/target, the edge repeats"
+    "Bilinear interpolation of the first TensorFlow along an axis: pixel i is read at i*source/target"
     at = torch.arange(target, dtype=torch.float32) * (source / target)
     low = at.long()
     part, m = at - low, torch.zeros(target, source)
@@ -291,7 +292,7 @@ def resize_then_conv(
     source:int, # Side of the small map
     target:int, # Side of the large map
 )->Tensor: # (target*target, source*source*9)
-    "Where each tap of a 3x3 convolution, applied on the small grid, ends after resizing, zero padding and shifting"
+    "Where each tap of a 3x3 convolution on the small grid ends after resizing, zero padding and shifting"
     with torch.device('cpu'):   # also where only a plan of the network is made, on no device
         m = F.pad(resize_matrix(source, target), (0, 0, 1, 1))
         taps = torch.stack([m[k:k + target] for k in range(3)])
@@ -299,7 +300,7 @@ def resize_then_conv(
 
 # %% ../nbs/11_model.ipynb #8c7a5ff6
 class MergeUnit(ConvUnit):
-    "First unit of the image decoder: convolves the resized global map and the local one, without resizing 576 channels"
+    "First unit of the image decoder: a convolution of global and local map, without resizing 576 channels"
     def __init__(self,
         coarse:int,  # Channels of the global map, first in the weight
         fine:int,    # Channels of the local map
@@ -342,7 +343,8 @@ def map_decoder(
     sides:tuple, # Sides of the global map, the local map and the image
 )->nn.Sequential:
     "Global map to local map"
-    return nn.Sequential(ConvUnit(coarse, width, 3, pad=(1, 1), bias=True), *decoder_scales(width, *sides[:2], fine))
+    first = ConvUnit(coarse, width, 3, pad=(1, 1), bias=True)
+    return nn.Sequential(first, *decoder_scales(width, *sides[:2], fine))
 
 # %% ../nbs/11_model.ipynb #84dc0bf4
 def head(
@@ -352,7 +354,8 @@ def head(
     dropout:float, # Part of the hidden units that is dropped in training
 )->nn.Sequential:
     "Two-layer perceptron that names the protein"
-    layers = nn.Linear(features, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout), nn.Linear(hidden, n_classes)
+    layers = (nn.Linear(features, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout),
+              nn.Linear(hidden, n_classes))
     glorot_(layers[0]), glorot_(layers[-1])
     return nn.Sequential(*layers)
 
@@ -380,23 +383,24 @@ def check_settings(
         if not isinstance(s[name], int) or isinstance(s[name], bool) or s[name] < low:
             raise ValueError(f"{name}={s[name]!r}; expected a whole number, {low} or more")
     if not isinstance(s['size'], int) or not 64 <= s['size'] <= 256:
-        raise ValueError(f"size={s['size']!r}; expected a whole number of pixels from 64 to 256: resize or crop "
-                         "the images to that")
-    if isinstance(s['dropout'], bool) or not isinstance(s['dropout'], (int, float)) or not 0 <= s['dropout'] < 1:
+        raise ValueError(f"size={s['size']!r}; expected a whole number of pixels from 64 to 256: resize or "
+                         "crop the images to that")
+    d = s['dropout']
+    if isinstance(d, bool) or not isinstance(d, (int, float)) or not 0 <= d < 1:
         raise ValueError(f"dropout={s['dropout']!r}; expected a number from 0 to below 1")
     for name in ('pretext', 'quantize', 'decode'):
         if not isinstance(s[name], bool): raise ValueError(f"{name}={s[name]!r}; expected True or False")
     if not (s['pretext'] or s['decode']):
-        raise ValueError("pretext=False with decode=False leaves nothing to learn from; switch at least one of "
-                         "them on")
+        raise ValueError("pretext=False with decode=False leaves nothing to learn from; switch at least one "
+                         "of them on")
 
 # %% ../nbs/11_model.ipynb #8ea52a8d
 class CytoselfFull(nn.Module):
     """The network of the paper: two encoders, two quantizers, two decoders, two identification heads
 
     channels: image channels (protein and nuclear distance); n_classes: proteins that the heads tell apart;
-    size: side of the crops in pixels, 64 to 256; n_codes: codes in each codebook; code_dim: channels of a code;
-    n_splits: vectors per position of the global map; hidden: hidden units of each head; dropout: in the heads;
+    size: side of the crops in pixels, 64 to 256; n_codes: codes in each codebook; code_dim: channels of one;
+    n_splits: vectors per position of the global map; hidden: units of each head; dropout: in the heads;
     decoder_width: channels of the decoders' first layer; pretext, quantize, decode: switch heads, quantizers,
     decoders off. Defaults are the paper's. `forward` and `embed` take crops (batch, channels, size, size);
     `settings` holds these values, `extra` what a file keeps beside them, `card` the story of trained weights.
@@ -422,7 +426,8 @@ class CytoselfFull(nn.Module):
         self.quantizing = True   # False for the first epochs of `LateQuantization`
         self.sides = sides = halved(size, 5), halved(size, 2), size
         fine, coarse = code_dim, code_dim * n_splits
-        self.encoder1, self.encoder2 = local_encoder(channels, fine, size), global_encoder(fine, coarse, sides[1])
+        self.encoder1 = local_encoder(channels, fine, size)
+        self.encoder2 = global_encoder(fine, coarse, sides[1])
         self.vq1 = VectorQuantizer(n_codes, code_dim) if quantize else None
         self.vq2 = VectorQuantizer(n_codes, code_dim, n_splits) if quantize else None
         self.decoder1 = image_decoder(coarse, fine, decoder_width, channels, sides) if decode else None
@@ -443,7 +448,8 @@ def forward(self:CytoselfFull,
         logits1, logits2 = self._identify(q1, self.head1), self._identify(q2, self.head2)
         decoded = None if self.decoder1 is None else self.decoder1((q2, q1))
         middle = loss1.new_zeros(len(x))
-        if self.decoder2 is not None: middle = (self.decoder2(q2).float() - e1.float()).square().mean((1, 2, 3))
+        if self.decoder2 is not None:
+            middle = (self.decoder2(q2).float() - e1.float()).square().mean((1, 2, 3))
         return CytoselfOutput(decoded, logits1, logits2, q1, q2, codes1, codes2, loss1, loss2, middle)
 
 # %% ../nbs/11_model.ipynb #994ffd3e
@@ -452,7 +458,8 @@ def _encode(self:CytoselfFull, x):
     "Both maps before quantization"
     side, channels = self.sides[2], self.settings['channels']
     if x.ndim != 4 or tuple(x.shape[1:]) != (channels, side, side):
-        raise ValueError(f"crops of shape {tuple(x.shape)}; this network expects (batch, {channels}, {side}, {side}): "
+        raise ValueError(f"crops of shape {tuple(x.shape)}; this network expects (batch, {channels}, {side}, "
+                         f"{side}): "
                          f"choose {channels} channels, resize the crops, or build it with other settings")
     e1 = self.encoder1(x.contiguous(memory_format=self.layout))
     return e1, self.encoder2(e1)
@@ -460,7 +467,8 @@ def _encode(self:CytoselfFull, x):
 @patch
 def _quantize(self:CytoselfFull, e, vq):
     "Quantized map, codes and loss; the map itself where quantization is switched off"
-    return vq(e) if vq is not None and self.quantizing else (e, None, e.new_zeros(len(e), dtype=torch.float32))
+    if vq is not None and self.quantizing: return vq(e)
+    return e, None, e.new_zeros(len(e), dtype=torch.float32)
 
 @patch
 def _identify(self:CytoselfFull, q, head):

@@ -93,7 +93,8 @@ def need_families(
     "Raise unless some protein has a localization: without one there is nothing to answer"
     if families.notna().any(): return
     raise NotForTheseData(f"none of the {len(families)} proteins has a localization of its own; expected a "
-                          "column localization with a name for some; add it to stacks.csv or labels.csv, or ask a "
+                          "column localization with a name for some; add it to stacks.csv or labels.csv, or "
+                          "ask a "
                           "reference that has it")
 
 # %% ../nbs/22_predict.ipynb #8c4adf17
@@ -116,7 +117,8 @@ def calibrate(
 def _why(answered, limit):
     "Why a question has no answer, in words"
     if answered: return ''
-    if np.isinf(limit): return 'no limit: too few crops to calibrate on, or too many of their answers are wrong'
+    if np.isinf(limit):
+        return 'no limit: too few crops to calibrate on, or too many of their answers are wrong'
     return 'the first two families are too close'
 
 def rank_answers(
@@ -188,7 +190,8 @@ def _new_codes(model, crops, size):
     "Codes of crops that come from outside"
     channels = model.extra['channels']
     crops = np.asarray(crops)
-    if crops.dtype.kind not in 'uif': raise ValueError(f"crops are {crops.dtype}; expected numbers from 0 to 1")
+    if crops.dtype.kind not in 'uif':
+        raise ValueError(f"crops are {crops.dtype}; expected numbers from 0 to 1")
     if crops.ndim != 4 or crops.shape[1:] != (channels.count('+') + 1, size, size):
         raise ValueError(f"crops have the shape {crops.shape}; expected (n, {channels.count('+') + 1}, "
                          f"{size}, {size}) with the channels {channels}; prepare_stack(path).crops "
@@ -197,7 +200,8 @@ def _new_codes(model, crops, size):
     if not np.isfinite(crops.astype(np.float32)).all():
         raise ValueError("crops hold NaN or infinite pixels; expected finite numbers; repair the images")
     if (flat := np.ptp(crops[:, 0].reshape(len(crops), -1), axis=1) == 0).any():
-        raise ValueError(f"{flat.sum()} of {len(crops)} crops have a constant protein channel, first {flat.argmax()}; "
+        raise ValueError(f"{flat.sum()} of {len(crops)} crops have a constant protein channel, first "
+                         f"{flat.argmax()}; "
                          "expected an image with contrast; leave them out")
     if crops.min() < -1.001 or crops.max() > 1.001:
         raise ValueError(f"pixels go from {crops.min():.4g} to {crops.max():.4g}; expected fluorescence "

@@ -22,7 +22,8 @@ def nearest_code(
     "The code at the smallest squared Euclidean distance, in blocks of vectors"
     block = block or 1 << (18 if z.device.type == 'cpu' else 28)
     rows, length = max(1, block // len(codebook)), codebook.square().sum(1)
-    return torch.cat([torch.addmm(length, part, codebook.T, alpha=-2).min(1).indices for part in z.split(rows)])
+    return torch.cat([torch.addmm(length, part, codebook.T, alpha=-2).min(1).indices
+                      for part in z.split(rows)])
 
 # %% ../nbs/10_quantizer.ipynb #7aac19c3
 def perplexity_of(
@@ -42,7 +43,7 @@ def perplexity(
 # %% ../nbs/10_quantizer.ipynb #5825ac8e
 class Quantized(NamedTuple):
     "What a quantizer returns, batch first"
-    quantized:Tensor # The codes in place of the vectors, same shape as the input; gradients pass straight through
+    quantized:Tensor # The codes in place of the vectors, shape of the input; gradients pass straight through
     codes:Tensor     # (batch, height*width*n_splits), int64, in the order ((h*width + w)*n_splits + s)
     loss:Tensor      # (batch,), codebook loss + commitment x encoder loss of each crop
 
@@ -53,7 +54,7 @@ class VectorQuantizer(nn.Module):
         n_codes:int=2048,       # Codes (paper: 2,048)
         dim:int=64,             # Channels of a code (paper: 64)
         n_splits:int=1,         # Vectors cut from the channels of each position (paper: 1 local, 9 global)
-        commitment:float=0.25,  # Weight of the loss that pulls the encoder towards its code (authors' code: 0.25)
+        commitment:float=0.25,  # Weight of the loss that pulls the encoder to its code (authors' code: 0.25)
     ):
         super().__init__()
         self.n_codes, self.dim, self.n_splits, self.commitment = n_codes, dim, n_splits, commitment

@@ -164,7 +164,8 @@ def read_folder(
     empty = [c for k, c in enumerate(named) if all(looks[i][0][k] == looks[i][1][k] for i in labels.index)]
     if empty:
         raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected "
-                               "an image; name the channels in channels.txt, in their order, or save the crops "
+                               "an image; name the channels in channels.txt, in their order, or "
+                               "save the crops "
                                "without it")
     labels = labels.reset_index(drop=True)
     def crop(name): return prepare(_channels_first(read_image(folder/name), name)[None], [name], named, size)
@@ -448,7 +449,8 @@ def check_data(
     "Read the tables of a folder before any work is done, and say what is wrong"
     if data in DATASETS:
         if not os.environ.get('CYTOSELF_NB_MASKS'): return
-        raise ValueError(f"{data} has no stacks of one's own, and label images belong to stacks; leave MASKS out")
+        raise ValueError(f"{data} has no stacks of one's own, and label images belong to stacks; leave MASKS "
+                         "out")
     folder = Path(data).expanduser()
     masks = mask_folder(data)
     if (folder/'stacks.csv').is_file():

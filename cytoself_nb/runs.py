@@ -192,7 +192,8 @@ def given_network(
     mine, theirs = micrometres(run), network_um(model)
     if mine and theirs and abs(mine/theirs - 1) > .03:
         raise ValueError(f"the crops of this run are {mine:g} µm wide, those of the network {theirs:g} µm; "
-                         "expected the same; use another network, or cytoself-nb embed, which cuts crops to size")
+                         "expected the same; use another network, or cytoself-nb embed, which cuts crops "
+                         "to size")
     made_with = dict(model=model.settings, channels=model.extra['channels'], weights=sha256_of(run.weights),
                      data=_made(store.path)['settings'])
     copy = lambda tmp: shutil.copyfile(run.weights, tmp)

@@ -108,7 +108,7 @@ def _open_planes(path, channels=CHANNELS, nucleus=None, **told):
         else:
             numbers = [_only_channel(*what) for what in zip(infos, CHANNELS, names)]
             _check_pair(infos, names)
-            told = next((i for i in infos if i.pixel_um), infos[0])     # one of the two may know the pixel size
+            told = next((i for i in infos if i.pixel_um), infos[0])   # one of them may know the pixel size
             infos = infos[0]._replace(pixel_um=told.pixel_um, source=told.source, doubt=told.doubt), infos[1]
         yield infos, lambda k, z: reads[k](numbers[k], z)
 
@@ -224,8 +224,9 @@ WIDTHS = dict(pixel_um=(0.01, 20, 'a raw pixel in µm, such as 0.2'),
               diameter_um=(2, 100, 'a nucleus in µm, such as 15'))   # Smallest, largest, what it is
 TABLE_COLUMNS = ('file', 'protein', 'field', 'localization', 'complex', 'gene')   # Of stacks and of crops
 STACK_COLUMNS = (*TABLE_COLUMNS, *WIDTHS, 'axes', 'planes', 'position', 'file_nucleus', 'mask')
-OWN_COLUMNS = frozenset("""split split_rule row y x nucleus area_um2 protein_mean reason height width nuclei crops
-    protein_low protein_high saturated sharpness covered pixels pixel_from doubt fov umap_1 umap_2 level_0 index _index""".split())
+OWN_COLUMNS = frozenset("""split split_rule row y x nucleus area_um2 protein_mean reason height width nuclei
+    crops protein_low protein_high saturated sharpness covered pixels pixel_from doubt fov umap_1 umap_2
+    level_0 index _index""".split())
 
 def same_files(
     t:pd.DataFrame, # With the column `file`
@@ -265,7 +266,8 @@ def _wrong_widths(t):
 
 def _without_ending(name):
     "A path without the ending that its format has"
-    return re.sub(r'(\.ome)?\.(tiff?|btf|tf[28]|png|jpe?g|npy|h5|hdf5|zarr|czi|lif|nd2|lsm|oib|oif|vsi|ims)/?$', '', name,
+    kinds = 'tiff?|btf|tf[28]|png|jpe?g|npy|h5|hdf5|zarr|czi|lif|nd2|lsm|oib|oif|vsi|ims'
+    return re.sub(rf'(\.ome)?\.({kinds})/?$', '', name,
                   flags=re.IGNORECASE)
 
 def field_names(
@@ -315,7 +317,8 @@ def same_pixels(
     t = pd.DataFrame(dict(mark=list(marks), protein=labels.protein.to_numpy(),
         name=list(names))).dropna(subset='mark')
     t = t[t.mark.duplicated(keep=False)]
-    several, first = t.groupby('mark').protein.transform('nunique') > 1, t.groupby('mark').name.transform('first')
+    marks = t.groupby('mark')
+    several, first = marks.protein.transform('nunique') > 1, marks.name.transform('first')
     first = first.where(first != t.name, t.groupby('mark').name.transform('last'))
     return {k: f"has the same pixels as {other}" + ', which is given another protein'*mixed
             for k, other, mixed, later in zip(t.index, first, several, t.mark.duplicated()) if mixed or later}
@@ -464,7 +467,8 @@ def read_labels(
     path, # TIFF, PNG, .npy, HDF5 or zarr
 )->np.ndarray: # (H, W), whole numbers, 0 is background
     "A label image, checked: a number for each nucleus"
-    path, hint = Path(path), "expected a number for each nucleus and 0 around; save it as TIFF or PNG of 16 bits"
+    path = Path(path)
+    hint = "expected a number for each nucleus and 0 around; save it as TIFF or PNG of 16 bits"
     if not path.exists(): raise FileNotFoundError(f"no label image {path}; check the folder and the spelling")
     try: raw = _label_pixels(path)
     except Exception as e:

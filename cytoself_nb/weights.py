@@ -68,12 +68,14 @@ def load_weights(
         raise ValueError(f"{path}: the settings in the file give no network ({e})") from e
     for name in sorted(plan.keys() | tensors.keys()):
         want, got = (tuple(t[name].shape) if name in t else 'missing' for t in (plan, tensors))
-        if want != got: raise ValueError(f"{path}: {name} is {got}, and the settings in the file ask for {want}")
+        if want != got:
+            raise ValueError(f"{path}: {name} is {got}, and the settings in the file ask for {want}")
         half = plan[name].is_floating_point() and tensors[name].dtype == torch.float16
         if tensors[name].dtype != plan[name].dtype and not half:
             raise ValueError(f"{path}: {name} holds {tensors[name].dtype}; expected {plan[name].dtype}")
         if not tensors[name].isfinite().all():
-            raise ValueError(f"{path}: {name} has values that are not finite; train again, or copy the file again")
+            raise ValueError(f"{path}: {name} has values that are not finite; train again, or copy the file "
+                             "again")
     model = CytoselfFull(**settings)
     model.load_state_dict(tensors)
     model.extra = extra
@@ -131,13 +133,16 @@ def _targets(module):
     return [*module.named_parameters(), *moving]
 
 # %% ../nbs/19_weights.ipynb #f366b164
-MOST = dict(channels=64, n_classes=100_000, size=1024, n_codes=65_536, code_dim=1024, hidden=65_536, n_splits=256,
+MOST = dict(channels=64, n_classes=100_000, size=1024, n_codes=65_536, code_dim=1024, hidden=65_536,
+            n_splits=256,
             decoder_width=1024)   # Settings above these are no network of this kind
 
 def _compare_published(arrays, settings, path):
     "Refuse a file whose arrays don't fit one another, before memory is taken for any"
     large = [k for k, v in settings.items() if not 0 < v <= MOST[k]]
-    if large: raise ValueError(f"{path}: the arrays ask for {large[0]}={settings[large[0]]:,}; expected {MOST[large[0]]:,} "
+    if large:
+        raise ValueError(f"{path}: the arrays ask for {large[0]}={settings[large[0]]:,}; expected "
+                         f"{MOST[large[0]]:,} "
                                "at most; this is no network of the authors")
     with torch.device('meta'): plan = CytoselfFull(**settings)
     for group, attr in GROUPS.items():
@@ -145,11 +150,14 @@ def _compare_published(arrays, settings, path):
         if len(targets) != len(arrays[group]):
             raise ValueError(f"{path}: {group} holds {len(arrays[group])} arrays; expected {len(targets)}")
         for (name, a), (_, target) in zip(arrays[group], targets):
-            if a.dtype.kind != 'f': raise ValueError(f"{path}: {name} holds {a.dtype}; expected floating point numbers")
+            if a.dtype.kind != 'f':
+                raise ValueError(f"{path}: {name} holds {a.dtype}; expected floating point numbers")
             if sorted(a.shape) != sorted(target.shape):
-                raise ValueError(f"{path}: {name} has shape {a.shape}; expected the sides {tuple(target.shape)}")
+                raise ValueError(f"{path}: {name} has shape {a.shape}; expected the sides "
+                                 f"{tuple(target.shape)}")
             if a.id.get_storage_size() < a.nbytes/20:
-                raise ValueError(f"{path}: {name} declares {a.nbytes:,} bytes and holds {a.id.get_storage_size():,}; "
+                raise ValueError(f"{path}: {name} declares {a.nbytes:,} bytes and holds "
+                                 f"{a.id.get_storage_size():,}; "
                                  "the file is not complete")
 
 @torch.no_grad()
@@ -158,7 +166,8 @@ def load_published_weights(
 )->CytoselfFull: # In inference mode; channels, classes, codes and hidden units are those of the file
     "Build a network from the authors' weights; arrays are matched by group, order and shape"
     if not Path(path).is_file():
-        raise FileNotFoundError(f"no weights at {path}; download a checkpoint of the authors or give another path")
+        raise FileNotFoundError(f"no weights at {path}; download a checkpoint of the authors or give another "
+                                "path")
     try: f = h5py.File(path, 'r')
     except OSError as e: raise ValueError(f"{path} is not a complete HDF5 file ({e})") from e
     with f:
@@ -210,7 +219,8 @@ def _sizes(model):
     codes = f'{s["n_codes"]:,} codes at each of two scales' if s['quantize'] else 'not quantized'
     weights = sum(p.numel() for p in model.parameters())
     features = s['code_dim']*s['n_splits']*model.sides[0]**2
-    return (f'crops of {s["size"]} x {s["size"]} pixels{width}; {codes}; representation of {features:,} values; '
+    return (f'crops of {s["size"]} x {s["size"]} pixels{width}; {codes}; '
+            f'representation of {features:,} values; '
             f'{s["n_classes"]:,} classes; {weights/1e6:.1f} million weights')
 
 @patch(as_prop=True)
@@ -224,7 +234,7 @@ def card(self:CytoselfFull):
     return Card(about | {k: v for k, v in said.items() if not about.get(k)})
 
 # %% ../nbs/19_weights.ipynb #7f6d4c31
-NETWORKS = ('simulated', 'yeast5', 'hpa5', 'hpa28')   # Names of networks: those of the data they were trained on
+NETWORKS = 'simulated', 'yeast5', 'hpa5', 'hpa28'   # Names of networks: the data they were trained on
 
 def network_file(
     name:str, # Name of `NETWORKS`
@@ -283,9 +293,11 @@ def find_weights(
         how = f"make it (cytoself-nb train {text} -o {text}.safetensors) and give that file"
         if text not in DATASETS: how = "this version can't read its data set either; use another network"
         raise FileNotFoundError(f"the network {text!r} is not among the files of this installation; {how}")
-    if text.count('/') == 1 and not Path(text).suffix and not Path(text).parent.exists(): return _from_hub(text)
+    hub = text.count('/') == 1 and not Path(text).suffix and not Path(text).parent.exists()
+    if hub: return _from_hub(text)
     known = ', '.join(dict.fromkeys([*NETWORKS, *here]))
-    raise FileNotFoundError(f"no weights called {text!r}; expected one of {known}, a .safetensors file, an .h5 "
+    raise FileNotFoundError(f"no weights called {text!r}; expected one of {known}, a .safetensors file, "
+                            "an .h5 "
                             "file of the authors, its address, or hf:owner/name; check the spelling")
 
 # %% ../nbs/19_weights.ipynb #0865fb1b
@@ -293,10 +305,12 @@ def _published_channels(path, n):
     "Channels of a file of the authors: by number and name"
     name = Path(path).name.lower()
     if n == 1: return 'protein'
-    if n != 2: raise ValueError(f"{path} takes {n} channels; expected one or two; say which: channels='a+b+c'")
+    if n != 2:
+        raise ValueError(f"{path} takes {n} channels; expected one or two; say which: channels='a+b+c'")
     if 'dist' in name: return 'protein+distance'
     if 'nuc' in name: return 'protein+nucleus'
-    warnings.warn(f"{Path(path).name} takes two channels and doesn't say which; taken as protein and distance, "
+    warnings.warn(f"{Path(path).name} takes two channels and doesn't say which; taken as protein and "
+                  "distance, "
                   "as in the paper; else say so: channels='protein+nucleus'", stacklevel=3)
     return 'protein+distance'
 
@@ -314,7 +328,7 @@ def _published_extra(model, path, channels):
 
 # %% ../nbs/19_weights.ipynb #3d3ffb2f
 def load(
-    source,            # A name of `NETWORKS`, a run (`simulated-demo-0`), a file, its address, or `hf:owner/name`
+    source,            # A name of `NETWORKS`, a run (`simulated-demo-0`), a file, an address, `hf:owner/name`
     channels:str=None, # For files that don't say which: `protein+distance`, `protein+nucleus`, `protein`
 )->CytoselfFull: # In inference mode, with `extra['channels']` and `card`
     "A trained network by name: ours (.safetensors) or the authors' (.h5)"

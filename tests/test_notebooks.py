@@ -38,6 +38,12 @@ def of_real_cells(entry):
     return bool(re.search(r'\breal\b', entry['caption'], re.IGNORECASE))
 
 
+@pytest.mark.parametrize('path', ALL, ids=name)
+def test_lines_of_code_fit_the_window(path):
+    long = [line for c in code_cells(path) for line in c.source.splitlines() if len(line) > 110]
+    assert not long, f'{len(long)} lines of more than 110 columns, the first: {long[0]}'
+
+
 @pytest.mark.parametrize('path', RUN, ids=name)
 def test_runs_in_the_smoke_profile(path, smoke_run):
     run, message = smoke_run

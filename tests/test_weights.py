@@ -13,7 +13,7 @@ from conftest import need
 
 from cytoself_nb import weights
 from cytoself_nb.model import CytoselfFull
-from cytoself_nb.weights import load, save_weights
+from cytoself_nb.weights import load, save_weights, without_heads
 
 ORACLE = Path(os.environ.get('CYTOSELF_NB_ORACLE') or Path(__file__).resolve().parents[2]/'shared'/'oracle')/'cytoself_tf_small.h5'
 CARD = dict(name='tiny', data='noise', pixel_um=40/64, scale='field', license='BSD-3-Clause', tested='nothing', cannot='anything')
@@ -68,6 +68,21 @@ def test_shipped_networks_have_full_cards():
         if path != weights.network_file(name): continue
         card = load(name).card
         assert all(card.get(k) for k in weights.FIELDS), name
+
+
+def test_without_heads_the_codes_are_the_same(file):
+    model = load(file)
+    small = without_heads(model)
+    assert same(model, small) and small.card['data'] == model.card['data'] and small.settings['pretext'] is False
+    assert sum(v.numel() for v in small.parameters()) < sum(v.numel() for v in model.parameters())
+
+
+def test_the_network_of_the_package_is_there_and_small():
+    path = weights.network_file('simulated')
+    model = load('simulated')
+    assert path.stat().st_size < 10e6 and model.extra['channels'] == 'protein+distance' and len(model.extra['classes']) == 64
+    with torch.no_grad(): _, representation, codes, _ = model.embed(torch.rand(2, 2, 64, 64))
+    assert representation.isfinite().all() and codes.max() < model.settings['n_codes']
 
 
 @pytest.fixture

@@ -422,8 +422,7 @@ class CytoselfFull(nn.Module):
         super().__init__()
         self.settings = {k: v for k, v in locals().items() if k not in ('self', '__class__')}
         check_settings(self.settings)
-        self.extra, self.layout = {}, torch.channels_last
-        self.quantizing = True   # False for the first epochs of `LateQuantization`
+        self.extra, self.layout, self.quantizing = {}, torch.channels_last, True   # they may start later
         self.sides = sides = halved(size, 5), halved(size, 2), size
         fine, coarse = code_dim, code_dim * n_splits
         self.encoder1 = local_encoder(channels, fine, size)

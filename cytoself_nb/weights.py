@@ -144,16 +144,14 @@ def _targets(module):
 
 # %% ../nbs/19_weights.ipynb #f366b164
 MOST = dict(channels=64, n_classes=100_000, size=1024, n_codes=65_536, code_dim=1024, hidden=65_536,
-            n_splits=256,
-            decoder_width=1024)   # Settings above these are no network of this kind
+            n_splits=256, decoder_width=1024)   # Settings above these are no network of this kind
 
 def _compare_published(arrays, settings, path):
     "Refuse a file whose arrays don't fit one another, before memory is taken for any"
     large = [k for k, v in settings.items() if not 0 < v <= MOST[k]]
     if large:
-        raise ValueError(f"{path}: the arrays ask for {large[0]}={settings[large[0]]:,}; expected "
-                         f"{MOST[large[0]]:,} "
-                               "at most; this is no network of the authors")
+        raise ValueError(f"{path}: the arrays ask for {large[0]}={settings[large[0]]:,}; expected at "
+                         f"most {MOST[large[0]]:,}; this is no network of the authors")
     with torch.device('meta'): plan = CytoselfFull(**settings)
     for group, attr in GROUPS.items():
         targets = _targets(getattr(plan, attr))
@@ -167,9 +165,9 @@ def _compare_published(arrays, settings, path):
                                  f"{tuple(target.shape)}")
             if a.id.get_storage_size() < a.nbytes/20:
                 raise ValueError(f"{path}: {name} declares {a.nbytes:,} bytes and holds "
-                                 f"{a.id.get_storage_size():,}; "
-                                 "the file is not complete")
+                                 f"{a.id.get_storage_size():,}; the file is not complete")
 
+# %% ../nbs/19_weights.ipynb #a19e0002
 @torch.no_grad()
 def load_published_weights(
     path, # `.h5` file of weights as the authors published them

@@ -229,7 +229,7 @@ def read_any(
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter('always', UserWarning)
             found, how = read_folder(folder, _crop_side(folder), work), 'crop'
-        said = dict.fromkeys(str(w.message).split('; all of them')[0] for w in told)   # it is read twice
+        said = dict.fromkeys(str(w.message).split('; all of them')[0] for w in told)   # a table is read twice
         notes += [s for s in said if 'no network can learn' not in s]
     side = found[0].shape[-1]
     um = pixel_um*side if pixel_um else WIDTH_UM if published else None
@@ -342,8 +342,7 @@ def look_at(
         um = t.pixel_um[0] if t.pixel_um.notna()[0] else info.pixel_um
         width = f'pixels of {um:g} µm' if um else 'no pixel size: 0.2 µm is taken'
         said += [f"{len(t):,} stacks of {t.protein.nunique():,} proteins; the first has the axes "
-                 f"{info.axes}, "
-                 f"shape {info.shape}, {width}"]
+                 f"{info.axes}, shape {info.shape}, {width}"]
         channel_numbers(info, names, t.file[0])
     elif kind != 'zarr.json':
         crops = kind == 'labels.csv' or _is_crop(folder/files[0])

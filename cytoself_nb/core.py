@@ -332,8 +332,7 @@ def _refused(path):
     except OSError as e:
         if e.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT): raise
         raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set "
-                      "CYTOSELF_NB_OUT to "
-                               "another folder; what was there is unchanged") from e
+                      "CYTOSELF_NB_OUT to another folder; what was there is unchanged") from e
 
 @contextmanager
 def _replacing(path):
@@ -382,8 +381,7 @@ def cached(
         if not path.exists() or made.get('settings') != settings: return False
         if path.is_file() and made.get('bytes', now := path.stat().st_size) != now:
             raise ValueError(f"{path} has {now:,} bytes, and {made['bytes']:,} when it was made: it was "
-                             "cut or "
-                             "changed; delete it to have it made again")
+                             "cut or changed; delete it to have it made again")
         return True
     if ready(): return load(path)
     with _refused(path):

@@ -35,8 +35,7 @@ def read_corum(
     human = t.Organism.str.strip().str.lower() == 'human'
     if not human.any():
         raise ValueError(f"the table of CORUM has the organisms {sorted(set(t.Organism))[:4]}; expected "
-                         "Human "
-                         "among them; download allComplexes.txt")
+                         "Human among them; download allComplexes.txt")
     t = t[human].reset_index(drop=True)
     genes, proteins = (t[c].map(lambda s: names_in(s, ';') - {'None'}) for c in (need[4], need[3]))
     return pd.DataFrame(dict(complex_id=t.ComplexID, name=t.ComplexName, genes=genes, proteins=proteins))

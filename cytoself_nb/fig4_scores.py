@@ -180,9 +180,10 @@ def score_levels(
             out[level] = (rows, labels[column].to_numpy()[rows], apart[rows])
     if not out:
         there = [c for c in ('localization', 'complex') if c in labels and labels[c].notna().any()]
-        two = f"{' and '.join(there)} of the {len(labels)} test crops: no two classes"
-        found = two if there else "no column for scores"
-        advice = 'more crops' if there else 'a column localization or complex'
+        found, advice = 'no column for scores', 'a column localization or complex'
+        if there:
+            found = f"{' and '.join(there)} of the {len(labels)} test crops: no two classes"
+            advice = 'more crops'
         raise NotForTheseData(f"{found} with three test crops each; expected two; add {advice}")
     return out
 

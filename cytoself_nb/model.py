@@ -178,7 +178,7 @@ class MBConv(nn.Module):
         stride:int,   # 1 or 2
         ratio:int,    # Expansion; 1 leaves the first convolution out
         size:int,     # Side of the input
-        nominal:int,  # Channels that expansion and squeeze come from: `i`, 40 in the first global block
+        nominal:int,  # Channels that expansion and squeeze come from: `i`, but 40 in the first global block
     ):
         super().__init__()
         wide, squeezed = nominal * ratio if ratio > 1 else i, max(1, nominal // 4)
@@ -264,7 +264,7 @@ def decoder_scales(
     target:int,    # Side of the map that leaves
     last:int=None, # Channels that leave; by default what halving gives
 )->list: # Modules
-    "Double the side until `target`: two residual units, a convolution to half the channels and the side"
+    "Double the side until `target`; each time two residual units and a convolution that halves channels"
     sides, floor, made = [target], min(32, width), []
     while sides[0] > source: sides.insert(0, halved(sides[0]))
     for before, after in zip(sides, sides[1:]):
@@ -280,7 +280,7 @@ def resize_matrix(
     source:int, # Side of the small map
     target:int, # Side of the large map
 )->Tensor: # (target, source), rows sum to 1
-    "Bilinear interpolation of the first TensorFlow along an axis: pixel i is read at i*source/target"
+    "TensorFlow 1's bilinear resizing of one axis: pixel i is read at i*source/target, the edge repeats"
     at = torch.arange(target, dtype=torch.float32) * (source / target)
     low = at.long()
     part, m = at - low, torch.zeros(target, source)
@@ -300,7 +300,7 @@ def resize_then_conv(
 
 # %% ../nbs/11_model.ipynb #8c7a5ff6
 class MergeUnit(ConvUnit):
-    "First unit of the image decoder: a convolution of global and local map, without resizing 576 channels"
+    "First unit of the image decoder: convolves the resized global map and the local map without resizing it"
     def __init__(self,
         coarse:int,  # Channels of the global map, first in the weight
         fine:int,    # Channels of the local map
@@ -385,9 +385,9 @@ def check_settings(
     if not isinstance(s['size'], int) or not 64 <= s['size'] <= 256:
         raise ValueError(f"size={s['size']!r}; expected a whole number of pixels from 64 to 256: resize or "
                          "crop the images to that")
-    d = s['dropout']
-    if isinstance(d, bool) or not isinstance(d, (int, float)) or not 0 <= d < 1:
-        raise ValueError(f"dropout={s['dropout']!r}; expected a number from 0 to below 1")
+    part = s['dropout']
+    if isinstance(part, bool) or not isinstance(part, (int, float)) or not 0 <= part < 1:
+        raise ValueError(f"dropout={part!r}; expected a number from 0 to below 1")
     for name in ('pretext', 'quantize', 'decode'):
         if not isinstance(s[name], bool): raise ValueError(f"{name}={s[name]!r}; expected True or False")
     if not (s['pretext'] or s['decode']):
@@ -399,7 +399,7 @@ class CytoselfFull(nn.Module):
     """The network of the paper: two encoders, two quantizers, two decoders, two identification heads
 
     channels: image channels (protein and nuclear distance); n_classes: proteins that the heads tell apart;
-    size: side of the crops in pixels, 64 to 256; n_codes: codes in each codebook; code_dim: channels of one;
+    size: side of the crops in pixels, 64 to 256; n_codes: codes in each codebook; code_dim: their channels;
     n_splits: vectors per position of the global map; hidden: units of each head; dropout: in the heads;
     decoder_width: channels of the decoders' first layer; pretext, quantize, decode: switch heads, quantizers,
     decoders off. Defaults are the paper's. `forward` and `embed` take crops (batch, channels, size, size);
@@ -422,7 +422,7 @@ class CytoselfFull(nn.Module):
         super().__init__()
         self.settings = {k: v for k, v in locals().items() if k not in ('self', '__class__')}
         check_settings(self.settings)
-        self.extra, self.layout, self.quantizing = {}, torch.channels_last, True   # they may start later
+        self.extra, self.layout, self.quantizing = {}, torch.channels_last, True   # `LateQuantization`
         self.sides = sides = halved(size, 5), halved(size, 2), size
         fine, coarse = code_dim, code_dim * n_splits
         self.encoder1 = local_encoder(channels, fine, size)
@@ -446,9 +446,8 @@ def forward(self:CytoselfFull,
         (q1, codes1, loss1), (q2, codes2, loss2) = self._quantize(e1, self.vq1), self._quantize(e2, self.vq2)
         logits1, logits2 = self._identify(q1, self.head1), self._identify(q2, self.head2)
         decoded = None if self.decoder1 is None else self.decoder1((q2, q1))
-        middle = loss1.new_zeros(len(x))
-        if self.decoder2 is not None:
-            middle = (self.decoder2(q2).float() - e1.float()).square().mean((1, 2, 3))
+        if self.decoder2 is None: middle = loss1.new_zeros(len(x))
+        else: middle = (self.decoder2(q2).float() - e1.float()).square().mean((1, 2, 3))
         return CytoselfOutput(decoded, logits1, logits2, q1, q2, codes1, codes2, loss1, loss2, middle)
 
 # %% ../nbs/11_model.ipynb #994ffd3e
@@ -458,8 +457,8 @@ def _encode(self:CytoselfFull, x):
     side, channels = self.sides[2], self.settings['channels']
     if x.ndim != 4 or tuple(x.shape[1:]) != (channels, side, side):
         raise ValueError(f"crops of shape {tuple(x.shape)}; this network expects (batch, {channels}, {side}, "
-                         f"{side}): "
-                         f"choose {channels} channels, resize the crops, or build it with other settings")
+                         f"{side}): choose {channels} channels, resize the crops, or build it with other "
+                         "settings")
     e1 = self.encoder1(x.contiguous(memory_format=self.layout))
     return e1, self.encoder2(e1)
 

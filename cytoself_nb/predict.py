@@ -94,8 +94,7 @@ def need_families(
     if families.notna().any(): return
     raise NotForTheseData(f"none of the {len(families)} proteins has a localization of its own; expected a "
                           "column localization with a name for some; add it to stacks.csv or labels.csv, or "
-                          "ask a "
-                          "reference that has it")
+                          "ask a reference that has it")
 
 # %% ../nbs/22_predict.ipynb #8c4adf17
 def calibrate(
@@ -201,8 +200,7 @@ def _new_codes(model, crops, size):
         raise ValueError("crops hold NaN or infinite pixels; expected finite numbers; repair the images")
     if (flat := np.ptp(crops[:, 0].reshape(len(crops), -1), axis=1) == 0).any():
         raise ValueError(f"{flat.sum()} of {len(crops)} crops have a constant protein channel, first "
-                         f"{flat.argmax()}; "
-                         "expected an image with contrast; leave them out")
+                         f"{flat.argmax()}; expected an image with contrast; leave them out")
     if crops.min() < -1.001 or crops.max() > 1.001:
         raise ValueError(f"pixels go from {crops.min():.4g} to {crops.max():.4g}; expected fluorescence "
                          "from 0 to 1 and distances from -1 to 1; scale them with unit_range")

@@ -394,8 +394,7 @@ def _say_doubts(measures, files):
     n, assumed, odd = len(measures), measures.pixel_from == 'assumed', measures.doubt != ''
     if assumed.any():
         warnings.warn(f"the pixel size of {assumed.sum()} of {n} stacks is not known, {PIXEL_UM/2} µm "
-                      "assumed, "
-                      f"first {files[assumed].iloc[0]}; give pixel_um in stacks.csv", stacklevel=3)
+                      f"assumed, first {files[assumed].iloc[0]}; give pixel_um in stacks.csv", stacklevel=3)
     if odd.any():
         warnings.warn(f"{odd.sum()} of {n} stacks have {measures.doubt[odd].iloc[0]}, "
                       f"first {files[odd].iloc[0]}; check pixel_um, diameter_um and the channels; "

@@ -165,8 +165,7 @@ def read_folder(
     if empty:
         raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected "
                                "an image; name the channels in channels.txt, in their order, or "
-                               "save the crops "
-                               "without it")
+                               "save the crops without it")
     labels = labels.reset_index(drop=True)
     def crop(name): return prepare(_channels_first(read_image(folder/name), name)[None], [name], named, size)
     read = lambda rows: np.concatenate([crop(labels.file[r]) for r in rows])

@@ -108,7 +108,7 @@ def _open_planes(path, channels=CHANNELS, nucleus=None, **told):
         else:
             numbers = [_only_channel(*what) for what in zip(infos, CHANNELS, names)]
             _check_pair(infos, names)
-            told = next((i for i in infos if i.pixel_um), infos[0])   # one of them may know the pixel size
+            told = next((i for i in infos if i.pixel_um), infos[0])   # one may know the pixel size
             infos = infos[0]._replace(pixel_um=told.pixel_um, source=told.source, doubt=told.doubt), infos[1]
         yield infos, lambda k, z: reads[k](numbers[k], z)
 
@@ -267,8 +267,7 @@ def _wrong_widths(t):
 def _without_ending(name):
     "A path without the ending that its format has"
     kinds = 'tiff?|btf|tf[28]|png|jpe?g|npy|h5|hdf5|zarr|czi|lif|nd2|lsm|oib|oif|vsi|ims'
-    return re.sub(rf'(\.ome)?\.({kinds})/?$', '', name,
-                  flags=re.IGNORECASE)
+    return re.sub(rf'(\.ome)?\.({kinds})/?$', '', name, flags=re.IGNORECASE)
 
 def field_names(
     files:pd.Series, # Paths below a folder
@@ -317,9 +316,9 @@ def same_pixels(
     t = pd.DataFrame(dict(mark=list(marks), protein=labels.protein.to_numpy(),
         name=list(names))).dropna(subset='mark')
     t = t[t.mark.duplicated(keep=False)]
-    marks = t.groupby('mark')
-    several, first = marks.protein.transform('nunique') > 1, marks.name.transform('first')
-    first = first.where(first != t.name, t.groupby('mark').name.transform('last'))
+    twins = t.groupby('mark')
+    several, first = twins.protein.transform('nunique') > 1, twins.name.transform('first')
+    first = first.where(first != t.name, twins.name.transform('last'))
     return {k: f"has the same pixels as {other}" + ', which is given another protein'*mixed
             for k, other, mixed, later in zip(t.index, first, several, t.mark.duplicated()) if mixed or later}
 

@@ -45,7 +45,8 @@ def without_heads(
 )->CytoselfFull: # In inference mode, with the same `extra`
     "The same network without its identification heads, most of its numbers: for representations and codes"
     small = CytoselfFull(**model.settings | dict(pretext=False))
-    small.load_state_dict({k: v for k, v in model.state_dict().items() if k in small.state_dict()})
+    every = model.state_dict()
+    small.load_state_dict({k: every[k] for k in small.state_dict()})
     small.extra = model.extra
     return small.eval()
 
@@ -150,8 +151,8 @@ def _compare_published(arrays, settings, path):
     "Refuse a file whose arrays don't fit one another, before memory is taken for any"
     large = [k for k, v in settings.items() if not 0 < v <= MOST[k]]
     if large:
-        raise ValueError(f"{path}: the arrays ask for {large[0]}={settings[large[0]]:,}; expected at "
-                         f"most {MOST[large[0]]:,}; this is no network of the authors")
+        raise ValueError(f"{path}: the arrays ask for {large[0]}={settings[large[0]]:,}; expected "
+                         f"{MOST[large[0]]:,} at most; this is no network of the authors")
     with torch.device('meta'): plan = CytoselfFull(**settings)
     for group, attr in GROUPS.items():
         targets = _targets(getattr(plan, attr))
@@ -304,9 +305,8 @@ def find_weights(
     hub = text.count('/') == 1 and not Path(text).suffix and not Path(text).parent.exists()
     if hub: return _from_hub(text)
     known = ', '.join(dict.fromkeys([*NETWORKS, *here]))
-    raise FileNotFoundError(f"no weights called {text!r}; expected one of {known}, a .safetensors file, "
-                            "an .h5 "
-                            "file of the authors, its address, or hf:owner/name; check the spelling")
+    raise FileNotFoundError(f"no weights called {text!r}; expected one of {known}, a .safetensors file, an "
+                            ".h5 file of the authors, its address, or hf:owner/name; check the spelling")
 
 # %% ../nbs/19_weights.ipynb #0865fb1b
 def _published_channels(path, n):
@@ -318,8 +318,7 @@ def _published_channels(path, n):
     if 'dist' in name: return 'protein+distance'
     if 'nuc' in name: return 'protein+nucleus'
     warnings.warn(f"{Path(path).name} takes two channels and doesn't say which; taken as protein and "
-                  "distance, "
-                  "as in the paper; else say so: channels='protein+nucleus'", stacklevel=3)
+                  "distance, as in the paper; else say so: channels='protein+nucleus'", stacklevel=3)
     return 'protein+distance'
 
 def _published_extra(model, path, channels):

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 import dataclasses, hashlib, json, shutil, sys, warnings
+from joblib import Parallel, delayed
 from . import yeast, yeast_cells
 from .cellprofiler import store_measurements
 from .core import (NotForTheseData, Run, _alone, cached, data_label, has_stacks, n_epochs, open_run, sha256_of)
@@ -23,7 +24,7 @@ from cytoself_nb.data import (CropStore, class_names, crop_loader, default_chann
     write_store)
 from .inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features, train_inpainting)
 from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding, umap_xy, write_embedding)
-from .microscope import CROP_UM, simulated_proteome, write_screen
+from .microscope import CROP_UM, STRENGTH, simulated_proteome, write_screen
 from .model import CytoselfFull
 from .predict import _new_codes, answer_threshold, calibrate, profile_page, rank_answers
 from .preprocessing import read_stacks
@@ -85,8 +86,37 @@ def yeast_proteome(run:Run)->pd.DataFrame: # As `yeast.simulated_proteome` gives
     return yeast.simulated_proteome(annotation(run), YEAST_SIZES[run.profile.name][0], run.seed)
 
 # %% ../nbs/40_runs.ipynb #97a29b4b
+def _draw_protein(path, protein, fields, field_px, seed):
+    "Crops of one simulated protein, drawn and prepared as stacks are; the stacks are not kept"
+    def build(tmp):
+        here = tmp.parent
+        write_screen(here/'screen', protein, fields, seed, field_px, workers=1, progress=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')    # a field without a usable nucleus
+            source, labels, _ = read_stacks(here/'screen', here/'fields', workers=1, progress=False)
+        tmp.mkdir()
+        np.save(tmp/'crops.npy', source.read(range(len(labels))).astype(np.float16))
+        labels.to_csv(tmp/'labels.csv', index=False)
+    row = protein.to_csv(index=False, float_format='%.8g')
+    settings = dict(fields=fields, field_px=field_px, seed=seed, strength=STRENGTH, protein=row)
+    return cached(path, settings, build, lambda p: p, '08_data')
+
+def _read_screen(run, proteins):
+    "Crops, labels and channels of simulated proteins, of which only the crops are kept; fields split by number"
+    p = run.profile
+    folder, fields = run.path.parent/f'proteins-{p.field_px}-{run.seed}', p.fields + p.test_fields
+    jobs = [(folder/q.protein.iloc[0], q, fields) for _, q in proteins.groupby('protein')]
+    work = Parallel(n_jobs=-1)(delayed(_draw_protein)(*job, p.field_px, run.seed) for job in jobs)
+    labels = pd.concat([pd.read_csv(f/'labels.csv') for f in work], ignore_index=True)
+    number, first_val = labels.fov.str.rsplit('_', n=1).str[-1].astype(int), p.fields - max(1, p.fields//10)
+    labels['split'] = np.select([number < first_val, number < p.fields], ['train', 'val'], 'test')
+    return (np.load(f/'crops.npy') for f in work), labels, ['protein', 'nucleus', 'distance']
+
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
+    p = run.profile
+    if run.data == 'simulated' and p.test_fields:
+        return _read_screen(run, simulated_proteome(p.proteins, run.seed).query('not held_out'))
     if run.data != 'simulated_yeast':
         return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size)
     cells, proteome, channels = YEAST_SIZES[run.profile.name][1], yeast_proteome(run), ['protein', 'cytosol']
@@ -98,7 +128,8 @@ def _run_settings(run):
     "What the store of a run depends on"
     settings = dict(data=run.data, size=run.profile.size, seed=run.seed)
     if run.data == 'simulated':
-        return settings | {k: getattr(run.profile, k) for k in ('proteins', 'fields', 'field_px')}
+        sizes = ('proteins', 'fields', 'field_px', 'test_fields')
+        return settings | {k: getattr(run.profile, k) for k in sizes}
     if run.data == 'simulated_yeast':
         source, shares = annotation(run).source.iloc[0], [[*k, v] for k, v in yeast.SHARES.items()]
         sizes = YEAST_SIZES[run.profile.name]

@@ -1049,6 +1049,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing.nucleus_table': ( 'preprocessing.html#nucleus_table',
                                                                                         'cytoself_nb/preprocessing.py'),
+                                           'cytoself_nb.preprocessing.pixel_noise': ( 'preprocessing.html#pixel_noise',
+                                                                                      'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing.prepare_stack': ( 'preprocessing.html#prepare_stack',
                                                                                         'cytoself_nb/preprocessing.py'),
                                            'cytoself_nb.preprocessing.prepare_stacks': ( 'preprocessing.html#prepare_stacks',

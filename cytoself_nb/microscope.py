@@ -36,14 +36,16 @@ STRENGTH = 2.5   # How far signatures reach; see *How visible is a complex?*
 def _groups(n, rng):
     "Main and second localization, share of the main one, complex and whether it is held out, of `n` proteins"
     turn = ['er', *rng.permutation([k for k in PATTERNS if k != 'er'])]
-    mixed, series, orphan = n//13, max(n//13, int(n >= 8)), int(n >= 8)
-    trios = (n - mixed - series - orphan)//4   # one more protein for each
-    rows = [(turn[k % len(turn)], None, 1., f'simulated complex {k+1:02d}', False)
-            for k in range(trios) for _ in range(3)]
+    mixed, series, orphan = n//11, max(n//11, int(n >= 8)), int(n >= 8)
+    left = n - mixed - series - orphan
+    full = min(max((left - 2*len(turn))//3, int(left >= 5)), len(turn))   # localizations with two complexes
+    name = 'simulated complex {:02d}'.format
+    rows = [(turn[k], None, 1., name(2*k + which), False) for k in range(full) for which in (1, 1, 1, 2, 2)]
     rows += [('nucleoplasm', 'cytoplasm', (k + .5)/series, None, False) for k in range(series)]
     rows += [(*MIXED_PAIRS[k % len(MIXED_PAIRS)], rng.uniform(.4, .6), None, False) for k in range(mixed)]
     rows += [('er', None, 1., None, True)]*orphan
-    rows += [(turn[k % len(turn)], None, 1., None, False) for k in range(n - len(rows))]
+    free = turn[full:] or turn
+    rows += [(free[k % len(free)], None, 1., None, False) for k in range(n - len(rows))]
     rows = [(b, a, 1 - w, c, o) if w < .5 else (a, b, w, c, o) for a, b, w, c, o in rows]   # main part first
     return [rows[i] for i in rng.permutation(n)]
 

@@ -28,7 +28,7 @@ from .spectra import histograms, leave_one_out, rank_table, single_localization,
 # %% ../nbs/59_ed8_cross_dataset.ipynb #1d37cb1e
 # Proteins of a localization, their fields, HPA cells of a class
 SIZES = dict(smoke=dict(each=1, fields=1, cells=6), demo=dict(each=2, fields=3, cells=40),
-             paper=dict(each=2, fields=6, cells=100))
+             long=dict(each=2, fields=6, cells=100), paper=dict(each=2, fields=6, cells=100))
 MOST = 80   # Crops of a protein at most (Methods, Applying cytoself on the Allen Institute dataset)
 
 def shared_proteins(

@@ -79,7 +79,7 @@ def read_run_stacks(
 
 # %% ../nbs/40_runs.ipynb #0d79db83
 UNSEEN_FIELDS = 4   # Fields of view of each simulated protein that is never trained on
-YEAST_SIZES = {'smoke':(30, 15), 'demo':(320, 20), 'paper':(2600, 2470)}   # Proteins, cells of each
+YEAST_SIZES = {'smoke':(30, 15), 'demo':(320, 20), 'long':(320, 20), 'paper':(2600, 2470)}   # Proteins, cells of each
 
 def yeast_run(run:Run)->Run: # The same, or the simulated yeast cells of this profile and seed
     "The run whose cells the second paper's notebooks look at: simulated yeast when no images are named"

@@ -38,15 +38,19 @@ class Profile:
     late:int              # Epochs before the quantizers start, see `13_training`
     crops_shown:int       # Training budget: crops shown to the network over all epochs
     max_epochs:int=100    # Epochs at most
+    test_fields:int=0     # Further fields of view per simulated protein, for the test split alone
+    unseen:int=0          # Further simulated proteins that are never trained on
 
 # %% ../nbs/01_core.ipynb #91a377a3
 PROFILES = {p.name: p for p in (
-    Profile('smoke', proteins=9, fields=5, field_px=384, size=64, codes=64, hidden=64,
-            decoder_width=32, batch=16, rate=1e-3, late=0, crops_shown=400),
-    Profile('demo', proteins=65, fields=10, field_px=432, size=64, codes=512, hidden=256,
-            decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=40_000),
-    Profile('paper', proteins=1312, fields=18, field_px=1024, size=100, codes=2048, hidden=1000,
-            decoder_width=64, batch=32, rate=4e-4, late=0, crops_shown=88_020_200))}
+    Profile('smoke', proteins=9, fields=4, field_px=384, size=64, codes=64, hidden=64,
+            decoder_width=32, batch=16, rate=1e-3, late=0, crops_shown=400, test_fields=1, unseen=2),
+    Profile('demo', proteins=65, fields=9, field_px=432, size=64, codes=512, hidden=256,
+            decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=40_000, test_fields=3, unseen=17),
+    Profile('long', proteins=106, fields=24, field_px=432, size=64, codes=512, hidden=256,
+            decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=600_000, test_fields=18, unseen=51),
+    Profile('paper', proteins=1312, fields=16, field_px=1024, size=100, codes=2048, hidden=1000,
+            decoder_width=64, batch=32, rate=4e-4, late=0, crops_shown=88_020_200, test_fields=2, unseen=51))}
 
 def get_profile(
     name:str, # `smoke`, `demo` or `paper`

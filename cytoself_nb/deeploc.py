@@ -202,6 +202,7 @@ class ProteinMeans(Callback):
 # %% ../nbs/70_deeploc.ipynb #e4fcaae4
 DEEPLOC_SIZES = dict(smoke=dict(width=4, epochs=1, batch=32, runs=3),
                      demo=dict(width=8, epochs=16, batch=32, runs=3),
+                     long=dict(width=8, epochs=30, batch=32, runs=3),
                      paper=dict(width=64, epochs=30, batch=128, runs=3))
 RATES = (1e-3, 6e-4, 3e-4, 1e-4, 5e-5)   # Methods
 

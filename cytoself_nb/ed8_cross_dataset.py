@@ -20,15 +20,15 @@ import shutil, sys
 from .apply import fit_crops
 from .core import NotForTheseData, cached
 from .data import open_store, write_store
-from .microscope import simulated_proteome, write_screen
+from .microscope import write_screen
 from .preprocessing import read_stacks
-from .runs import crop_store, seed_table, trained_model
+from .runs import crop_store, seed_table, simulated_proteins, trained_model
 from .spectra import histograms, leave_one_out, rank_table, single_localization, top_k
 
 # %% ../nbs/59_ed8_cross_dataset.ipynb #1d37cb1e
 # Proteins of a localization, their fields, HPA cells of a class
 SIZES = dict(smoke=dict(each=1, fields=1, cells=6), demo=dict(each=2, fields=3, cells=40),
-             paper=dict(each=2, fields=6, cells=100))
+             long=dict(each=2, fields=6, cells=100), paper=dict(each=2, fields=6, cells=100))
 MOST = 80   # Crops of a protein at most (Methods, Applying cytoself on the Allen Institute dataset)
 
 def shared_proteins(
@@ -57,10 +57,10 @@ def line_b(
     "The shared proteins in the other cell line: raw stacks, prepared as those of the first line"
     need_second_line(run)
     size, px = SIZES[run.profile.name], max(576, run.profile.field_px)
-    shown = shared_proteins(crop_store(run).labels, simulated_proteome(run.profile.proteins), size['each'])
-    folder = run.path.parent/f'screen-b-{len(shown)}x{size["fields"]}x{px}'   # one for all seeds
+    shown = shared_proteins(crop_store(run).labels, simulated_proteins(run), size['each'])
+    folder = run.path.parent/f'screen-b-{len(shown)}x{size["fields"]}x{px}-{run.seed}'
     def draw():
-        write_screen(folder, shown, size['fields'], seed=1, size=px, line='b', progress=sys.stderr.isatty())
+        write_screen(folder, shown, size['fields'], seed=1000 + run.seed, size=px, line='b', progress=sys.stderr.isatty())
     def build(tmp):
         try: draw()
         except ValueError:   # drawn by another version: again, from nothing

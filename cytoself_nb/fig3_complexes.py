@@ -4,15 +4,18 @@
 
 # %% auto #0
 __all__ = ['read_corum', 'complex_sets', 'protein_complexes', 'complete_complexes', 'separate_complexes', 'complex_pairs',
-           'pair_test', 'permuted_auc', 'plot_pairs', 'nearest_same', 'share_by_threshold', 'plot_thresholds',
-           'seed_numbers']
+           'pair_test', 'permuted_auc', 'visible_likeness', 'partner_auc', 'plot_pairs', 'nearest_same',
+           'share_by_threshold', 'plot_thresholds', 'seed_numbers']
 
 # %% ../nbs/53_fig3_complexes.ipynb #381ca1ba
 import numpy as np
 import pandas as pd
+from scipy.spatial.distance import cdist
 
 from .core import NotForTheseData, PALETTE, fetch
-from .runs import seed_table, split_codes, trained_model
+from .data import split_rows
+from .runs import (cellprofiler_table, crop_store, seed_table, simulated_proteins,
+    split_codes, trained_model)
 from .spectra import pearson, protein_spectra, single_localization
 from .split import names_in
 from .stats import auc_of_ranks, permutation_p, shuffles, u_test
@@ -136,6 +139,34 @@ def permuted_auc(
     i, j = np.nonzero(np.triu(np.ones_like(same, bool) if near is None else near, 1))
     rank = rankdata(r[i, j])
     return np.array([auc_of_ranks(rank, same[o[i], o[j]]) for o in orders])
+
+# %% ../nbs/53_fig3_complexes.ipynb #u53e0002
+def visible_likeness(
+    run,        # The run
+    names:list, # Proteins
+)->dict: # What is looked at -> similarity of proteins (n, n), negative distances
+    "How similar proteins are without any network: as drawn, where that is known, and in CellProfiler features"
+    store, views = crop_store(run), {}
+    if run.data == 'simulated':
+        views['as drawn'] = simulated_proteins(run).set_index('protein').filter(like='sig_').loc[names]
+    of = store.labels.protein.iloc[list(split_rows(store, 'test'))].to_numpy()
+    features = cellprofiler_table(run)['test'].groupby(of).mean().loc[names]
+    views['CellProfiler features'] = ((features - features.mean())/features.std()).dropna(axis=1)
+    return {k: -cdist(x, x) for k, x in views.items()}
+
+# %% ../nbs/53_fig3_complexes.ipynb #u53e0003
+def partner_auc(
+    views:dict,        # What is looked at -> similarity of proteins (n, n)
+    same:np.ndarray,   # Same complex? (n, n)
+    near:np.ndarray,   # Same localization? (n, n)
+    orders:np.ndarray, # From `shuffles`, within localizations
+)->pd.DataFrame: # Row per view: AUC, low and high (95 % of shuffles), P, pairs
+    "How well each view tells partners from other proteins of their localization"
+    def row(r):
+        t, level = pair_test(r, same, near), permuted_auc(r, same, orders, near)
+        low, high = np.quantile(level, (.025, .975))
+        return dict(AUC=t['AUC'], low=low, high=high, P=permutation_p(t['AUC'], level), pairs=t['n_same'])
+    return pd.DataFrame({k: row(r) for k, r in views.items()}).T
 
 # %% ../nbs/53_fig3_complexes.ipynb #e1f43898
 def _pair_matrix(ax, names, r, same, place, sets, most):

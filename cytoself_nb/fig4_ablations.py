@@ -46,6 +46,7 @@ def variants_of(
 # %% ../nbs/56_fig4_ablations.ipynb #0191dd0b
 # For every variant
 BUDGETS = dict(smoke=dict(budget_share=.3), demo=dict(budget_share=.53, rate=4e-3, cosine_part=1.),
+               long=dict(budget_share=1/15, rate=4e-3, cosine_part=1.),   # 26 trainings in ten hours
                paper=dict())
 MOST_EPOCHS = dict(demo=9)           # Small sets get no more passes than simulated cells
 CURVE = tuple(k/8 for k in range(9)) # Parts of training after which retrieval of validation crops is measured

@@ -165,7 +165,7 @@ def aligned_maps(
     return [np.asarray(m, np.float32) for m in maps]
 
 # %% ../nbs/55_fig4_scores.ipynb #bfb5a34f
-UMAPS = dict(smoke=1, demo=5, paper=10)   # Maps per representation (Methods: 10)
+UMAPS = dict(smoke=1, demo=5, long=10, paper=10)   # Maps per representation (Methods: 10)
 
 def score_levels(
     labels:pd.DataFrame, # Label table of the test crops

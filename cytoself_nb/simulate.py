@@ -457,14 +457,15 @@ def _in_nuclei(c, rng, weight, per_cell, reach):
     return np.column_stack([mid + rng.uniform(-reach, reach, len(yx))*half, yx])
 
 def _nucleoplasm(c, s, rng):
-    v = _texture(rng, c, .45*2**(.7*s.texture), .2 + .1*s.size, .05)
+    v = _texture(rng, c, .45*2**(.7*s.texture), .2*2**(.6*s.size), .05)
     v *= np.exp(-.1*s.place*np.clip(c.rim, 0, 6))
     v *= c.nucleus
-    for plane, depth in zip(v, c.nucleoli): plane *= 1 - (.75 + .2*s.density)*np.clip(depth*2.5 + .6, 0, 1)
+    dark = np.clip(.75 + .2*s.density, 0, 1)
+    for plane, depth in zip(v, c.nucleoli): plane *= 1 - dark*np.clip(depth*2.5 + .6, 0, 1)
     return v
 
 def _chromatin(c, s, rng):
-    v = draw_dna(c, rng)**np.float32(1.5 + .4*s.texture)
+    v = draw_dna(c, rng)**np.float32(1.5*2**(.4*s.texture))
     v *= np.exp(-.12*s.place*np.clip(c.rim, 0, 6))
     at = _in_nuclei(c, rng, (c.rim > .5)*c.half, 26*2**s.density, .85)
     return v + _balls(c, rng, at, .3*2**(.5*s.size), rng.gamma(2, 2.5, len(at)))*c.nucleus*(c.nucleoli < 0)
@@ -497,7 +498,7 @@ def _shell(c, width):
 
 def _nuclear_membrane(c, s, rng):
     coarse, fine = (_noise(rng, c.shape[1:], um*c.px) for um in (.9, .2))
-    folds = np.clip(1 + .3*coarse + (.3 + .3*s.texture)*fine, .1, None)*(c.label > 0)
+    folds = np.clip(1 + .3*coarse + .3*2**s.texture*fine, .1, None)*(c.label > 0)
     halo, v = np.exp(-np.maximum(-c.rim, 0)/2)*.12*2**s.place, np.empty(c.shape, np.float32)
     for k, shell in enumerate(_shell(c, .32*2**(.5*s.size))):
         v[k] = shell*folds + halo*(c.body[k] - c.nucleus[k]) + .05*2**s.density*c.nucleus[k]
@@ -523,7 +524,7 @@ def _spread(c, v, share):
 
 # %% ../nbs/02_simulate.ipynb #c2d81ef0
 def _cytoplasm(c, s, rng):
-    v = _texture(rng, c, .5*2**(.8*s.texture), .16 + .08*s.density, .05)
+    v = _texture(rng, c, .5*2**(.8*s.texture), .16*2**(.6*s.density), .05)
     away, at = _towards(c, .7*s.place), _in_cytoplasm(c, rng, _cyto(c), 14*2**s.size)   # vacuoles stay dark
     holes = _depth(np.column_stack([at, rng.uniform(.4, 1.1, len(at))]), c.z, c.px, c.shape)
     for plane, body, nucleus, hole in zip(v, c.body, c.nucleus, holes):
@@ -570,17 +571,17 @@ def _vesicles(c, rng, per_cell, place, radius, hollow, flock):
 
 def _endosome(c, s, rng):
     number, radius = 110*2**(.9*s.density), .17*2**(.5*s.size)
-    return _vesicles(c, rng, number, .9 + 1.2*s.place, radius, 0., .4 + .4*s.texture)
+    return _vesicles(c, rng, number, .9 + 1.2*s.place, radius, 0., .4*2**s.texture)
 
 def _lysosome(c, s, rng):
     number, radius = 38*2**(.9*s.density), .42*2**(.4*s.size)
-    return _vesicles(c, rng, number, -1.6 + 1.2*s.place, radius, .75, .7 + .5*s.texture)
+    return _vesicles(c, rng, number, -1.6 + 1.2*s.place, radius, .75, .7*2**(.8*s.texture))
 
 # %% ../nbs/02_simulate.ipynb #4f20cd16
 def _membrane(c, s, rng):
-    patch = np.exp(np.clip((.3 + .2*s.texture)*_noise(rng, c.shape[1:], .8*c.px), -3, 3))
+    patch = np.exp(np.clip(.3*2**(.8*s.texture)*_noise(rng, c.shape[1:], .8*c.px), -3, 3))
     wall = np.clip(1.5 - c.edge*c.px/(1.2*2**(.3*s.size)), 0, 1)*patch
-    wall = wall*(1 + .8*s.place*np.clip(1.6 - c.free, -.5, 1))
+    wall = wall*np.clip(1 + .8*s.place*np.clip(1.6 - c.free, -.5, 1), .05, None)
     skin, v = .34*2**(.6*s.density)*patch*(c.label > 0), np.empty(c.shape, np.float32)
     dots = np.exp(np.clip(.8*_noise(rng, c.shape[1:], .18*c.px) - .3, None, 1.5))
     for k, h in enumerate(c.z):
@@ -625,7 +626,7 @@ def _focal_adhesions(c, s, rng):
     weight = np.exp(-c.edge/(1.3*2**(.8*s.place)))*(1 + 3.*(c.free < 3))*(c.edge > .25)
     yx = _place(c, rng, _pick(c, rng, weight, 26*2**(.7*s.density)))
     label, _ = _lookup(c, yx, c.label)
-    way = np.arctan2(*(c.center[label - 1] - yx).T) + rng.normal(0, .25 + .2*s.texture, len(yx))
+    way = np.arctan2(*(c.center[label - 1] - yx).T) + rng.normal(0, .25*2**s.texture, len(yx))
     path = _walk(rng, yx, way, 14, .15*2**(.6*s.size)*rng.uniform(.6, 1.3, len(yx)), .05)
     flat = path[_within(c, path)]
     zyx = np.column_stack([np.full(len(flat), .1), flat]).repeat(6, 0)

@@ -81,9 +81,8 @@ def representation_parts(
     out = pd.DataFrame(dict(cluster=AgglomerativeClustering(code.max() + 1).fit_predict(X),
                             silhouette=silhouette_samples(X, code), mAP=np.nan, chance=np.nan))
     index = neighbors(X, min(10, len(X) - 1), proteins)
-    same = (code[index] == code[:, None]) & (index >= 0)
     several = pd.Series(np.asarray(proteins, dtype=object)).groupby(code).transform('nunique').to_numpy() > 1
-    out['purity'] = np.where(several, same.sum(1)/np.maximum((index >= 0).sum(1), 1), np.nan)
+    out['purity'] = np.where(several, crop_purity(index, classes), np.nan)
     found = average_precision(X, classes, proteins)
     out.loc[found.crop, ['mAP', 'chance']] = found[['ap', 'chance']].to_numpy()
     return out

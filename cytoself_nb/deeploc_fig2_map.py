@@ -59,7 +59,7 @@ def process_separation(
     processes:pd.DataFrame, # set, protein
     place:pd.Series,        # gene -> localization
     times:int=2000,         # Shuffles
-)->pd.DataFrame: # localization, processes, proteins, difference (of mean correlations), p (one-sided)
+)->pd.DataFrame: # localization, processes, proteins, difference (of mean correlations), low, high, p (one-sided)
     "Are processes of one localization apart?"
     rows, r = [], similarity(x)
     for where, names in WITHIN.items():
@@ -72,5 +72,6 @@ def process_separation(
         at, code = x.index.get_indexer(t.protein), pd.factorize(t.set)[0]
         near = r[np.ix_(at, at)]
         seen, null = _gap(near, code), [_gap(near, code[o]) for o in shuffles(len(code), times=times)]
-        rows[-1] |= dict(difference=seen, p=permutation_p(seen, np.array(null)))
-    return pd.DataFrame(rows).reindex(columns=['localization', 'processes', 'proteins', 'difference', 'p'])
+        half = np.quantile(np.abs(null), .95)
+        rows[-1] |= dict(difference=seen, low=seen - half, high=seen + half, p=permutation_p(seen, np.array(null)))
+    return pd.DataFrame(rows).reindex(columns=['localization', 'processes', 'proteins', 'difference', 'low', 'high', 'p'])

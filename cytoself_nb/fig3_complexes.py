@@ -15,7 +15,8 @@ from .core import NotForTheseData, PALETTE, fetch
 from .runs import seed_table, split_codes, trained_model
 from .spectra import pearson, protein_spectra, single_localization
 from .split import names_in
-from .stats import auc_of_ranks, permutation_p, shuffles, u_test
+from cytoself_nb.stats import (auc_of_ranks, jackknife_interval, permutation_p, shuffles, u_test,
+    without_each)
 
 # %% ../nbs/53_fig3_complexes.ipynb #f0abfd28
 def read_corum(
@@ -255,7 +256,10 @@ def seed_numbers(
         for what, pairs, orders in (('all pairs', None, free), ('within localization', near, local)):
             t = pair_test(r, same, pairs)
             p = permutation_p(t['AUC'], permuted_auc(r, same, orders, pairs))
-            values = {f'AUC, {what}': t['AUC'], f'P, {what}': p}
+            again = [pair_test(r[np.ix_(k, k)], same[np.ix_(k, k)], None if pairs is None else pairs[np.ix_(k, k)])
+                     for k in without_each(names, seed=run.seed)]
+            low, high = jackknife_interval(t['AUC'], [a['AUC'] for a in again], 0, 1)
+            values = {f'AUC, {what}': t['AUC'], f'P, {what}': p, f'low, {what}': low, f'high, {what}': high}
             rows += [dict(what=k, value=v, n=t['n_same']) for k, v in values.items()]
         for t, e in zip(*(share_by_threshold(r, same, [-1, .8, .95], o).itertuples() for o in (local, free))):
             values = {'nearest in the same complex': t.share,
@@ -263,4 +267,4 @@ def seed_numbers(
                       'upper end, shuffled within localization': t.high, 'upper end, shuffled': e.high}
             rows += [dict(what=f'{k}, r > {t.threshold:g}', value=v, n=t.proteins) for k, v in values.items()]
         return pd.DataFrame(rows)
-    return seed_table(run, 'complexes_numbers', build, '53_fig3_complexes', pairs=2)
+    return seed_table(run, 'complexes_numbers', build, '53_fig3_complexes', pairs=3)

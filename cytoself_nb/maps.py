@@ -19,7 +19,8 @@ from .data import crop_loader, n_proteins
 from .draw import color_by
 from .probes import untrained
 from .split import names_in
-from .stats import neighbors, purity, rank_correlation, shuffled_purity
+from cytoself_nb.stats import (jackknife_interval, neighbors, purity, rank_correlation, shuffled_purity,
+    without_each)
 from .training import embed_batches
 
 # %% ../nbs/20_maps.ipynb #66485ddd

@@ -242,9 +242,10 @@ def plot_thresholds(
 
 # %% ../nbs/53_fig3_complexes.ipynb #2b5d07df
 def seed_numbers(
-    run, # The run
-)->pd.DataFrame: # what, value, n
+    run,  # The run
+) -> pd.DataFrame:  # what, value, n
     "AUC of pairs and shares of nearest partners for the network of this run"
+
     def build():
         codes, labels = split_codes(run, 'test')
         sets, families = protein_complexes(labels, least=3)[0], single_localization(labels)
@@ -256,15 +257,27 @@ def seed_numbers(
         for what, pairs, orders in (('all pairs', None, free), ('within localization', near, local)):
             t = pair_test(r, same, pairs)
             p = permutation_p(t['AUC'], permuted_auc(r, same, orders, pairs))
-            again = [pair_test(r[np.ix_(k, k)], same[np.ix_(k, k)], None if pairs is None else pairs[np.ix_(k, k)])
-                     for k in without_each(names, seed=run.seed)]
+            again = [
+                pair_test(
+                    r[np.ix_(k, k)], same[np.ix_(k, k)], None if pairs is None else pairs[np.ix_(k, k)]
+                )
+                for k in without_each(names, seed=run.seed)
+            ]
             low, high = jackknife_interval(t['AUC'], [a['AUC'] for a in again], 0, 1)
             values = {f'AUC, {what}': t['AUC'], f'P, {what}': p, f'low, {what}': low, f'high, {what}': high}
             rows += [dict(what=k, value=v, n=t['n_same']) for k, v in values.items()]
-        for t, e in zip(*(share_by_threshold(r, same, [-1, .8, .95], o).itertuples() for o in (local, free))):
-            values = {'nearest in the same complex': t.share,
-                      'the same, shuffled within localization': t.level,
-                      'upper end, shuffled within localization': t.high, 'upper end, shuffled': e.high}
-            rows += [dict(what=f'{k}, r > {t.threshold:g}', value=v, n=t.proteins) for k, v in values.items()]
+        for t, e in zip(
+            *(share_by_threshold(r, same, [-1, 0.8, 0.95], o).itertuples() for o in (local, free))
+        ):
+            values = {
+                'nearest in the same complex': t.share,
+                'the same, shuffled within localization': t.level,
+                'upper end, shuffled within localization': t.high,
+                'upper end, shuffled': e.high,
+            }
+            rows += [
+                dict(what=f'{k}, r > {t.threshold:g}', value=v, n=t.proteins) for k, v in values.items()
+            ]
         return pd.DataFrame(rows)
+
     return seed_table(run, 'complexes_numbers', build, '53_fig3_complexes', pairs=3)

@@ -79,8 +79,9 @@ def findings(
         known = [id for id in group.index if id in mine.index]
         first = group.iloc[0]
         paper = first.paper if len(group) < 3 else ', '.join(group.paper)
-        claim = f'{first.figure}: {first.claim}'.split(': GO CC')[0] + (f' ({paper})' if re.search(r'\d', paper) else '')
-        here = '; '.join(mine.here[id].split('; ')[0] for id in known) or 'not measured since the rule was written'
+        number = re.search(r'\d', re.sub(r'(Fig\.|Table) \d', '', paper))   # else the paper gives a direction only
+        claim = f'{first.figure}: {first.claim}'.split(': GO CC')[0] + (f' ({paper})' if number else '')
+        here = '; '.join(mine.here[id].split('; ')[0] for id in known) or 'not measured yet'
         words = list(dict.fromkeys(WORD.get(mine.verdict[id], mine.verdict[id]) for id in known))
         if len(known) > 1 and len(words) > 1: words = [f'{id} {WORD.get(mine.verdict[id], mine.verdict[id])}' for id in known]
         lines.append(' | '.join(v.replace('|', '/') for v in (claim, here, ', '.join(words) or '-')))

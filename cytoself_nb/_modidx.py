@@ -417,6 +417,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'cytoself_nb/fig3_complexes.py'),
                                             'cytoself_nb.fig3_complexes._pair_matrix': ( 'fig3_complexes.html#_pair_matrix',
                                                                                          'cytoself_nb/fig3_complexes.py'),
+                                            'cytoself_nb.fig3_complexes.auc_interval': ( 'fig3_complexes.html#auc_interval',
+                                                                                         'cytoself_nb/fig3_complexes.py'),
                                             'cytoself_nb.fig3_complexes.complete_complexes': ( 'fig3_complexes.html#complete_complexes',
                                                                                                'cytoself_nb/fig3_complexes.py'),
                                             'cytoself_nb.fig3_complexes.complex_pairs': ( 'fig3_complexes.html#complex_pairs',

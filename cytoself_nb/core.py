@@ -490,40 +490,29 @@ def save_fig(
 VERDICTS = 'agrees', 'weaker', 'contradicts', 'cannot be asked here'
 CLAIM = ['id', 'here', 'value', 'low', 'high', 'level', 'n', 'verdict', 'why']
 
-
-def claim_rules() -> (
-    pd.DataFrame
-):  # By id: finding, figure, claim, paper, paper_value, number, level, interval, ...
+def claim_rules()->pd.DataFrame: # By id: finding, figure, claim, paper, paper_value, number ...
     "What the papers claim, and how each claim is judged"
-    table = pd.read_csv(package_files('cytoself_nb') / 'rules.csv', dtype=str, keep_default_na=False)
+    table = pd.read_csv(package_files('cytoself_nb')/'rules.csv', dtype=str, keep_default_na=False)
     return table.assign(paper_value=pd.to_numeric(table.paper_value)).set_index('id')
 
-
 def save_claims(
-    rows: list,  # One dict per claim, from `15_stats`, with the fields `CLAIM`
-    run: Run,  # The run
-) -> pd.DataFrame:  # id, claim, paper, here, verdict, why: to be read
+    rows:list, # One dict per claim, from `15_stats`, with the fields `CLAIM`
+    run:Run,   # The run
+)->pd.DataFrame: # id, claim, paper, here, verdict, why: to be read
     "Write the judged claims of one notebook and return them beside the paper"
     rules = claim_rules()
     for r in rows:
-        if set(r) != set(CLAIM):
-            raise ValueError(f"a claim has the fields {sorted(r)}; expected {CLAIM}")
+        if set(r) != set(CLAIM): raise ValueError(f"a claim has the fields {sorted(r)}; expected {CLAIM}")
         if r['id'] not in rules.index:
-            raise ValueError(
-                f"claim {r['id']!r} is not in rules.csv; expected one of {', '.join(rules.index)}; "
-                "write its rule there first"
-            )
+            raise ValueError(f"claim {r['id']!r} is not in rules.csv; expected one of "
+                             f"{', '.join(rules.index)}; write its rule there first")
         if r['verdict'] not in VERDICTS:
-            raise ValueError(
-                f"verdict={r['verdict']!r} for {r['id']}; expected one of {', '.join(VERDICTS)}"
-            )
+            raise ValueError(f"verdict={r['verdict']!r} for {r['id']}; expected one of {', '.join(VERDICTS)}")
     table = pd.DataFrame(rows, columns=CLAIM)
     if not table.id.is_unique:
         raise ValueError(f"the claims {', '.join(table.id)}; expected each of them once")
     run.figures.mkdir(parents=True, exist_ok=True)
-    _replace_text(
-        run.figures / f'claims_{run.notebook}.csv', table.to_csv(index=False, float_format='%.4g')
-    )
+    _replace_text(run.figures/f'claims_{run.notebook}.csv', table.to_csv(index=False, float_format='%.4g'))
     shown = table.join(rules[['claim', 'paper']], on='id')
     return shown[['id', 'claim', 'paper', 'here', 'verdict', 'why']]
 

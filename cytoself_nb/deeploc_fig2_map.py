@@ -55,13 +55,11 @@ def _gap(r, code):
 
 # %% ../nbs/73_deeploc_fig2_map.ipynb #2de149cf
 def process_separation(
-    x: pd.DataFrame,  # Representation
-    processes: pd.DataFrame,  # set, protein
-    place: pd.Series,  # gene -> localization
-    times: int = 2000,  # Shuffles
-) -> (
-    pd.DataFrame
-):  # localization, processes, proteins, difference (of mean correlations), low, high, p (one-sided)
+    x:pd.DataFrame,         # Representation
+    processes:pd.DataFrame, # set, protein
+    place:pd.Series,        # gene -> localization
+    times:int=2000,         # Shuffles
+)->pd.DataFrame: # localization, processes, proteins, difference (of mean correlations), low, high, p
     "Are processes of one localization apart?"
     rows, r = [], similarity(x)
     for where, names in WITHIN.items():
@@ -70,15 +68,12 @@ def process_separation(
         t = t[t.groupby('protein').set.transform('size') == 1]
         t = t[t.groupby('set').protein.transform('size') >= 3]
         rows.append(dict(localization=where, processes=t.set.nunique(), proteins=len(t)))
-        if t.set.nunique() < 2:
-            continue
+        if t.set.nunique() < 2: continue
         at, code = x.index.get_indexer(t.protein), pd.factorize(t.set)[0]
         near = r[np.ix_(at, at)]
         seen, null = _gap(near, code), [_gap(near, code[o]) for o in shuffles(len(code), times=times)]
-        half = np.quantile(np.abs(null), 0.95)
-        rows[-1] |= dict(
-            difference=seen, low=seen - half, high=seen + half, p=permutation_p(seen, np.array(null))
-        )
-    return pd.DataFrame(rows).reindex(
-        columns=['localization', 'processes', 'proteins', 'difference', 'low', 'high', 'p']
-    )
+        half = np.quantile(np.abs(null), .95)
+        p = permutation_p(seen, np.array(null))
+        rows[-1] |= dict(difference=seen, low=seen - half, high=seen + half, p=p)
+    columns = ['localization', 'processes', 'proteins', 'difference', 'low', 'high', 'p']
+    return pd.DataFrame(rows).reindex(columns=columns)

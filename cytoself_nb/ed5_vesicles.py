@@ -133,22 +133,21 @@ def vesicle_features(
 
 # %% ../nbs/54_ed5_vesicles.ipynb #ae2d74bc
 def kind_score(
-    X: np.ndarray,  # (n, d)
-    labels: pd.DataFrame,  # protein, kind
-) -> np.ndarray:  # (n,); positive: nearer to the lysosomal mean
+    X:np.ndarray,        # (n, d)
+    labels:pd.DataFrame, # protein, kind
+)->np.ndarray: # (n,); positive: nearer to the lysosomal mean
     "Distance to the endosomal less that to the lysosomal mean, one protein of each kind left out"
     from scipy.spatial.distance import cdist
-
     X, (number, names) = np.asarray(X, np.float64), pd.factorize(labels.protein)
     kind = labels.drop_duplicates('protein').set_index('protein').kind[names].to_numpy()
     means = np.stack([X[number == i].mean(0) for i in range(len(names))])
     of_kind = (kind[:, None] == kind).astype(float)
-    without = (of_kind @ means - means) / (of_kind.sum(1) - 1)[:, None]  # mean of the kind of i without i
+    without = (of_kind@means - means)/(of_kind.sum(1) - 1)[:, None]   # mean of the kind of i without i
     far = cdist(X, without)
     own = far[np.arange(len(X)), number]
     lysosome = kind[number] == 'lysosome'
     other = np.where(lysosome, far[:, kind == 'endosome'].mean(1), far[:, kind == 'lysosome'].mean(1))
-    return (other - own) * np.where(lysosome, 1, -1)
+    return (other - own)*np.where(lysosome, 1, -1)
 
 # %% ../nbs/54_ed5_vesicles.ipynb #c37fe059
 def _tests(score, labels):
@@ -292,30 +291,16 @@ def _kind_numbers(X, labels, times, seed):
 
 # %% ../nbs/54_ed5_vesicles.ipynb #881f246b
 def seed_numbers(
-    run,  # The run
-) -> pd.DataFrame:  # what, value, n
+    run, # The run
+)->pd.DataFrame: # what, value, n
     "Separation and probe for the network of this run"
     times = 999 if run.profile.name != 'smoke' else 20
-
     def build():
         crops, labels = vesicle_crops(run)
         judged, every = judged_crops(labels), vesicle_features(trained_model(run), crops)
         labels = labels[judged].reset_index(drop=True)
-        return pd.DataFrame(
-            [
-                dict(what=f'{k}, {what}', value=v, n=n)
-                for k, X in every.items()
-                for what, (v, n) in _kind_numbers(X[judged], labels, times, run.seed).items()
-            ]
-        )
-
+        return pd.DataFrame([dict(what=f'{k}, {what}', value=v, n=n) for k, X in every.items()
+                             for what, (v, n) in _kind_numbers(X[judged], labels, times, run.seed).items()])
     new = NEW[run.profile.name]
-    return seed_table(
-        run,
-        'vesicles_numbers',
-        build,
-        '54_ed5_vesicles',
-        new=new,
-        shuffles=times,
-        score='one of each kind left out',
-    )
+    return seed_table(run, 'vesicles_numbers', build, '54_ed5_vesicles', new=new, shuffles=times,
+                      score='one of each kind left out')

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['read_corum', 'complex_sets', 'protein_complexes', 'complete_complexes', 'separate_complexes', 'complex_pairs',
-           'pair_test', 'permuted_auc', 'plot_pairs', 'nearest_same', 'share_by_threshold', 'plot_thresholds',
-           'seed_numbers']
+           'pair_test', 'permuted_auc', 'auc_interval', 'plot_pairs', 'nearest_same', 'share_by_threshold',
+           'plot_thresholds', 'seed_numbers']
 
 # %% ../nbs/53_fig3_complexes.ipynb #381ca1ba
 import numpy as np
@@ -137,6 +137,19 @@ def permuted_auc(
     rank = rankdata(r[i, j])
     return np.array([auc_of_ranks(rank, same[o[i], o[j]]) for o in orders])
 
+# %% ../nbs/53_fig3_complexes.ipynb #426b12fa
+def auc_interval(
+    r:np.ndarray,         # Correlations (n, n)
+    same:np.ndarray,      # Same complex? (n, n)
+    near:np.ndarray=None, # Compare only these pairs
+    seed:int=0,           # Seed of the groups, where there are many proteins
+)->tuple: # Low, high
+    "95 % interval of the AUC of `pair_test`, one protein left out at a time"
+    near = np.ones_like(same, bool) if near is None else near
+    again = [pair_test(*(m[np.ix_(k, k)] for m in (r, same, near)))['AUC']
+             for k in without_each(np.arange(len(r)), seed=seed)]
+    return jackknife_interval(pair_test(r, same, near)['AUC'], again, 0, 1)
+
 # %% ../nbs/53_fig3_complexes.ipynb #e1f43898
 def _pair_matrix(ax, names, r, same, place, sets, most):
     "Correlations of the proteins, sorted by localization and complex; circles: same complex"
@@ -242,10 +255,9 @@ def plot_thresholds(
 
 # %% ../nbs/53_fig3_complexes.ipynb #2b5d07df
 def seed_numbers(
-    run,  # The run
-) -> pd.DataFrame:  # what, value, n
+    run, # The run
+)->pd.DataFrame: # what, value, n
     "AUC of pairs and shares of nearest partners for the network of this run"
-
     def build():
         codes, labels = split_codes(run, 'test')
         sets, families = protein_complexes(labels, least=3)[0], single_localization(labels)
@@ -257,27 +269,13 @@ def seed_numbers(
         for what, pairs, orders in (('all pairs', None, free), ('within localization', near, local)):
             t = pair_test(r, same, pairs)
             p = permutation_p(t['AUC'], permuted_auc(r, same, orders, pairs))
-            again = [
-                pair_test(
-                    r[np.ix_(k, k)], same[np.ix_(k, k)], None if pairs is None else pairs[np.ix_(k, k)]
-                )
-                for k in without_each(names, seed=run.seed)
-            ]
-            low, high = jackknife_interval(t['AUC'], [a['AUC'] for a in again], 0, 1)
+            low, high = auc_interval(r, same, pairs, run.seed)
             values = {f'AUC, {what}': t['AUC'], f'P, {what}': p, f'low, {what}': low, f'high, {what}': high}
             rows += [dict(what=k, value=v, n=t['n_same']) for k, v in values.items()]
-        for t, e in zip(
-            *(share_by_threshold(r, same, [-1, 0.8, 0.95], o).itertuples() for o in (local, free))
-        ):
-            values = {
-                'nearest in the same complex': t.share,
-                'the same, shuffled within localization': t.level,
-                'upper end, shuffled within localization': t.high,
-                'upper end, shuffled': e.high,
-            }
-            rows += [
-                dict(what=f'{k}, r > {t.threshold:g}', value=v, n=t.proteins) for k, v in values.items()
-            ]
+        for t, e in zip(*(share_by_threshold(r, same, [-1, .8, .95], o).itertuples() for o in (local, free))):
+            values = {'nearest in the same complex': t.share,
+                      'the same, shuffled within localization': t.level,
+                      'upper end, shuffled within localization': t.high, 'upper end, shuffled': e.high}
+            rows += [dict(what=f'{k}, r > {t.threshold:g}', value=v, n=t.proteins) for k, v in values.items()]
         return pd.DataFrame(rows)
-
     return seed_table(run, 'complexes_numbers', build, '53_fig3_complexes', pairs=3)

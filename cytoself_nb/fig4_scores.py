@@ -212,32 +212,24 @@ def _in_representation(X, classes, apart, draws):
     return {k: (v, np.array([a[k] for a in again]), None) for k, v in here.items()}, chance
 
 # %% ../nbs/55_fig4_scores.ipynb #6e6df3d9
-LIMITS = {
-    'score (paper)': (0, np.inf),
-    'AMI': (-1, 1),
-    'silhouette': (-1, 1),
-    'purity': (0, 1),
-    'mAP': (0, 1),
-}
-
+LIMITS = {'score (paper)': (0, np.inf), 'AMI': (-1, 1), 'silhouette': (-1, 1),
+          'purity': (0, 1), 'mAP': (0, 1)}
 
 def _rows_of(about, found, chance, first, seed):
     "Rows of one representation, level and place: single maps, then the measure with its interval"
     out = []
     for metric, (value, again, single) in found.items():
-        by_chance = {'AMI': 0.0, 'purity': chance, 'mAP': chance}
+        by_chance = {'AMI': 0., 'purity': chance, 'mAP': chance}
         row = about | dict(metric=metric, value=value, chance=by_chance.get(metric))
         if single is not None:
-            row['sem'] = single.std(ddof=1) / len(single) ** 0.5 if len(single) > 1 else np.nan
+            row['sem'] = single.std(ddof=1)/len(single)**.5 if len(single) > 1 else np.nan
             out += [about | dict(metric=metric, value=v, umap=seed + u) for u, v in enumerate(single)]
         best, best_again = first.setdefault((about['level'], about['place'], metric), (value, again))
         least, most = LIMITS[metric]
         row['less'] = best - value
         row['low'], row['high'] = jackknife_interval(value, again, least, most)
         ends = jackknife_interval(best - value, best_again - again, best - most, best - least)
-        row['less_low'], row['less_high'] = (
-            ends  # of what the first has more: no rival is beyond its limits
-        )
+        row['less_low'], row['less_high'] = ends   # of what the first has more: no rival is beyond its limits
         out.append(row)
     return out
 

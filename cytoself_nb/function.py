@@ -259,12 +259,12 @@ def merge_runs(
 
 # %% ../nbs/71_function.ipynb #d1d20893
 def leads(
-    table: pd.DataFrame,  # From `merge_runs`
-    draws: np.ndarray,  # Its resamples
-    a: str,  # A representation
-    b: str,  # Another
-    metrics: tuple = ('AMI', 'AP', 'F0.5'),  # Metrics to compare
-) -> tuple:  # Table of standard, metric, a, b; resamples of a and of b (rows of the table, times)
+    table:pd.DataFrame, # From `merge_runs`
+    draws:np.ndarray,   # Its resamples
+    a:str,              # A representation
+    b:str,              # Another
+    metrics:tuple=('AMI', 'AP', 'F0.5'), # Metrics to compare
+)->tuple: # Table of standard, metric, a, b; resamples of a and of b (rows of the table, times)
     "Scores of two representations, side by side, where both have one"
     t = table.assign(at=np.arange(len(table)))[table.metric.isin(metrics)].dropna(subset=['value'])
     one, other = (t[t.representation == k][['standard', 'metric', 'value', 'at']] for k in (a, b))
@@ -272,25 +272,14 @@ def leads(
     named = both.rename(columns=dict(value_a='a', value_b='b'))[['standard', 'metric', 'a', 'b']]
     return named, draws[both.at_a], draws[both.at_b]
 
-
 def difference(
-    table,
-    draws,
-    a: str,
-    b: str,  # As in `leads`
-) -> pd.DataFrame:  # standard, metric, a, b, fold, fold_low, fold_high, difference, low, high
+    table, draws, a:str, b:str, # As in `leads`
+)->pd.DataFrame: # standard, metric, a, b, fold, fold_low, fold_high, difference, low, high
     "How much better `a` is than `b`, on the same resamples"
     t, x, y = leads(table, draws, a, b, tuple(table.metric.unique()))
-    known = (t.b > 0.01).to_numpy()
-    with np.errstate(divide='ignore', invalid='ignore'):
-        fold = np.where(known[:, None], x / np.maximum(y, 1e-9), np.nan)
-    ends = lambda v: np.quantile(v, (0.025, 0.975), axis=1) if len(v) else np.zeros((2, 0))
+    known = (t.b > .01).to_numpy()
+    fold = np.where(known[:, None], np.maximum(x, 0)/np.maximum(y, .01), np.nan)   # chance is 0
+    def ends(v): return np.quantile(v, (.025, .975), axis=1) if len(v) else np.zeros((2, 0))
     (fold_low, fold_high), (low, high) = ends(fold), ends(x - y)
-    return t.assign(
-        fold=(t.a / t.b).where(known),
-        fold_low=fold_low,
-        fold_high=fold_high,
-        difference=t.a - t.b,
-        low=low,
-        high=high,
-    )
+    return t.assign(fold=(t.a/t.b).where(known), fold_low=fold_low, fold_high=fold_high, difference=t.a - t.b,
+                    low=low, high=high)

@@ -208,11 +208,9 @@ def auc_of_ranks(
 # %% ../nbs/15_stats.ipynb #7a30c010
 def _full_order(r, n):
     "Interval of a rank correlation of 1 or -1: Fisher's, for an order with one swap of neighbors"
-    one_swap = 1 - 12 / (n * (n**2 - 1))
-    far = np.tanh(
-        np.arctanh(one_swap) - 1.96 * np.sqrt((1 + one_swap**2 / 2) / (n - 3))
-    )  # Bonett and Wright
-    return (far, 1.0) if r > 0 else (-1.0, -far)
+    one_swap = 1 - 12/(n*(n**2 - 1))
+    far = np.tanh(np.arctanh(one_swap) - 1.96*np.sqrt((1 + one_swap**2/2)/(n - 3)))   # Bonett and Wright
+    return (far, 1.) if r > 0 else (-1., -far)
 
 # %% ../nbs/15_stats.ipynb #7a30c009
 def rank_correlation(
@@ -320,38 +318,25 @@ def verdict(
 
 # %% ../nbs/15_stats.ipynb #be500009
 def judge(
-    id: str,  # Of the claim, in rules.csv
-    found: dict,  # value, low, high: from `over_networks`
-    level: float,  # Chance, or a rival
-    n: int,  # Things the interval is over
-    here: str,  # What was found, in words
-    cannot: str = '',  # What prevents the question, in words
-    ceiling: tuple = None,  # Value, low, high of the best that can be had
-    why: str = '',  # Conditions
-) -> dict:  # The fields of `save_claims`
+    id:str,           # Of the claim, in rules.csv
+    found:dict,       # value, low, high: from `over_networks`
+    level:float,      # Chance, or a rival
+    n:int,            # Things the interval is over
+    here:str,         # What was found, in words
+    cannot:str='',    # What prevents the question, in words
+    ceiling:tuple=None, # Value, low, high of the best that can be had
+    why:str='',       # Conditions
+)->dict: # The fields of `save_claims`
     "One judged claim"
     rules = claim_rules()
     if id not in rules.index:
         raise ValueError(f"no rule for the claim {id!r}; expected one of rules.csv; add it there")
     word = verdict(**found, level=level, paper=rules.paper_value[id], askable=not cannot, ceiling=ceiling)
     if word == VERDICTS[-1] and not cannot:
-        known = np.isfinite([*found.values(), level]).all()
-        short = (
-            'the ceiling itself does not clear the level'
-            if ceiling is not None and not ceiling[1] > level
-            else (
-                'the interval holds the level'
-                + (', and no ceiling was measured' if ceiling is None else '')
-            )
-        )
-        cannot = short if known else 'no number or no interval'
+        if not np.isfinite([*found.values(), level]).all(): cannot = 'no number or no interval'
+        elif ceiling is None: cannot = 'the interval holds the level, and no ceiling was measured'
+        elif ceiling[1] > level: cannot = 'the interval holds the level'
+        else: cannot = 'the ceiling itself does not clear the level'
     best = '' if ceiling is None else 'ceiling {:.2f} ({:.2f} to {:.2f})'.format(*ceiling)
-    return dict(
-        id=id,
-        here=here,
-        **found,
-        level=level,
-        n=n,
-        verdict=word,
-        why='; '.join(filter(None, [cannot, best, why])),
-    )
+    return dict(id=id, here=here, **found, level=level, n=n, verdict=word,
+                why='; '.join(filter(None, [cannot, best, why])))

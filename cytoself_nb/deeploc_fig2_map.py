@@ -59,7 +59,7 @@ def process_separation(
     processes:pd.DataFrame, # set, protein
     place:pd.Series,        # gene -> localization
     times:int=2000,         # Shuffles
-)->pd.DataFrame: # localization, processes, proteins, difference (of mean correlations), p (one-sided)
+)->pd.DataFrame: # localization, processes, proteins, difference (of mean correlations), low, high, p
     "Are processes of one localization apart?"
     rows, r = [], similarity(x)
     for where, names in WITHIN.items():
@@ -72,5 +72,8 @@ def process_separation(
         at, code = x.index.get_indexer(t.protein), pd.factorize(t.set)[0]
         near = r[np.ix_(at, at)]
         seen, null = _gap(near, code), [_gap(near, code[o]) for o in shuffles(len(code), times=times)]
-        rows[-1] |= dict(difference=seen, p=permutation_p(seen, np.array(null)))
-    return pd.DataFrame(rows).reindex(columns=['localization', 'processes', 'proteins', 'difference', 'p'])
+        half = np.quantile(np.abs(null), .95)
+        p = permutation_p(seen, np.array(null))
+        rows[-1] |= dict(difference=seen, low=seen - half, high=seen + half, p=p)
+    columns = ['localization', 'processes', 'proteins', 'difference', 'low', 'high', 'p']
+    return pd.DataFrame(rows).reindex(columns=columns)

@@ -21,7 +21,7 @@ from .microscope import simulated_proteome, write_screen
 from .preprocessing import read_stacks
 from .runs import crop_store, seed_table, trained_model
 from .spectra import histograms
-from .stats import auc_of_ranks, permutation_p, u_test
+from .stats import auc_of_ranks, jackknife_interval, permutation_p, u_test, without_each
 from .training import embed_batches
 
 # %% ../nbs/54_ed5_vesicles.ipynb #f5705150
@@ -136,28 +136,37 @@ def kind_score(
     X:np.ndarray,        # (n, d)
     labels:pd.DataFrame, # protein, kind
 )->np.ndarray: # (n,); positive: nearer to the lysosomal mean
-    "Distance to the endosomal less that to the lysosomal mean over proteins, the crop's own left out"
+    "Distance to the endosomal less that to the lysosomal mean, one protein of each kind left out"
+    from scipy.spatial.distance import cdist
     X, (number, names) = np.asarray(X, np.float64), pd.factorize(labels.protein)
-    means = np.stack([X[number == i].mean(0) for i in range(len(names))])
     kind = labels.drop_duplicates('protein').set_index('protein').kind[names].to_numpy()
-    out = np.empty(len(X))
-    for i in range(len(names)):
-        other, x = np.arange(len(names)) != i, X[number == i]
-        far = {k: np.linalg.norm(x - means[other & (kind == k)].mean(0), axis=1) for k in GO}
-        out[number == i] = far['endosome'] - far['lysosome']
-    return out
+    means = np.stack([X[number == i].mean(0) for i in range(len(names))])
+    of_kind = (kind[:, None] == kind).astype(float)
+    without = (of_kind@means - means)/(of_kind.sum(1) - 1)[:, None]   # mean of the kind of i without i
+    far = cdist(X, without)
+    own = far[np.arange(len(X)), number]
+    lysosome = kind[number] == 'lysosome'
+    other = np.where(lysosome, far[:, kind == 'endosome'].mean(1), far[:, kind == 'lysosome'].mean(1))
+    return (other - own)*np.where(lysosome, 1, -1)
 
 # %% ../nbs/54_ed5_vesicles.ipynb #c37fe059
-def separation(
-    X:np.ndarray,        # (n, d)
-    labels:pd.DataFrame, # protein, kind
-)->pd.DataFrame: # Rows: crops, proteins; columns of `u_test`
-    "Mann-Whitney U of the scores, crop by crop and protein by protein"
-    score = pd.Series(kind_score(X, labels), labels.index)
+def _tests(score, labels):
+    "Mann-Whitney U of scores (a Series), crop by crop and protein by protein"
     mean, kind = score.groupby(labels.protein).mean(), labels.groupby('protein').kind.first()
     rows = {unit: u_test(s[k == 'lysosome'], s[k == 'endosome'])
             for unit, s, k in (('crops', score, labels.kind), ('proteins', mean, kind))}
     return pd.DataFrame(rows).T
+
+def separation(
+    X:np.ndarray,        # (n, d)
+    labels:pd.DataFrame, # protein, kind
+)->pd.DataFrame: # Rows: crops, proteins; columns of `u_test`, low and high (of the AUC, over proteins)
+    "Mann-Whitney U of the scores, crop by crop and protein by protein"
+    score = pd.Series(kind_score(X, labels), labels.index)
+    again = [_tests(score.iloc[k], labels.iloc[k]).AUC for k in without_each(labels.protein)]
+    t = _tests(score, labels)
+    ends = {unit: jackknife_interval(t.AUC[unit], [a[unit] for a in again], 0, 1) for unit in t.index}
+    return t.join(pd.DataFrame(ends, ['low', 'high']).T)
 
 # %% ../nbs/54_ed5_vesicles.ipynb #69cd8361
 def permuted_separation(
@@ -270,10 +279,12 @@ def plot_vesicles(
 # %% ../nbs/54_ed5_vesicles.ipynb #2b5d07df
 def _kind_numbers(X, labels, times, seed):
     "What is asked of one description of the crops: name -> (value, n)"
-    auc, n = separation(X, labels).AUC['proteins'], labels.protein.nunique()
+    t, n = separation(X, labels), labels.protein.nunique()
+    auc, level = t.AUC['proteins'], permuted_separation(X, labels, times, seed)
     probe = probe_summary(probe_kinds(X, labels), labels)
-    return {'AUC of proteins': (auc, n),
-            'permutation P': (permutation_p(auc, permuted_separation(X, labels, times, seed)), n),
+    ends = {f'{end} of {unit}': (t[end][unit], n) for unit in t.index for end in ('low', 'high')}
+    return {'AUC of proteins': (auc, n), 'AUC of crops': (t.AUC['crops'], n), **ends,
+            'shuffled AUC': (np.nanmean(level), n), 'permutation P': (permutation_p(auc, level), n),
             'adjusted Rand index': (two_clusters(X, labels.kind, seed)['rand'], len(labels)),
             'probe, crops': (probe['crops_balanced'], len(labels)),
             'probe, proteins': (probe['proteins_right']/probe['proteins'], probe['proteins'])}
@@ -291,4 +302,5 @@ def seed_numbers(
         return pd.DataFrame([dict(what=f'{k}, {what}', value=v, n=n) for k, X in every.items()
                              for what, (v, n) in _kind_numbers(X[judged], labels, times, run.seed).items()])
     new = NEW[run.profile.name]
-    return seed_table(run, 'vesicles_numbers', build, '54_ed5_vesicles', new=new, shuffles=times)
+    return seed_table(run, 'vesicles_numbers', build, '54_ed5_vesicles', new=new, shuffles=times,
+                      score='one of each kind left out')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['read_corum', 'complex_sets', 'protein_complexes', 'complete_complexes', 'separate_complexes', 'complex_pairs',
-           'pair_test', 'permuted_auc', 'visible_likeness', 'partner_auc', 'plot_pairs', 'nearest_same',
+           'pair_test', 'permuted_auc', 'auc_interval', 'visible_likeness', 'partner_auc', 'plot_pairs', 'nearest_same',
            'share_by_threshold', 'plot_thresholds', 'seed_numbers']
 
 # %% ../nbs/53_fig3_complexes.ipynb #381ca1ba
@@ -18,7 +18,8 @@ from .runs import (cellprofiler_table, crop_store, seed_table, simulated_protein
     split_codes, trained_model)
 from .spectra import pearson, protein_spectra, single_localization
 from .split import names_in
-from .stats import auc_of_ranks, permutation_p, shuffles, u_test
+from cytoself_nb.stats import (auc_of_ranks, jackknife_interval, permutation_p, shuffles, u_test,
+    without_each)
 
 # %% ../nbs/53_fig3_complexes.ipynb #f0abfd28
 def read_corum(
@@ -139,6 +140,19 @@ def permuted_auc(
     i, j = np.nonzero(np.triu(np.ones_like(same, bool) if near is None else near, 1))
     rank = rankdata(r[i, j])
     return np.array([auc_of_ranks(rank, same[o[i], o[j]]) for o in orders])
+
+# %% ../nbs/53_fig3_complexes.ipynb #426b12fa
+def auc_interval(
+    r:np.ndarray,         # Correlations (n, n)
+    same:np.ndarray,      # Same complex? (n, n)
+    near:np.ndarray=None, # Compare only these pairs
+    seed:int=0,           # Seed of the groups, where there are many proteins
+)->tuple: # Low, high
+    "95 % interval of the AUC of `pair_test`, one protein left out at a time"
+    near = np.ones_like(same, bool) if near is None else near
+    again = [pair_test(*(m[np.ix_(k, k)] for m in (r, same, near)))['AUC']
+             for k in without_each(np.arange(len(r)), seed=seed)]
+    return jackknife_interval(pair_test(r, same, near)['AUC'], again, 0, 1)
 
 # %% ../nbs/53_fig3_complexes.ipynb #u53e0002
 def visible_likeness(
@@ -287,7 +301,8 @@ def seed_numbers(
         for what, pairs, orders in (('all pairs', None, free), ('within localization', near, local)):
             t = pair_test(r, same, pairs)
             p = permutation_p(t['AUC'], permuted_auc(r, same, orders, pairs))
-            values = {f'AUC, {what}': t['AUC'], f'P, {what}': p}
+            low, high = auc_interval(r, same, pairs, run.seed)
+            values = {f'AUC, {what}': t['AUC'], f'P, {what}': p, f'low, {what}': low, f'high, {what}': high}
             rows += [dict(what=k, value=v, n=t['n_same']) for k, v in values.items()]
         for t, e in zip(*(share_by_threshold(r, same, [-1, .8, .95], o).itertuples() for o in (local, free))):
             values = {'nearest in the same complex': t.share,
@@ -295,4 +310,4 @@ def seed_numbers(
                       'upper end, shuffled within localization': t.high, 'upper end, shuffled': e.high}
             rows += [dict(what=f'{k}, r > {t.threshold:g}', value=v, n=t.proteins) for k, v in values.items()]
         return pd.DataFrame(rows)
-    return seed_table(run, 'complexes_numbers', build, '53_fig3_complexes', pairs=2)
+    return seed_table(run, 'complexes_numbers', build, '53_fig3_complexes', pairs=3)

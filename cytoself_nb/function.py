@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CHOICES', 'STANDARDS', 'PAIRS', 'METRICS', 'similarity', 'f_beta', 'best_threshold', 'f_half', 'cluster_tree',
            'one_label', 'ami_of', 'restrict', 'mean_ap', 'cluster_ami', 'shared_sets', 'score', 'evaluate',
-           'shuffled_scores', 'merge_runs', 'difference']
+           'shuffled_scores', 'merge_runs', 'leads', 'difference']
 
 # %% ../nbs/71_function.ipynb #4ba40cf3
 import numpy as np
@@ -258,18 +258,28 @@ def merge_runs(
     return merged, np.vstack([np.array(again), draws[rest.index]])
 
 # %% ../nbs/71_function.ipynb #d1d20893
-def difference(
+def leads(
     table:pd.DataFrame, # From `merge_runs`
     draws:np.ndarray,   # Its resamples
     a:str,              # A representation
     b:str,              # Another
-)->pd.DataFrame: # standard, metric, a, b, fold, difference, low, high
+    metrics:tuple=('AMI', 'AP', 'F0.5'), # Metrics to compare
+)->tuple: # Table of standard, metric, a, b; resamples of a and of b (rows of the table, times)
+    "Scores of two representations, side by side, where both have one"
+    t = table.assign(at=np.arange(len(table)))[table.metric.isin(metrics)].dropna(subset=['value'])
+    one, other = (t[t.representation == k][['standard', 'metric', 'value', 'at']] for k in (a, b))
+    both = one.merge(other, on=['standard', 'metric'], suffixes=('_a', '_b'))
+    named = both.rename(columns=dict(value_a='a', value_b='b'))[['standard', 'metric', 'a', 'b']]
+    return named, draws[both.at_a], draws[both.at_b]
+
+def difference(
+    table, draws, a:str, b:str, # As in `leads`
+)->pd.DataFrame: # standard, metric, a, b, fold, fold_low, fold_high, difference, low, high
     "How much better `a` is than `b`, on the same resamples"
-    key = table.set_index(['representation', 'standard', 'metric'])
-    at = pd.Series(range(len(table)), key.index)
-    rows = []
-    for s, m in table[table.representation == a][['standard', 'metric']].itertuples(index=False):
-        va, vb, d = key.value[a, s, m], key.value[b, s, m], draws[at[a, s, m]] - draws[at[b, s, m]]
-        fold, low, high = va/vb if vb > .01 else np.nan, np.quantile(d, .025), np.quantile(d, .975)
-        rows.append(dict(standard=s, metric=m, a=va, b=vb, fold=fold, difference=va - vb, low=low, high=high))
-    return pd.DataFrame(rows)
+    t, x, y = leads(table, draws, a, b, tuple(table.metric.unique()))
+    known = (t.b > .01).to_numpy()
+    fold = np.where(known[:, None], np.maximum(x, 0)/np.maximum(y, .01), np.nan)   # chance is 0
+    def ends(v): return np.quantile(v, (.025, .975), axis=1) if len(v) else np.zeros((2, 0))
+    (fold_low, fold_high), (low, high) = ends(fold), ends(x - y)
+    return t.assign(fold=(t.a/t.b).where(known), fold_low=fold_low, fold_high=fold_high, difference=t.a - t.b,
+                    low=low, high=high)

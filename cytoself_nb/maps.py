@@ -19,7 +19,8 @@ from .data import crop_loader, n_proteins
 from .draw import color_by
 from .probes import untrained
 from .split import names_in
-from .stats import neighbors, purity, rank_correlation, shuffled_purity
+from cytoself_nb.stats import (jackknife_interval, neighbors, purity, rank_correlation, shuffled_purity,
+    without_each)
 from .training import embed_batches
 
 # %% ../nbs/20_maps.ipynb #66485ddd
@@ -156,21 +157,24 @@ def _questions(labels):
     if known('complex'):
         within = 'localization' if known('localization') else None
         asked.append(dict(label='complex', apart='protein', asked=labels.complex.notna().to_numpy(),
-                          unit='protein', within=within, strict=True))
+                          unit='protein', within=within))
     return asked
 
 # %% ../nbs/20_maps.ipynb #2459868e
-def _purities(spaces, labels, k, most, seed, label, apart, asked, unit=None, within=None, strict=False):
+def _purities(spaces, labels, k, most, seed, label, apart, asked, unit=None, within=None):
     "One question, asked in each space: rows of `purity_table`"
-    crops = np.flatnonzero(asked)
+    crops, known = np.flatnonzero(asked), labels[label].notna().to_numpy()
     crops = crops[np.unique(np.linspace(0, len(crops) - 1, min(most, len(crops))).astype(int))]
     values, column = labels[label].to_numpy(), lambda c: None if c is None else labels[c]
     who = {None:'any other crop', 'protein':'of other proteins', 'fov':'of other fields'}[apart]
-    units = len(crops) if unit is None else labels.loc[labels[label].notna(), unit].nunique()
+    units = len(crops) if unit is None else labels.loc[known, unit].nunique()
+    draws = [] if unit is None else without_each(labels[unit].to_numpy()[crops], seed=seed)
     for place, Z in spaces.items():
-        index = neighbors(Z, k, None if apart is None else labels[apart].astype(str), crops)
-        level = shuffled_purity(index, values, crops, strict, column(unit), column(within), seed=seed)
-        yield dict(label=label, neighbours=who, place=place, purity=purity(index, values, crops, strict),
+        index = neighbors(Z, k, None if apart is None else labels[apart].astype(str), crops, known)
+        level = shuffled_purity(index, values, crops, column(unit), column(within), seed=seed)
+        found = purity(index, values, crops)
+        low, high = jackknife_interval(found, [purity(index[d], values, crops[d]) for d in draws], 0, 1)
+        yield dict(label=label, neighbours=who, place=place, purity=found, low=low, high=high,
                    shuffled=np.nanmean(level), shuffled_highest=np.nanmax(level),
                    crops=len(crops), units=units)
 
@@ -181,7 +185,7 @@ def purity_table(
     k:int=10,           # Neighbors
     most:int=2000,      # Crops asked at most, evenly spread
     seed:int=0,         # Seed of the shuffles
-)->pd.DataFrame: # label, neighbours, place, purity, shuffled (mean), shuffled_highest, crops, units
+)->pd.DataFrame: # label, neighbours, place, purity, low, high (95 % over units), shuffled (mean) ...
     "Purity of neighbors in the representation and on the map, beside the level of shuffled labels"
     spaces = dict(representation=X, map=labels[['umap_1', 'umap_2']].to_numpy())
     k = min(k, len(labels) - 1)

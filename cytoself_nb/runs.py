@@ -404,18 +404,20 @@ def micrometres(run:Run)->float: # Width of a crop, µm; None if not known
     return CROP_UM if (folder/'stacks.csv').exists() or published else None
 
 # %% ../nbs/40_runs.ipynb #a2b7e0ef
-def map_numbers(run:Run)->pd.DataFrame: # what, value, level, level_highest (shuffled), or an order
+def map_numbers(run:Run)->pd.DataFrame: # what, value, low, high, level, units, or an order
     "Purities and path order for the network of this run, kept in its folder; other seeds lie beside it"
     def build():
         embedding = crop_embedding(run)
         frame = map_frame(embedding)
         t = purity_table(embedding.X, frame, seed=run.seed)
         t = pd.DataFrame(dict(what=t.label + ', ' + t.neighbours + ', ' + t.place, value=t.purity,
-                              level=t.shuffled, level_highest=t.shuffled_highest, n=t.crops))
+                              level=t.shuffled, level_highest=t.shuffled_highest, n=t.crops,
+                              low=t.low, high=t.high, units=t.units))
         try: order = path_numbers(embedding.X, frame, crop_store(run), trained_model(run), run.seed)
         except NotForTheseData: return t
         return pd.concat([t, order.assign(what='order', value=order.rho)], ignore_index=True)
-    return seed_table(run, 'atlas_numbers', build, '51_fig2_atlas', neighbours=10, path='40 crops of a unit')
+    return seed_table(run, 'atlas_numbers', build, '51_fig2_atlas', neighbours=10,
+                      among='labeled', path='40 crops of a unit')
 
 # %% ../nbs/40_runs.ipynb #0920daba
 def split_codes(

@@ -1,30 +1,34 @@
-"Write CLAIMS.md from the claims tables of figures/: one section for each notebook, one column for each data set"
+"Write CLAIMS.md from cytoself_nb/rules.csv and the claims tables of figures/: a section for each figure, a column for each data set"
+import re
 from pathlib import Path
 
 import pandas as pd
 
-from cytoself_nb.core import DATASETS as DATA
+from cytoself_nb.core import CLAIM, DATASETS as DATA, claim_rules
 
 ROOT = Path(__file__).resolve().parent.parent
-HEADS = DATA | dict(simulated='simulated cells, or what is named')
-VERDICTS = ['yes', 'no', 'not judged']
 HEAD = """# Claims
 
-What the two papers say, and what came out here: **yes** (it holds here by a rule that the notebook states),
-**no** (it does not), or **not judged** (too few data, no labels, too short a training, or nothing to compare with);
-then the number, then the conditions in italics. *Simulated cells* are drawn by the program.
-The tables are also beside the figures, as `claims_*.csv`. This page is written by `make claims`.
+What the two papers claim, and what came out here, in one of four words: **agrees**, **weaker**, **contradicts**, **cannot be asked here**
+(too few data, no labels, or nothing shows that these data could decide it); then the number with its 95 % interval, the level of
+chance or of a rival, n, and the conditions in italics. The rule of each claim stands in `cytoself_nb/rules.csv`, written before the
+numbers; how a word is chosen, in [15_stats](nbs/15_stats.ipynb). *Simulated cells* are drawn by the program; the column *simulated cells* also holds
+simulated yeast cells (second paper) and real pictures shown to a model of simulated cells (X2, X3). A dash: not measured
+since the rule was written, or nothing to measure in these data. This page is written by `make claims`.
 """
+WORD = {'cannot be asked here': 'cannot be asked'}
 
 
 def read_claims(
     figures=ROOT/'figures', # Folder with one folder for each data set
 )->pd.DataFrame: # The columns of the tables, and `notebook` and `column`, the data set of the folder
-    "The claims of all notebooks and data sets"
+    "The judged claims of all notebooks and data sets"
     paths = sorted(figures.glob('*/claims_*.csv'))
     if not paths: raise FileNotFoundError(f"no claims_*.csv in {figures}; expected at least one; run `make figures`")
-    read = lambda p: pd.read_csv(p, dtype=str, keep_default_na=False)
-    tables = [read(p).assign(notebook=p.stem.removeprefix('claims_'), column=p.parent.name) for p in paths]
+    tables = [pd.read_csv(p, keep_default_na=False, na_values=dict.fromkeys(('value', 'low', 'high', 'level'), ['']))
+              .assign(notebook=p.stem.removeprefix('claims_'), column=p.parent.name) for p in paths]
+    old = [str(p) for p, t in zip(paths, tables) if list(t)[:len(CLAIM)] != CLAIM]
+    if old: raise ValueError(f"{', '.join(old)}: expected the columns {CLAIM}; draw the figures of that notebook again")
     return pd.concat(tables, ignore_index=True)
 
 
@@ -32,39 +36,56 @@ def cell(
     row, # One claim on one data set
 )->str: # Markdown
     "Verdict, number and conditions"
-    where = '' if row.data == DATA[row.column] else f'{row.data}: '
-    remark = f'<br>*{row.remark}*' if row.remark else ''
-    return f'**{row.holds}**: {where}{row.here}{remark}'.replace('|', '/')
+    known = pd.notna([row.value, row.low, row.high, row.level]).all()
+    number = f' ({row.value:.3g}, {row.low:.3g} to {row.high:.3g}; level {row.level:.3g}; n = {row.n})' if known else ''
+    why = f'<br>*{row.why}*' if row.why else ''
+    return f'**{row.verdict}**: {row.here}{number}{why}'.replace('|', '/')
 
 
 def section(
-    notebook:str,       # Its name
-    rows:pd.DataFrame, # Its claims
+    figure:str,          # Of the paper
+    rules:pd.DataFrame,  # Its claims
+    claims:pd.DataFrame, # From `read_claims`
 )->str: # Markdown
-    "One notebook: a claim in each row, a data set in each column"
-    columns = [c for c in DATA if c in set(rows.column)]
-    rows = rows.assign(cell=[cell(r) for r in rows.itertuples()])
-    wide = rows.groupby(['id', 'claim', 'paper', 'column'], sort=False).cell.agg('<br>'.join).unstack(fill_value='')
+    "One figure: a claim in each row, a data set in each column"
+    columns = [c for c in DATA if c in set(claims.column)]
     line = lambda cells: '| ' + ' | '.join(cells) + ' |'
-    lines = [line([*(k.replace('|', '/') for k in key), *(row[c] for c in columns)]) for key, row in wide.iterrows()]
-    head = [line(['id', 'claim', 'in the paper', *(HEADS[c] for c in columns)]), line(['---']*(3 + len(columns)))]
-    return '\n'.join([f'## [{notebook}](nbs/{notebook}.ipynb)', '', *head, *lines, ''])
+    found = {(r.id, r.column): cell(r) for r in claims.itertuples()}
+    lines = [line([id, r.claim, r.paper, *(found.get((id, c), '-') for c in columns)]) for id, r in rules.iterrows()]
+    from_ = dict.fromkeys(claims.notebook[claims.id.isin(rules.index)])
+    links = ', '.join(f'[{n}](nbs/{n}.ipynb)' for n in from_)
+    head = [line(['id', 'claim', 'in the paper', *(DATA[c] for c in columns)]), line(['---']*(3 + len(columns)))]
+    return '\n'.join([f'## {figure}', '', *([f'From {links}.', ''] if links else []), *head, *lines, ''])
 
 
 def claims_page(
     claims:pd.DataFrame, # As `read_claims` gives them
 )->str: # Markdown
     "All of CLAIMS.md"
-    return '\n'.join([HEAD, *(section(name, rows) for name, rows in claims.groupby('notebook'))])
+    rules = claim_rules()
+    parts = [section(f, rules[rules.figure == f], claims) for f in rules.figure.unique()]
+    return '\n'.join([HEAD, '## Eleven findings', '', findings(claims), '', *parts])
 
 
-def tally(
+def findings(
     claims:pd.DataFrame, # As `read_claims` gives them
+    column:str='simulated', # The data set
 )->str: # Markdown
-    "How many claims hold, by data set"
-    count = claims.value_counts(['column', 'holds']).unstack(fill_value=0)
-    lines = [' | '.join([DATA[c], *(str(count.loc[c].get(v, 0)) for v in VERDICTS)]) for c in DATA if c in count.index]
-    return '\n'.join([' | '.join(['data', *VERDICTS]), '|'.join(['---']*(1 + len(VERDICTS))), *lines])
+    "The eleven findings: paper, here, verdict"
+    rules, lines = claim_rules(), ['paper | here, simulated cells | verdict', '---|---|---']
+    rules = rules[rules.finding != ''].sort_values('finding', key=lambda v: v.astype(int), kind='stable')
+    mine = claims[claims.column == column].set_index('id')
+    for _, group in rules.groupby('finding', sort=False):
+        known = [id for id in group.index if id in mine.index]
+        first = group.iloc[0]
+        paper = first.paper if len(group) < 3 else ', '.join(group.paper)
+        number = re.search(r'\d', re.sub(r'(Fig\.|Table) \d', '', paper))   # else the paper gives a direction only
+        claim = f'{first.figure}: {first.claim}'.split(': GO CC')[0] + (f' ({paper})' if number else '')
+        here = '; '.join(mine.here[id].split('; ')[0] for id in known) or 'not measured yet'
+        words = list(dict.fromkeys(WORD.get(mine.verdict[id], mine.verdict[id]) for id in known))
+        if len(known) > 1 and len(words) > 1: words = [f'{id} {WORD.get(mine.verdict[id], mine.verdict[id])}' for id in known]
+        lines.append(' | '.join(v.replace('|', '/') for v in (claim, here, ', '.join(words) or '-')))
+    return '\n'.join(lines)
 
 
 if __name__ == '__main__': (ROOT/'CLAIMS.md').write_text(claims_page(read_claims()))

@@ -22,7 +22,7 @@ PAPERS = dict(
              '[Razdaibiedina & Brechalov, 2022](https://arxiv.org/abs/2205.11676), on yeast images of 4,049 proteins.'))
 PARTS = [('Start', 0, 0), ('Library', 1, 31), ('Runs', 40, 40), ('First paper', 41, 69), ('Second paper', 70, 79), ('Runner', 80, 99)]
 DATA = dict(simulated='simulated cells', hpa5='real human cells', yeast5='real yeast cells')
-VERDICT = dict(yes='rule met', no='rule not met')
+NOT_YET = dict(verdict='not measured yet', here='not measured since the rule was written', why='')
 
 
 # --- panels
@@ -38,13 +38,17 @@ def claim(
     name:str,            # `50_fig1_training:P1a`, for other data than simulated cells `hpa5/56_fig4_ablations:C2c`
     figures=ROOT/'figures', # Folder with one folder for each data set
 )->dict: # The row of its table, and `notebook` and `folder`
-    "A claim by its name"
+    "A claim by its name, with the paper's side from rules.csv; one that is not measured yet says so"
     where, _, key = name.rpartition(':')
     folder, _, notebook = where.rpartition('/')
     path = Path(figures)/(folder or 'simulated')/f'claims_{notebook}.csv'
-    with open(path, encoding='utf-8', newline='') as f: rows = [r for r in csv.DictReader(f) if r['id'] == key]
-    if not rows: raise ValueError(f'no claim {key} in {path}; expected one of its ids; mend docs/panels.csv')
-    return rows[0] | dict(notebook=notebook, folder=folder or 'simulated')
+    with open(ROOT/'cytoself_nb/rules.csv', encoding='utf-8', newline='') as f: rules = {r['id']: r for r in csv.DictReader(f)}
+    if key not in rules: raise ValueError(f'no claim {key} in rules.csv; expected one of its ids; mend docs/panels.csv')
+    rows = []
+    if path.exists():
+        with open(path, encoding='utf-8', newline='') as f: rows = [r for r in csv.DictReader(f) if r['id'] == key]
+    said = {k: rules[key][k] for k in ('id', 'claim', 'paper')}
+    return (rows or [NOT_YET])[0] | said | dict(notebook=notebook, folder=folder or 'simulated')
 
 
 def verdict(
@@ -53,7 +57,7 @@ def verdict(
 )->str:
     "What came out, in words"
     if not claims: return panel['no']
-    return panel.get(claims[0]['holds']) or 'cannot be judged yet'
+    return claims[0]['verdict']
 
 
 def table_text(
@@ -90,7 +94,7 @@ def panel_text(
     mark = {'agrees': 'agrees', 'weaker': 'weaker', 'contradicts': 'contradicts'}.get(word, 'open')
     lines += [f'<div class="here {mark}">', '', f"**{word[0].upper() + word[1:]}.** {panel['why']}", '']
     for c in claims:
-        said = VERDICT.get(c['holds'], c['holds'])
+        said = c['verdict']
         lines += [f"- {c['claim'][0].upper() + c['claim'][1:]}. Paper: {c['paper']}. Here: {c['here']}. "
                   f"*{said[0].upper() + said[1:]}* ([{c['id']}](../CLAIMS.md))"]
     links = ', '.join(f'[{n}](../nbs/{n}.ipynb)' for n in panel['notebook'].split())
@@ -111,7 +115,7 @@ def paper_page(
     return '\n'.join([
         f'# {title}', '', source, '',
         'Each panel of the paper in words, below it ours, the number and a sentence: *agrees*, *weaker*, *contradicts*, '
-        '*cannot be asked* or *cannot be judged yet*, by a rule that the notebook states; a *drawing* has nothing to judge. '
+        '*cannot be asked here* or *not measured yet*, by the rules of cytoself_nb/rules.csv; a *drawing* has nothing to judge. '
         '**Figures are from simulated cells unless another name stands beside them; no network here was trained on the images of the paper.**',
         '', f"Panels that we lack: {', '.join(lacking)}." if lacking else '', '',
         '| panel | here |', '| --- | --- |', *table, '', *map(panel_text, own)])

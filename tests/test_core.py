@@ -47,8 +47,11 @@ def test_a_picture_of_other_cells_says_so(run):
 
 def test_bad_names_of_figures_and_verdicts(run):
     with pytest.raises(ValueError, match='panel_subject'): save_fig(plt.figure(), 'Atlas', pd.DataFrame(), run, 'x')
-    row = dict(id='X1', claim='the sky is blue', paper='blue', here='grey', holds='perhaps', remark='November')
-    with pytest.raises(ValueError, match='expected yes, no'): save_claims([row], run)
+    row = dict(id='U1a', here='63 %', value=.63, low=.5, high=.7, level=.1, n=49, verdict='agrees', why='')
+    with pytest.raises(ValueError, match='expected one of agrees, weaker'): save_claims([row | dict(verdict='yes')], run)
+    with pytest.raises(ValueError, match="'D7' is not in rules.csv"): save_claims([row | dict(id='D7')], run)
+    with pytest.raises(ValueError, match='has the fields'): save_claims([row | dict(holds='yes')], run)
+    with pytest.raises(ValueError, match='each of them once'): save_claims([row, row], run)
     assert not run.figures.exists() or not list(run.figures.iterdir())
 
 

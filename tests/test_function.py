@@ -121,3 +121,11 @@ def test_a_constant_feature_says_nothing_however_it_is_rounded():
         both = fn.similarity(np.concatenate([x, constant.astype(np.float32)], 1))
         np.testing.assert_allclose(both, fn.similarity(np.concatenate([x, 0*constant], 1)), atol=1e-5)
         assert abs(both[np.triu_indices(60, 1)].mean()) < .03
+
+
+def test_a_fold_has_an_interval_of_resamples():
+    table = pd.DataFrame([dict(representation=r, standard='s', metric='AMI', value=v) for r, v in (('a', .6), ('b', .3), ('none', .005))])
+    draws = np.array([[.5, .6, .7], [.3, .3, .3], [-.1, 0, .1]])
+    one = fn.difference(table, draws, 'a', 'b').iloc[0]
+    assert one.fold == 2 and one.fold_low < 2 < one.fold_high < 2.4 and one.low < .3 < one.high
+    assert np.isnan(fn.difference(table, draws, 'a', 'none').fold[0])

@@ -8,6 +8,8 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT/'docs'))
 import pages
 
+from cytoself_nb.core import VERDICTS
+
 PANELS = pages.read_panels()
 
 
@@ -15,10 +17,10 @@ PANELS = pages.read_panels()
 def test_a_panel_names_what_exists(panel):
     lost = [f for f in panel['figures'].split() for end in ('png', 'csv') if not (ROOT/f'figures/{f}.{end}').exists()]
     assert not lost, 'no such figure'
-    for name in panel['claims'].split(): assert pages.claim(name)['holds'] in ('yes', 'no', 'not judged')
+    for name in panel['claims'].split(): assert pages.claim(name)['verdict'] in (*VERDICTS, 'not measured yet')
     for name in panel['notebook'].split(): assert (ROOT/f'nbs/{name}.ipynb').exists(), name
-    assert panel['paper'] in pages.PAPERS and all(panel[k] for k in ('described', 'no', 'why'))
-    assert bool(panel['claims']) == bool(panel['yes']), 'a verdict needs a claim, and a claim a verdict'
+    assert panel['paper'] in pages.PAPERS and all(panel[k] for k in ('described', 'why'))
+    assert bool(panel['claims']) != bool(panel['no']), 'a verdict is that of a claim, or a word of its own'
 
 
 def test_every_figure_is_named_by_a_panel_or_a_notebook():
@@ -32,9 +34,14 @@ def test_a_claim_that_is_gone_is_named():
     with pytest.raises(ValueError, match='no claim P9'): pages.claim('50_fig1_training:P9')
 
 
-@pytest.mark.parametrize('holds, word', [('yes', 'agrees'), ('no', 'weaker'), ('not judged', 'cannot be judged yet')])
-def test_the_first_claim_decides(holds, word):
-    assert pages.verdict(dict(yes='agrees', no='weaker'), [dict(holds=holds), dict(holds='yes')]) == word
+def test_the_first_claim_decides():
+    assert pages.verdict(dict(no=''), [dict(verdict='weaker'), dict(verdict='agrees')]) == 'weaker'
+    assert pages.verdict(dict(no='drawing'), []) == 'drawing'
+
+
+def test_a_claim_that_was_not_measured_says_so(tmp_path):
+    found = pages.claim('54_ed5_vesicles:L1', tmp_path)
+    assert found['verdict'] == 'not measured yet' and found['paper'] == 'P < 1e-3'
 
 
 def test_sources_are_staged_and_notebooks_keep_their_cells(tmp_path):

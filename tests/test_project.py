@@ -137,32 +137,33 @@ def test_names_imported_in_readme_exist():
     for module, names in imports:
         for name in names.split(','): assert hasattr(import_module(module), name.strip()), f'{module} has no {name.strip()}'
 
-FINDINGS = [   # in README, data set, claim, and what the claim says
-    ('perplexity 236, without split 51', 'simulated', 'P1b', r'236 .* with, 51 .* without'),
-    ('62 % of neighbors of other proteins share it; shuffled 7 %', 'simulated', 'U1a', r'other proteins: 0\.62 \(shuffled 0\.07\)'),
-    ('rank correlation 0.81; three networks: 0.48 to 0.81', 'simulated', 'U2', r'trained network 0\.81.* 0\.48 to 0\.81 over 3'),
-    ('27 % of neighbors; localization alone 27 %', 'simulated', 'U1b', r'0\.27 \(shuffled 0\.27\)'),
-    ('19.3 against 3.6 and 1.7', 'simulated', 'C1a', r'19\.35 against CellProfiler 1\.67 .* conv5_1 3\.58.* shown 29%'),
-    ('falls by 0.34 without it, else at most 0.07', 'hpa5', 'C2c', r'no identification \+0\.34 .*, no nuclear channel \+0\.07'),
-    ('0.95, next 0.67', 'simulated', 'F2', r'r = 0\.955 .* highest other 0\.671'),
-    ('60, 88, 90 %; chance 6, 12, 19 %', 'simulated', 'O1', '60% .* 88% .* 90% .*chance 6%'),
-    ('three networks 0.50 to 0.84', 'simulated', 'L1', r'0\.50 to 0\.84 over 3 .* met in 2 of 3'),
-    ('84 %; chance 19 %', 'simulated', 'X1', r'mean 0\.84.*chance 0\.19'),
-    *(('simulated yeast: 1.9, 2.0, 2.1, 1.5', 'simulated', f'S{i}', rf'{fold}-fold') for i, fold in enumerate(('1.9', '2.0', '2.1', '1.5'), 1))]
-
-@pytest.mark.parametrize('number, column, id, says', FINDINGS, ids=[f[2] for f in FINDINGS])
-def test_findings_in_readme_are_those_of_the_tables(number, column, id, says):
-    from claims import read_claims
-    claim = read_claims().set_index(['column', 'id']).loc[(column, id)]
-    assert number in (ROOT/'README.md').read_text() and re.search(says, f'{claim.here} {claim.remark}')
-
-def test_claims_page_and_tally_are_what_the_tables_say():
-    from claims import claims_page, read_claims, tally
+def test_claims_page_and_findings_are_what_the_tables_say():
+    from claims import claims_page, findings, read_claims
     claims = read_claims()
-    page = (ROOT/'CLAIMS.md').read_text()
-    assert claims_page(claims) == page, 'run `make claims`'
-    assert all(text.replace('|', '/') in page for column in ('id', 'claim', 'paper', 'here', 'remark') for text in claims[column])
-    assert tally(claims) in (ROOT/'README.md').read_text(), 'run `make notebooks` (nbs/index.ipynb) and `make readme`'
+    assert claims_page(claims) == (ROOT/'CLAIMS.md').read_text(), 'run `make claims`'
+    assert findings(claims) in (ROOT/'README.md').read_text(), 'run `make notebooks` (nbs/index.ipynb) and `make readme`'
+
+def test_every_claim_has_one_rule():
+    from cytoself_nb.core import claim_rules
+    rules = claim_rules()
+    assert rules.index.is_unique and len(rules) <= 50
+    assert (rules[['figure', 'claim', 'paper', 'number', 'level', 'interval', 'ceiling', 'asked_if']] != '').all(axis=None)
+    assert set(rules.finding) == {'', *map(str, range(1, 12))}
+
+def test_a_changed_verdict_has_a_line_in_the_changes():
+    from claims import read_claims
+    from cytoself_nb.core import VERDICTS
+    part = (ROOT/'CHANGELOG.md').read_text().split('### Verdicts')[1].split('\n#')[0]
+    listed = {}
+    for data, word, ids in re.findall(rf"^- (\w+), ({'|'.join(VERDICTS)}): (.+)$", part, re.M):
+        listed |= {(data, id): word for id in re.findall(r'[\w-]+', ids)}
+    for data, id, before, after in re.findall(r'^- (\w+) ([\w-]+): (.+?) -> (.+?), because .+$', part, re.M):
+        assert listed.get((data, id), 'not measured') == before, f'{data} {id} was not {before}'
+        listed[data, id] = after
+    found = {(r.column, r.id): r.verdict for r in read_claims().itertuples()}
+    changed = {k: (listed.get(k, 'not measured'), v) for k, v in found.items() if listed.get(k) != v}
+    assert not changed, f'write a line for each into CHANGELOG.md, Verdicts (DATA ID: BEFORE -> AFTER, because ...): {changed}'
+
 
 
 def test_a_notebook_that_jupyterlab_opened_and_saved_is_unchanged(monkeypatch):
@@ -193,9 +194,10 @@ def test_figures_have_table_and_entry(folder):
 
 @pytest.mark.parametrize('path', sorted((ROOT/'figures').glob('*/claims_*.csv')), ids=lambda p: f'{p.parent.name}-{p.stem}')
 def test_claims_tables(path):
+    from cytoself_nb.core import CLAIM, VERDICTS, claim_rules
     claims = pd.read_csv(path, keep_default_na=False)
-    assert list(claims) == ['id', 'claim', 'paper', 'here', 'data', 'holds', 'remark']
-    assert set(claims.holds) <= {'yes', 'no', 'not judged'} and claims.id.is_unique
+    assert list(claims) == CLAIM and claims.id.is_unique
+    assert set(claims.verdict) <= set(VERDICTS) and set(claims.id) <= set(claim_rules().index)
 
 def test_there_are_figures():
     assert 'simulated' in [p.name for p in FIGURES], 'run `make figures`'

@@ -71,7 +71,8 @@ def n_epochs(
 # %% ../nbs/01_core.ipynb #3a357173
 DATASETS = {'simulated':'simulated cells', 'simulated_yeast':'simulated yeast cells',
             'yeast5':'real yeast cells (yeast5)', 'hpa3':'real human cells (hpa3)',
-            'hpa5':'real human cells (hpa5)'}
+            'hpa5':'real human cells (hpa5)', 'hpa28':'real human cells (hpa28)',
+            'aics_lines':'real stem cells (aics_lines)'}
 
 @dataclass(frozen=True)
 class Run:
@@ -170,8 +171,8 @@ def open_run(
 )->Run:
     """The run for this data set, profile and seed; makes its folder
 
-    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, a folder with stacks.csv or labels.csv, or the name of a
-    run that is there (mydata, mydata-demo-0). profile: smoke, demo, paper. The variable CYTOSELF_NB_WEIGHTS may
+    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, hpa28, aics_lines, a folder with stacks.csv or labels.csv,
+    or the name of a run that is there (mydata, mydata-demo-0). profile: smoke, demo, paper. The variable CYTOSELF_NB_WEIGHTS may
     name the file of a trained network: then this one is used, and none is trained.
     """
     data, profile, seed = _by_name(data, profile, seed)
@@ -206,7 +207,7 @@ def has_stacks(
     data:str, # Name of a data set, or a folder
 )->bool:
     "Do these data begin with raw stacks?"
-    return data == 'simulated' or (Path(data).expanduser()/'stacks.csv').is_file()
+    return data in ('simulated', 'hpa28') or (Path(data).expanduser()/'stacks.csv').is_file()
 
 # %% ../nbs/01_core.ipynb #57ca5234
 def _decoded(path):

@@ -71,8 +71,7 @@ def n_epochs(
 # %% ../nbs/01_core.ipynb #3a357173
 DATASETS = {'simulated':'simulated cells', 'simulated_yeast':'simulated yeast cells',
             'yeast5':'real yeast cells (yeast5)', 'hpa3':'real human cells (hpa3)',
-            'hpa5':'real human cells (hpa5)', 'hpa28':'real human cells (hpa28)',
-            'aics_lines':'real stem cells (aics_lines)'}
+            'hpa5':'real human cells (hpa5)', 'hpa28':'real human cells (hpa28)'}
 
 @dataclass(frozen=True)
 class Run:
@@ -171,7 +170,7 @@ def open_run(
 )->Run:
     """The run for this data set, profile and seed; makes its folder
 
-    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, hpa28, aics_lines, a folder with stacks.csv or labels.csv,
+    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, hpa28, a folder with stacks.csv or labels.csv,
     or the name of a run that is there (mydata, mydata-demo-0). profile: smoke, demo, paper. The variable CYTOSELF_NB_WEIGHTS may
     name the file of a trained network: then this one is used, and none is trained.
     """

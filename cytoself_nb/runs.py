@@ -152,6 +152,7 @@ def _read_screen(run):
     labels['split'] = np.select([number < first_val, number < p.fields], ['train', 'val'], 'test')
     return source, labels, channels
 
+# %% ../nbs/40_runs.ipynb #22581170
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
     if run.data == 'simulated': return _read_screen(run)

@@ -25,7 +25,7 @@ from filelock import FileLock
 @dataclass(frozen=True)
 class Profile:
     "The sizes of a run; the same code runs in each of them"
-    name:str              # `smoke`, `demo` or `paper`
+    name:str              # `smoke`, `demo`, `long` or `paper`
     proteins:int          # Simulated proteins, one of which is kept out of training
     fields:int            # Fields of view per simulated protein
     field_px:int          # Side of a simulated field of view, raw pixels of 0.2 µm
@@ -46,14 +46,14 @@ PROFILES = {p.name: p for p in (
     Profile('smoke', proteins=9, fields=4, field_px=384, size=64, codes=64, hidden=64,
             decoder_width=32, batch=16, rate=1e-3, late=0, crops_shown=400, test_fields=1, unseen=2),
     Profile('demo', proteins=65, fields=9, field_px=432, size=64, codes=512, hidden=256,
-            decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=40_000, test_fields=3, unseen=17),
+            decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=40_000, test_fields=9, unseen=17),
     Profile('long', proteins=106, fields=24, field_px=432, size=64, codes=512, hidden=256,
             decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=600_000, test_fields=18, unseen=51),
     Profile('paper', proteins=1312, fields=16, field_px=1024, size=100, codes=2048, hidden=1000,
             decoder_width=64, batch=32, rate=4e-4, late=0, crops_shown=88_020_200, test_fields=2, unseen=51))}
 
 def get_profile(
-    name:str, # `smoke`, `demo` or `paper`
+    name:str, # `smoke`, `demo`, `long` or `paper`
 )->Profile: # Sizes of the run
     "The profile called `name`"
     if name not in PROFILES:
@@ -71,7 +71,7 @@ def n_epochs(
 # %% ../nbs/01_core.ipynb #3a357173
 DATASETS = {'simulated':'simulated cells', 'simulated_yeast':'simulated yeast cells',
             'yeast5':'real yeast cells (yeast5)', 'hpa3':'real human cells (hpa3)',
-            'hpa5':'real human cells (hpa5)'}
+            'hpa5':'real human cells (hpa5)', 'hpa28':'real human cells (hpa28)'}
 
 @dataclass(frozen=True)
 class Run:
@@ -164,15 +164,15 @@ def _side_of(path):
 # %% ../nbs/01_core.ipynb #7c463e3e
 def open_run(
     data:str='simulated', # Name of a data set, folder of one's own images, or name of a run that is there
-    profile:str='demo',  # `smoke`, `demo` or `paper`
+    profile:str='demo',  # `smoke`, `demo`, `long` or `paper`
     seed:int=0,          # Seed of everything random
     notebook:str='',     # The notebook that is running, for the manifest
 )->Run:
     """The run for this data set, profile and seed; makes its folder
 
-    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, a folder with stacks.csv or labels.csv, or the name
-    of a run that is there (mydata, mydata-demo-0). profile: smoke, demo, paper. CYTOSELF_NB_WEIGHTS may
-    name the file of a trained network: then this one is used, and none is trained.
+    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, hpa28, a folder with stacks.csv or labels.csv, or the
+    name of a run that is there (mydata, mydata-demo-0). profile: smoke, demo, long, paper. CYTOSELF_NB_WEIGHTS
+    may name the file of a trained network: then this one is used, and none is trained.
     """
     data, profile, seed = _by_name(data, profile, seed)
     sizes, root, weights = get_profile(profile), output_root(), os.environ.get('CYTOSELF_NB_WEIGHTS', '')
@@ -206,7 +206,7 @@ def has_stacks(
     data:str, # Name of a data set, or a folder
 )->bool:
     "Do these data begin with raw stacks?"
-    return data == 'simulated' or (Path(data).expanduser()/'stacks.csv').is_file()
+    return data in ('simulated', 'hpa28') or (Path(data).expanduser()/'stacks.csv').is_file()
 
 # %% ../nbs/01_core.ipynb #57ca5234
 def _decoded(path):

@@ -312,9 +312,10 @@ def class_names(
 
 def n_proteins(
     labels:pd.DataFrame, # Label table of some crops
-)->int: # None where the identity to learn is the localization and no protein is known (hpa5)
+)->int: # None where no protein is known: the identity to learn is the localization (hpa5) or the field (hpa28)
     "How many proteins there are, for captions"
-    return None if labels.protein.equals(labels.localization) else labels.protein.nunique()
+    identity = [labels[c] for c in ('localization', 'fov') if c in labels]
+    return None if any(labels.protein.equals(c) for c in identity) else labels.protein.nunique()
 
 # %% ../nbs/08_data.ipynb #08a7c5a0
 def split_rows(

@@ -147,7 +147,7 @@ def _one(data, profile, seed, variant, threads):
 # %% ../nbs/56_fig4_ablations.ipynb #f621e2d6
 def train_ablations(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
-    profile:str='demo',  # `smoke`, `demo` or `paper`
+    profile:str='demo',  # `smoke`, `demo`, `long` or `paper`
     seeds=(0, 1, 2),     # Seeds of the models
     workers:int=None,    # Trainings at a time; None: one a core, and one where there is a GPU
 )->pd.DataFrame: # seed, variant, numbers

@@ -257,7 +257,7 @@ def given_weights(
 # %% ../nbs/90_pipeline.ipynb #7e396e06
 def run_notebooks(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
-    profile:str='demo',  # `smoke`, `demo` or `paper`
+    profile:str='demo',  # `smoke`, `demo`, `long` or `paper`
     seed:int=0,          # Seed of everything random
     only=(),             # Numbers of notebooks, such as `['11', '20']`; empty for all
     force:bool=False,    # Run also what has not changed?
@@ -292,7 +292,7 @@ def run_notebooks(
 # %% ../nbs/90_pipeline.ipynb #c8b64bc1
 def further_seeds(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
-    profile:str='demo',  # `smoke`, `demo` or `paper`
+    profile:str='demo',  # `smoke`, `demo`, `long` or `paper`
     seeds=(1, 2),        # Seeds
     folder=NOTEBOOKS,    # Folder of notebooks
 )->pd.DataFrame: # seed, module, numbers (0: not for these data), seconds

@@ -33,11 +33,12 @@ from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read
 from .microscope import CROP_UM, STRENGTH, simulated_proteome, write_screen
 from .model import CytoselfFull
 from .predict import _new_codes, answer_threshold, calibrate, profile_page, rank_answers
-from .preprocessing import read_stacks
+from .preprocessing import SIZE, read_stacks
 from .probes import probe_network
 from .readers import data_state, mask_folder, prepare, read_crops
+from .real_fields import hpa28_stacks
 from .spectra import _named, protein_spectra, single_localization
-from .split import split_by_crop
+from .split import split_by_crop, split_by_place
 from .training import embed_batches, resumable, train_network
 from .weights import load_weights, save_weights
 
@@ -53,6 +54,9 @@ def simulated_proteins(run:Run)->pd.DataFrame: # As `simulated_proteome` gives t
 
 def stack_folder(run:Run)->Path: # Folder with `stacks.csv`, or None for data without stacks
     "The stacks of a run: a folder of one's own, or some of the simulated cells, drawn first if they are missing"
+    if run.data == 'hpa28':
+        hpa28_stacks(path := run.path.parent/'stacks-hpa28')
+        return path
     if run.data != 'simulated': return Path(run.data).expanduser() if has_stacks(run.data) else None
     shown = simulated_proteins(run).query('not held_out').groupby('truth_main').head(1)
     fields, px = min(4, run.profile.fields), run.profile.field_px
@@ -148,9 +152,13 @@ def _read_screen(run):
     labels['split'] = np.select([number < first_val, number < p.fields], ['train', 'val'], 'test')
     return source, labels, channels
 
+# %% ../nbs/40_runs.ipynb #22581170
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
     if run.data == 'simulated': return _read_screen(run)
+    if run.data == 'hpa28':
+        source, labels, channels = read_run_stacks(run)
+        return source, split_by_place(labels.assign(fov=labels.protein), SIZE, run.seed), channels
     if run.data != 'simulated_yeast':
         return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size,
             run.path)
@@ -207,12 +215,14 @@ def run_card(
     licenses = sorted(set(t[t.dataset == run.data].licence.dropna()))
     train = store.labels[store.labels.split == 'train']
     n = n_proteins(train)
-    what = f'{n:,} proteins' if n else f'{train.protein.nunique()} localizations'
+    fields = train.protein.equals(train.fov)
+    what = f'{n:,} proteins' if n else f"{train.protein.nunique()} {'fields' if fields else 'localizations'}"
+    others = 'fields' if fields else 'proteins in other fields'
     free = ', '.join(licenses) or ('BSD-3-Clause' if run.data == 'simulated' else 'that of the images')
     return dict(name=run.path.name, data=f'{data_label(run)}: {len(train):,} crops of {what}',
                 pixel_um=um and um/store.images.shape[-1], scale='field' if has_stacks(run.data) else 'crop',
                 license=free,
-                tested=f'crops of the same proteins in other fields; see the figures of {run.path.name}',
+                tested=f'crops of the same {others}; see the figures of {run.path.name}',
                 cannot='say anything sure of other microscopes, cell lines or stains: none was there')
 
 # %% ../nbs/40_runs.ipynb #34e6d273
@@ -398,7 +408,7 @@ def crop_embedding(
 # %% ../nbs/40_runs.ipynb #1b026fe2
 def micrometres(run:Run)->float: # Width of a crop, µm; None if not known
     "How wide a crop is: simulated cells, stacks and the published OpenCell crops have 40 µm"
-    if run.data == 'simulated': return CROP_UM
+    if run.data in ('simulated', 'hpa28'): return CROP_UM
     folder = Path(run.data).expanduser()
     published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
     return CROP_UM if (folder/'stacks.csv').exists() or published else None

@@ -380,3 +380,22 @@ def test_label_images_of_a_run(own, tmp_path, monkeypatch):
     (own/'labels.csv').rename(own/'stacks.csv')
     monkeypatch.setenv('CYTOSELF_NB_MASKS', str(tmp_path/'nowhere'))
     with pytest.raises(FileNotFoundError, match='expected label images, one for each stack; check MASKS'): check_data(str(own))
+
+
+def test_fields_that_stand_for_proteins(mirror, tmp_path, monkeypatch):
+    "hpa28: 83 fields, 43 with one localization; no tested pixel was trained on"
+    from cytoself_nb.data import n_proteins
+    from cytoself_nb.real_fields import hpa28_stacks
+    from cytoself_nb.split import split_by_place
+    monkeypatch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
+    table = hpa28_stacks(tmp_path)
+    one = table.localization[~table.localization.str.contains(';')]
+    assert len(table) == table.protein.nunique() == 83 and len(one) == 43 and one.nunique() == 15
+    assert one.value_counts()[['mitochondria', 'golgi apparatus', 'cytosol']].tolist() == [6, 6, 5]
+    rng = np.random.default_rng(0)
+    t = pd.DataFrame(dict(protein='a', fov='a', y=rng.uniform(50, 360, 40), x=rng.uniform(50, 360, 40)))
+    for seed in range(8):
+        s = split_by_place(t, 100, seed)
+        gap = np.abs(s[s.split == 'test'][['y', 'x']].to_numpy()[:, None] - s[s.split == 'train'][['y', 'x']].to_numpy()).max(-1)
+        assert set(s.split) == set(SPLITS) and gap.min() >= 100
+    assert n_proteins(t.assign(localization='x')) is None and set(split_by_place(t[:2], 100).split) == {'train'}

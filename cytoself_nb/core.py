@@ -170,9 +170,9 @@ def open_run(
 )->Run:
     """The run for this data set, profile and seed; makes its folder
 
-    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, hpa28, a folder with stacks.csv or labels.csv, or the
-    name of a run that is there (mydata, mydata-demo-0). profile: smoke, demo, long, paper. CYTOSELF_NB_WEIGHTS
-    may name the file of a trained network: then this one is used, and none is trained.
+    data: simulated, simulated_yeast, yeast5, hpa3, hpa5, hpa28, a folder with stacks.csv or labels.csv,
+    or the name of a run that is there (mydata, mydata-demo-0). profile: smoke, demo, long, paper.
+    CYTOSELF_NB_WEIGHTS may name the file of a trained network: then this one is used, and none is trained.
     """
     data, profile, seed = _by_name(data, profile, seed)
     sizes, root, weights = get_profile(profile), output_root(), os.environ.get('CYTOSELF_NB_WEIGHTS', '')

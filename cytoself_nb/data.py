@@ -312,7 +312,7 @@ def class_names(
 
 def n_proteins(
     labels:pd.DataFrame, # Label table of some crops
-)->int: # None where no protein is known: the identity to learn is the localization (hpa5) or the field (hpa28)
+)->int: # None where none is known: the identity is the localization (hpa5) or the field (hpa28)
     "How many proteins there are, for captions"
     identity = [labels[c] for c in ('localization', 'fov') if c in labels]
     return None if any(labels.protein.equals(c) for c in identity) else labels.protein.nunique()

@@ -60,7 +60,7 @@ def vesicle_kinds(
     return one.gene.map(go_kinds()).dropna().rename('kind')
 
 # %% ../nbs/54_ed5_vesicles.ipynb #8df15a4d
-NEW = dict(smoke=(3, 1), demo=(8, 1), long=(20, 4), paper=(20, 4))   # new proteins of each kind, fields of each
+NEW = dict(smoke=(3, 1), demo=(8, 1), long=(20, 4), paper=(20, 4))   # proteins of each kind, fields
 
 def _new_proteome(n):
     "`n` lysosomal and `n` endosomal proteins that are in no other proteome"

@@ -60,7 +60,8 @@ def line_b(
     shown = shared_proteins(crop_store(run).labels, simulated_proteins(run), size['each'])
     folder = run.path.parent/f'screen-b-{len(shown)}x{size["fields"]}x{px}-{run.seed}'
     def draw():
-        write_screen(folder, shown, size['fields'], seed=1000 + run.seed, size=px, line='b', progress=sys.stderr.isatty())
+        write_screen(folder, shown, size['fields'], seed=1000 + run.seed, size=px, line='b',
+                     progress=sys.stderr.isatty())
     def build(tmp):
         try: draw()
         except ValueError:   # drawn by another version: again, from nothing

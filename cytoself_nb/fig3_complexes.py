@@ -159,7 +159,7 @@ def visible_likeness(
     run,        # The run
     names:list, # Proteins
 )->dict: # What is looked at -> similarity of proteins (n, n), negative distances
-    "How similar proteins are without any network: as drawn, where that is known, and in CellProfiler features"
+    "How similar proteins are without any network: as drawn, where known, and in CellProfiler features"
     store, views = crop_store(run), {}
     if run.data == 'simulated':
         views['as drawn'] = simulated_proteins(run).set_index('protein').filter(like='sig_').loc[names]

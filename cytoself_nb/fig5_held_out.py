@@ -99,7 +99,8 @@ def unseen_ranks(
     reading:str='counts', # Key of `READINGS`
 )->pd.DataFrame: # As `rank_table`
     "Where proteins that were never trained on are, asked of the localizations of those that were"
-    asked, typical = protein_spectra(codes, labels.protein, spectra.shape[1]), family_spectra(spectra, families)
+    asked = protein_spectra(codes, labels.protein, spectra.shape[1])
+    typical = family_spectra(spectra, families)
     truth = labels.groupby('protein').truth_main.first().replace(ANNOTATED)
     r = pearson(*(READINGS[reading](x.values, spectra.values) for x in (asked, typical)))
     return rank_table(pd.DataFrame(r, asked.index, typical.index), truth)

@@ -308,7 +308,7 @@ def inpainting_learner(
     return Learner(dls, model.to(device), nn.MSELoss(), opt, lr=lr, cbs=cbs)
 
 # %% ../nbs/31_inpainting.ipynb #90602bac
-RATES = dict(smoke=1e-4, demo=1e-4, long=4e-4, paper=4e-4)   # First learning rate: Lu et al. 1e-4, cytoself paper 4e-4
+RATES = dict(smoke=1e-4, demo=1e-4, long=4e-4, paper=4e-4)   # First rate: Lu et al. 1e-4, cytoself 4e-4
 
 def train_inpainting(
     store,            # Crop store

@@ -124,8 +124,9 @@ NOISE_RANGE = 12             # No image is stretched so far that its noise fills
 def pixel_noise(
     image:np.ndarray, # (..., H, W)
 )->np.ndarray: # (..., 1, 1) standard deviation
-    "Noise of a pixel, from the median of second differences along both axes: smooth structure cancels in them"
-    curved = np.diff(np.diff(image, 2, axis=-1), 2, axis=-2) if min(image.shape[-2:]) > 2 else np.zeros((1, 1))
+    "Noise of a pixel, from the median of second differences along both axes: smooth structure cancels"
+    small = min(image.shape[-2:]) < 3
+    curved = np.zeros((1, 1)) if small else np.diff(np.diff(image, 2, axis=-1), 2, axis=-2)
     return np.median(np.abs(curved), axis=(-2, -1), keepdims=True)/(6*.6745)   # of a normal distribution
 
 def unit_range(

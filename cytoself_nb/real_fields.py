@@ -14,7 +14,8 @@ import pandas as pd
 from .core import _replace_text, fetch
 
 # %% ../nbs/29_real_fields.ipynb #ccd768f6
-HPA28 = tuple("""nucleoplasm|nuclear membrane|nucleoli|nucleoli fibrillar center|nuclear speckles|nuclear bodies
+HPA28 = tuple("""
+nucleoplasm|nuclear membrane|nucleoli|nucleoli fibrillar center|nuclear speckles|nuclear bodies
 endoplasmic reticulum|golgi apparatus|peroxisomes|endosomes|lysosomes|intermediate filaments|actin filaments
 focal adhesion sites|microtubules|microtubule ends|cytokinetic bridge|mitotic spindle
 microtubule organizing center|centrosome|lipid droplets|plasma membrane|cell junctions|mitochondria|aggresome

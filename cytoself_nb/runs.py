@@ -53,7 +53,7 @@ def simulated_proteins(run:Run)->pd.DataFrame: # As `simulated_proteome` gives t
     return simulated_proteome(run.profile.proteins, run.seed, run.profile.unseen)
 
 def stack_folder(run:Run)->Path: # Folder with `stacks.csv`, or None for data without stacks
-    "The stacks of a run: a folder of one's own, or some of the simulated cells, drawn first if they are missing"
+    "The stacks of a run: a folder of one's own, or some of the simulated cells, drawn if they are missing"
     if run.data == 'hpa28':
         hpa28_stacks(path := run.path.parent/'stacks-hpa28')
         return path
@@ -83,7 +83,7 @@ def read_run_stacks(
 
 # %% ../nbs/40_runs.ipynb #0d79db83
 UNSEEN_FIELDS = 4   # Fields of view of each simulated protein that is never trained on
-YEAST_SIZES = {'smoke':(30, 15), 'demo':(320, 20), 'long':(320, 20), 'paper':(2600, 2470)}   # Proteins, cells of each
+YEAST_SIZES = {'smoke':(30, 15), 'demo':(320, 20), 'long':(320, 20), 'paper':(2600, 2470)}  # Proteins, cells
 
 def yeast_run(run:Run)->Run: # The same, or the simulated yeast cells of this profile and seed
     "The run whose cells the second paper's notebooks look at: simulated yeast when no images are named"
@@ -149,8 +149,8 @@ def _read_screen(run):
     shown = simulated_proteins(run).query('not held_out')
     source, labels, channels = _draw_crops(run, shown, p.fields + p.test_fields)
     number, first_val = labels.fov.str.rsplit('_', n=1).str[-1].astype(int), p.fields - max(1, p.fields//10)
-    labels['split'] = np.select([number < first_val, number < p.fields], ['train', 'val'], 'test')
-    return source, labels, channels
+    split = np.select([number < first_val, number < p.fields], ['train', 'val'], 'test')
+    return source, labels.assign(split=split, split_rule='field'), channels
 
 # %% ../nbs/40_runs.ipynb #22581170
 def _read_run(run):
@@ -465,7 +465,8 @@ def held_out_store(run:Run): # Crop store, all of it `test`; None where no prote
     def build(tmp):
         source, labels, channels = _draw_crops(run, proteins, UNSEEN_FIELDS)
         write_store(tmp, source, labels.assign(split='test'), channels, run.seed, p.size)
-    settings = dict(proteins=p.proteins, unseen=p.unseen, fields=UNSEEN_FIELDS, field_px=p.field_px, size=p.size,
+    settings = dict(proteins=p.proteins, unseen=p.unseen, fields=UNSEEN_FIELDS, field_px=p.field_px,
+                    size=p.size,
                     seed=run.seed, strength=STRENGTH)
     return cached(run.path/'held_out.zarr', settings, build, open_store, '21_spectra')
 

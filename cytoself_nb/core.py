@@ -46,7 +46,7 @@ PROFILES = {p.name: p for p in (
     Profile('smoke', proteins=9, fields=4, field_px=384, size=64, codes=64, hidden=64,
             decoder_width=32, batch=16, rate=1e-3, late=0, crops_shown=400, test_fields=1, unseen=2),
     Profile('demo', proteins=65, fields=9, field_px=432, size=64, codes=512, hidden=256,
-            decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=40_000, test_fields=9, unseen=17),
+            decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=40_000, test_fields=9, unseen=34),
     Profile('long', proteins=106, fields=24, field_px=432, size=64, codes=512, hidden=256,
             decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=600_000, test_fields=18, unseen=51),
     Profile('paper', proteins=1312, fields=16, field_px=1024, size=100, codes=2048, hidden=1000,

@@ -141,9 +141,10 @@ class Logged(Metric):
 
 # %% ../nbs/12_losses.ipynb #764e8354
 class PaperSchedule(Callback):
-    "Rate x 0.1 after four epochs without a better typical loss, stop after more than twelve (Methods)"
+    "Rate x 0.1 after four epochs without a better validation loss, stop after more than twelve (Methods)"
     order = 60
-    def __init__(self, drop_after=4, stop_after=12):
+    def __init__(self, watch='typical_loss', drop_after=4, stop_after=12):
+        self.watch = f'valid_{watch}'
         self.drop_after, self.stop_after, self.best, self.bad = drop_after, stop_after, float('inf'), 0
     def before_fit(self):
         from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -152,7 +153,7 @@ class PaperSchedule(Callback):
         if self.bad > self.stop_after: raise CancelFitException
         self.loss_parts.row['rate'] = float(self.opt.opt.param_groups[0]['lr'])
     def after_epoch(self):
-        loss = self.loss_parts.row['valid_typical_loss']
+        loss = self.loss_parts.row[self.watch]
         self.bad = 0 if loss < self.best else self.bad + 1
         self.best = min(self.best, loss)
         for g in self.opt.opt.param_groups: g['lr'] = float(g['lr'])   # fastai's are NumPy's
@@ -168,13 +169,15 @@ def _bare(model):
     return getattr(model, 'module', model)
 
 class KeepBest(Callback):
-    "Put the weights of the epoch with the lowest typical validation loss back at the end of training"
+    "Put the weights of the epoch with the lowest validation loss back at the end of training"
     order = 61
-    def __init__(self): self.best, self.weights, self.epoch_of_best = float('inf'), None, None
+    def __init__(self, watch='typical_loss'):
+        self.watch = f'valid_{watch}'
+        self.best, self.weights, self.epoch_of_best = float('inf'), None, None
     def after_epoch(self):
         row = self.loss_parts.row
-        if row['valid_typical_loss'] < self.best:
-            self.best, self.epoch_of_best = row['valid_typical_loss'], row['epoch']
+        if row[self.watch] < self.best:
+            self.best, self.epoch_of_best = row[self.watch], row['epoch']
             self.weights = {k: v.detach().cpu().clone() for k, v in _bare(self.model).state_dict().items()}
     def after_fit(self):
         if self.weights is not None: _bare(self.model).load_state_dict(self.weights)

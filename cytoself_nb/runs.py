@@ -169,7 +169,7 @@ def _read_run(run):
 
 def _run_settings(run):
     "What the store of a run depends on"
-    settings = dict(data=run.data, size=run.profile.size, seed=run.seed)
+    settings = dict(data=run.data, size=run.profile.size, seed=run.seed, scaling=2)   # 2: no stretched noise
     if run.data == 'simulated':
         sizes = ('proteins', 'fields', 'field_px', 'test_fields')
         return settings | {k: getattr(run.profile, k) for k in sizes} | dict(strength=STRENGTH)
@@ -271,7 +271,7 @@ def train_model(
     channels:str=None,          # Channels shown to the network; None: the default of the store
     budget_share:float=1.,      # Part of the training budget of the profile to spend
     rate:float=None,            # First learning rate; None: of the profile
-    codes_from_crops:bool=True, # Start codes from vectors of training crops? False: drawn as the authors do
+    codes_from_crops:bool=None, # Start codes from crops? False: drawn as the authors do; None: of the profile
     quantize_after:int=None,    # Epochs before the quantizers start, less than all; None: of the profile
     cosine_part:float=0.,       # Last part of training in which the rate falls to zero
     snapshots_at:tuple=(0, 1/8, 1/3, 1), # Parts of training after which representations are kept
@@ -285,14 +285,15 @@ def train_model(
     settings = model_settings(run, store, channels) | changes
     n = int((store.labels.split == 'train').sum())
     epochs = max(1, round(n_epochs(p, n)*budget_share))
+    start = p.codes_from_crops if codes_from_crops is None else codes_from_crops
     late, rate = min(p.late if quantize_after is None else quantize_after, epochs - 1), rate or p.rate
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=p.batch, rate=rate,
-                     seed=run.seed, start=codes_from_crops, late=late, anneal=cosine_part,
-                     data=_made(store.path)['settings'])
+                     seed=run.seed, start=start, watch=p.watch, late=late,
+                     anneal=cosine_part, data=_made(store.path)['settings'])
     def train(tmp, csv, checkpoint):
         _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of {n:,} crops, '
                        f'about {duration(epochs*n, settings)} on two cores')
-        learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, codes_from_crops,
+        learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, start, p.watch,
                               late, cosine_part, snapshots_at, csv, checkpoint)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
         extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),

@@ -298,7 +298,7 @@ def train_model(
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
         extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
                      best_epoch=learn.keep_best.epoch_of_best)
-        save_weights(learn.model.to('cpu'), tmp, extra=extra)
+        save_weights(learn.model.to('cpu'), tmp, extra=extra, half=True)
     csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
     return resumable(run.path/f'{name}.safetensors', csv, made_with, train, load_weights, '13_training')
 

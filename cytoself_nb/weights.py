@@ -27,16 +27,16 @@ def save_weights(
     model:CytoselfFull, # Network
     path,               # File to write, such as `model.safetensors`
     extra:dict=None,    # What else to keep, JSON values: `classes`, `channels`, `card`; default `model.extra`
-    half:bool=False,    # Round to 16 bits, for half the size? Then codes may differ a little
+    half:bool=False,    # Round to 16 bits what fits, for half the size? Then codes may differ a little
 ):
     "Write weights and settings to one file, complete or not at all"
     path, extra = Path(path), model.extra if extra is None else extra
     about = dict(format='cytoself_nb 1', settings=json.dumps(model.settings), extra=json.dumps(extra))
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    if half: tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     if bad := [k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()]:
-        raise ValueError(f"{bad[0]} has values that are not finite; expected finite weights; "
-                         + ("write it with half=False" if half else "train again"))
+        raise ValueError(f"{bad[0]} has values that are not finite; expected finite weights; train again")
+    fits = lambda v: v.is_floating_point() and v.half().isfinite().all()
+    if half: tensors = {k: v.half() if fits(v) else v for k, v in tensors.items()}
     with _replacing(path) as tmp: save_file(tensors, tmp, about)
 
 # %% ../nbs/19_weights.ipynb #a19e0001

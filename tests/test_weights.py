@@ -171,7 +171,8 @@ def test_half_the_bytes_and_nearly_the_same_numbers(file):
     assert file.with_name('half.safetensors').stat().st_size < .52*file.stat().st_size
     for p, q in zip(model.state_dict().values(), again.state_dict().values()): assert p.dtype == q.dtype and torch.allclose(p.float(), q.float(), rtol=1e-3, atol=1e-6)
     with torch.no_grad(): model.head1[0].weight[0, 0] = 1e9
-    with pytest.raises(ValueError, match='not finite.*half=False'): save_weights(model, file.with_name('big.safetensors'), half=True)
+    save_weights(model, file.with_name('big.safetensors'), half=True)   # what does not fit keeps its 32 bits
+    assert load(file.with_name('big.safetensors')).state_dict()['head1.0.weight'][0, 0] == 1e9
     with torch.no_grad(): model.head1[0].weight[0, 0] = np.nan
     with pytest.raises(ValueError, match='not finite.*train again'): save_weights(model, file.with_name('nan.safetensors'))
     assert not file.with_name('nan.safetensors').exists()

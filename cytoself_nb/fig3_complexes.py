@@ -241,7 +241,7 @@ def nearest_same(
     same:np.ndarray, # Same complex? (n, n)
 )->tuple: # Index of the nearest protein, its correlation, and is it in the same complex? each (n,)
     "The most correlated other protein"
-    v = r - 3*np.eye(len(r))
+    v = np.where(np.eye(len(r), dtype=bool), -np.inf, r)
     best = v.argmax(1)
     return best, v.max(1), same[np.arange(len(r)), best]
 

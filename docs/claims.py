@@ -76,15 +76,17 @@ def findings(
     rules = rules[rules.finding != ''].sort_values('finding', key=lambda v: v.astype(int), kind='stable')
     mine = claims[claims.column == column].set_index('id')
     for _, group in rules.groupby('finding', sort=False):
-        known = [id for id in group.index if id in mine.index]
-        first = group.iloc[0]
-        paper = first.paper if len(group) < 3 else ', '.join(group.paper)
+        first, many = group.iloc[0], len(group) > 2
+        known = [id for id in (group.index if many else group.index[:1]) if id in mine.index]   # the paper's test
+        paper = ', '.join(group.paper) if many else first.paper
         number = re.search(r'\d', re.sub(r'(Fig\.|Table) \d', '', paper))   # else the paper gives a direction only
         claim = f'{first.figure}: {first.claim}'.split(': GO CC')[0] + (f' ({paper})' if number else '')
-        here = '; '.join(mine.here[id].split('; ')[0] for id in known) or 'not measured yet'
-        words = list(dict.fromkeys(WORD.get(mine.verdict[id], mine.verdict[id]) for id in known))
-        if len(known) > 1 and len(words) > 1: words = [f'{id} {WORD.get(mine.verdict[id], mine.verdict[id])}' for id in known]
-        lines.append(' | '.join(v.replace('|', '/') for v in (claim, here, ', '.join(words) or '-')))
+        unit = paper.split(',')[0].lstrip('0123456789.')
+        here = [f'{mine.value[id]:.1f}{unit}' if many else mine.here[id].split('; ')[0] for id in known]
+        words = pd.Series([WORD.get(mine.verdict[id], mine.verdict[id]) for id in known]).value_counts()
+        words = [f'{w} ({n} of {len(known)})' if len(words) > 1 else w for w, n in words.items()]
+        row = claim, ', '.join(here) or 'not measured yet', ', '.join(words) or '-'
+        lines.append(' | '.join(v.replace('|', '/') for v in row))
     return '\n'.join(lines)
 
 

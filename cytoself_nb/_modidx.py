@@ -1399,6 +1399,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'cytoself_nb.stats.jackknife_interval': ('stats.html#jackknife_interval', 'cytoself_nb/stats.py'),
                                    'cytoself_nb.stats.judge': ('stats.html#judge', 'cytoself_nb/stats.py'),
                                    'cytoself_nb.stats.neighbors': ('stats.html#neighbors', 'cytoself_nb/stats.py'),
+                                   'cytoself_nb.stats.obstacle': ('stats.html#obstacle', 'cytoself_nb/stats.py'),
                                    'cytoself_nb.stats.over_networks': ('stats.html#over_networks', 'cytoself_nb/stats.py'),
                                    'cytoself_nb.stats.pair_ap': ('stats.html#pair_ap', 'cytoself_nb/stats.py'),
                                    'cytoself_nb.stats.permutation_p': ('stats.html#permutation_p', 'cytoself_nb/stats.py'),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['neighbors', 'crop_purity', 'purity', 'shuffles', 'permutation_p', 'shuffled_purity', 'ranking_ap',
            'average_precision', 'protein_ap', 'pair_ap', 'u_test', 'auc_of_ranks', 'rank_correlation', 'without_each',
-           'jackknife', 'jackknife_interval', 'rate_interval', 'over_networks', 'verdict', 'judge']
+           'jackknife', 'jackknife_interval', 'rate_interval', 'over_networks', 'verdict', 'obstacle', 'judge']
 
 # %% ../nbs/15_stats.ipynb #5ba1681a
 import functools
@@ -315,6 +315,13 @@ def verdict(
     if high <= level: return contradicts
     if shown and value <= level: return contradicts
     return weaker if shown and only_direction else cannot
+
+# %% ../nbs/15_stats.ipynb #0b57ac1e
+def obstacle(
+    reasons:dict, # What would prevent a question, in words -> does it?
+)->str: # The first that does; empty if none does
+    "Why a claim can't be asked"
+    return next((why for why, holds in reasons.items() if holds), '')
 
 # %% ../nbs/15_stats.ipynb #be500009
 def judge(

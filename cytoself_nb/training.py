@@ -47,8 +47,8 @@ def cytoself_learner(
     keep_freed_memory()
     def loader(split, train): return crop_loader(store, split, channels, batch, train, train, seed, device)
     variance = data_variance(store, channels)
-    cbs = [LossParts(variance, model.settings['n_codes'], csv), PaperSchedule(watch), KeepBest(watch), FiniteGuard(),
-           Meter(), ChannelsLast(), AutoPrecision(dtype)]
+    cbs = [LossParts(variance, model.settings['n_codes'], csv), PaperSchedule(watch), KeepBest(watch),
+           FiniteGuard(), Meter(), ChannelsLast(), AutoPrecision(dtype)]
     if checkpoint is not None: cbs.append(Checkpoint(checkpoint))
     shown = [Logged(n) for n in (*PARTS, 'local_perplexity', 'global_perplexity', 'accuracy')]
     loaders = DataLoaders(loader('train', True), loader('val', False), device=device)

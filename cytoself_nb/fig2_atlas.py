@@ -4,16 +4,19 @@
 
 # %% auto #0
 __all__ = ['core_hull', 'tight_groups', 'outline_groups', 'inset_groups', 'draw_inset', 'plot_atlas', 'pick_thumbnails',
-           'plot_thumbnails']
+           'plot_thumbnails', 'island_crops', 'plot_overview']
 
 # %% ../nbs/51_fig2_atlas.ipynb #39d5f246
 import textwrap
 
 import numpy as np
 import pandas as pd
+import torch
 
+from .data import select_channels
 from .draw import (GRAY, color_by, crop_pictures, draw_points, group_colors, medoid,
     name_groups, scale_bar)
+from .training import code_maps
 
 # %% ../nbs/51_fig2_atlas.ipynb #e7ec5471
 def core_hull(
@@ -193,3 +196,81 @@ def plot_thumbnails(
     names = ('row', 'protein', 'localization', 'complex', 'fov', 'umap_1', 'umap_2')
     some = some[[c for c in names if c in frame]]
     return fig, some.reset_index(drop=True).assign(column=chosen.column, line=chosen.line)
+
+# %% ../nbs/51_fig2_atlas.ipynb #0be51ce2
+def _draw_steps(fig, store, rows, names, model, um):
+    "Crops, both code maps and what is drawn again, a line each"
+    pick, axes = select_channels(store, model.extra['channels']), fig.subplots(len(rows), 4, squeeze=False)
+    x = torch.as_tensor(np.stack([np.asarray(store.images[int(r)], np.float32)[pick] for r in rows]))
+    with torch.no_grad(): out = model.eval()(x)
+    codes = code_maps(model, out.local_codes, out.global_codes)
+    pictures = crop_pictures(store, rows), *codes, out.reconstruction[:, 0].clip(0, 1)
+    for column, title, each in zip(axes.T, ('crop', 'local codes', 'global codes', 'drawn again'), pictures):
+        column[0].set_title(title, fontsize=7, pad=3)
+        for ax, picture in zip(column, each):
+            ax.imshow(picture, cmap='nipy_spectral' if 'codes' in title else 'gray', interpolation='nearest')
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+    for ax, name in zip(axes[:, 0], names):
+        ax.set_ylabel(textwrap.fill(name, 12), fontsize=7)
+        scale_bar(ax, um, pictures[0].shape[2], words=False)
+
+# %% ../nbs/51_fig2_atlas.ipynb #0be51ce3
+def island_crops(
+    frame:pd.DataFrame, # Map with labels and `row` of the store
+    most:int=16,        # Islands at most
+)->pd.DataFrame: # group, umap_1, umap_2, row: from left to right
+    "The crop in the middle of each group, those with most crops first"
+    by, at = color_by(frame), ['umap_1', 'umap_2']
+    groups, found = frame[by].dropna().value_counts().index[:most], []
+    for g in groups:
+        mine = frame[frame[by] == g]
+        middle = medoid(mine[at].to_numpy())
+        nearest = np.linalg.norm(mine[at].to_numpy() - middle, axis=1).argmin()
+        found.append((g, *middle, int(mine.row.iloc[nearest])))
+    return pd.DataFrame(found, columns=['group', *at, 'row']).sort_values('umap_1', ignore_index=True)
+
+def _draw_islands(fig, frame, islands, store, um):
+    "The map between two rows of crops, each tied to the middle of its group"
+    from matplotlib.patches import ConnectionPatch
+    by = color_by(frame)
+    colors, high = group_colors(frame[by]), islands.umap_2.rank() > len(islands)//2
+    across = max(high.sum(), (~high).sum())
+    grid = fig.add_gridspec(3, across, height_ratios=(1, 4.6, 1))
+    ax = fig.add_subplot(grid[1, :])
+    xy = frame[['umap_1', 'umap_2']].to_numpy()
+    draw_points(ax, xy, [colors.get(str(v), GRAY) if isinstance(v, str) else GRAY for v in frame[by]])
+    ax.set(xlabel='', ylabel='')
+    ax.axis('off')
+    for line, some in ((0, islands[high]), (2, islands[~high])):
+        for k, (r, picture) in enumerate(zip(some.itertuples(), crop_pictures(store, some.row))):
+            spot, color = fig.add_subplot(grid[line, k]), colors.get(r.group, GRAY)
+            spot.imshow(picture)
+            spot.set(xticks=[], yticks=[])
+            for edge in spot.spines.values(): edge.set(visible=True, color=color, lw=1.6)
+            scale_bar(spot, um, len(picture), words=False)
+            write = spot.set_title if line == 0 else spot.set_xlabel
+            name = textwrap.fill(r.group, 10, break_long_words=False)
+            write(name, fontsize=6, **{'labelpad' if line else 'pad': 2})
+            tie = ConnectionPatch((.5, line/2), (r.umap_1, r.umap_2), spot.transAxes, ax.transData)
+            tie.set(color='0.3', lw=.6, zorder=10)
+            fig.add_artist(tie)
+            ax.plot(r.umap_1, r.umap_2, 'o', ms=4, mfc=color, mec='0.1', mew=.6, zorder=11)
+
+# %% ../nbs/51_fig2_atlas.ipynb #0be51ce4
+def plot_overview(
+    frame:pd.DataFrame, # Map with labels and `row` of the store
+    store,              # Crop store
+    model,              # Trained network, on the CPU
+    um:float=None,      # Width of a crop, µm, for scale bars
+    lines:int=4,        # Crops on the left
+)->tuple: # Figure, table of the crops that are shown
+    "What the network does with a crop, and the map that comes of it"
+    import matplotlib.pyplot as plt
+    islands = island_crops(frame)
+    shown = islands.iloc[np.unique(np.linspace(0, len(islands) - 1, lines).round().astype(int))]
+    fig = plt.figure(figsize=(7.1, 3.5), layout='constrained')
+    left, right = fig.subfigures(1, 2, width_ratios=(1, 1.55))
+    _draw_steps(left, store, shown.row.to_numpy(), shown.group.tolist(), model, um)
+    _draw_islands(right, frame, islands, store, um)
+    return fig, islands.assign(left=islands.row.isin(shown.row))

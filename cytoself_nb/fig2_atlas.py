@@ -206,7 +206,7 @@ def _draw_steps(fig, store, rows, names, model, um):
     codes = code_maps(model, out.local_codes, out.global_codes)
     pictures = crop_pictures(store, rows), *codes, out.reconstruction[:, 0].clip(0, 1)
     for column, title, each in zip(axes.T, ('crop', 'local codes', 'global codes', 'drawn again'), pictures):
-        column[0].set_title(title, fontsize=7, pad=3)
+        column[0].set_title(title, fontsize=6, pad=3)
         for ax, picture in zip(column, each):
             ax.imshow(picture, cmap='nipy_spectral' if 'codes' in title else 'gray', interpolation='nearest')
             ax.set(xticks=[], yticks=[])

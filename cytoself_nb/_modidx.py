@@ -715,6 +715,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'cytoself_nb.kernels.WarmKernels._async_launch_kernel': ( 'kernels.html#warmkernels._async_launch_kernel',
                                                                                                'cytoself_nb/kernels.py'),
                                      'cytoself_nb.kernels._be_a_kernel': ('kernels.html#_be_a_kernel', 'cytoself_nb/kernels.py'),
+                                     'cytoself_nb.kernels._end_after': ('kernels.html#_end_after', 'cytoself_nb/kernels.py'),
                                      'cytoself_nb.kernels._fork': ('kernels.html#_fork', 'cytoself_nb/kernels.py'),
                                      'cytoself_nb.kernels._like_popen': ('kernels.html#_like_popen', 'cytoself_nb/kernels.py'),
                                      'cytoself_nb.kernels.side_by_side': ('kernels.html#side_by_side', 'cytoself_nb/kernels.py'),

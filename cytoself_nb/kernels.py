@@ -6,7 +6,7 @@
 __all__ = ['WARM', 'side_by_side', 'thread_settings', 'WarmKernels', 'stop_kernels']
 
 # %% ../nbs/80_kernels.ipynb #dab3d08b
-import multiprocessing, os, signal, sys, threading
+import multiprocessing, os, signal, sys, threading, time
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
 
@@ -38,9 +38,16 @@ def thread_settings(
 WARM = ['ipykernel.kernelapp', 'matplotlib.pyplot', 'scipy.stats', 'sklearn.cluster', 'anndata',
         'cytoself_nb.runs', 'cytoself_nb.kernels']   # What the server of kernels imports
 
-def _be_a_kernel(arguments, environment, folder):
+def _end_after(starter):
+    "When the process that asked for the kernel is gone, so are kernel, its helpers and the server"
+    while starter.is_running() and starter.status() != psutil.STATUS_ZOMBIE: time.sleep(1)
+    os.kill(os.getppid(), signal.SIGKILL)   # waits for its own threads, else
+    os.killpg(0, signal.SIGKILL)
+
+def _be_a_kernel(arguments, environment, folder, starter):
     "What a fork of the server does"
     os.setsid()
+    threading.Thread(target=_end_after, args=(psutil.Process(starter),), daemon=True).start()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -48,7 +55,7 @@ def _be_a_kernel(arguments, environment, folder):
     threads = int(environment.get('OMP_NUM_THREADS', 1))
     if 'torch' in sys.modules: sys.modules['torch'].set_num_threads(threads)
     from ipykernel.kernelapp import IPKernelApp
-    IPKernelApp.launch_instance(arguments, parent_handle=os.getppid())   # ends with the server
+    IPKernelApp.launch_instance(arguments, parent_handle=os.getppid())   # ends with the server too
 
 # %% ../nbs/80_kernels.ipynb #d88e02fa
 _started, _lock = [], threading.Lock()   # Processes of kernels; one is started at a time
@@ -67,7 +74,7 @@ def _fork(*arguments):
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload(WARM)
     target = import_module('cytoself_nb.kernels')._be_a_kernel   # where forks find it
-    process = context.Process(target=target, args=arguments)
+    process = context.Process(target=target, args=(*arguments, os.getpid()))
     with _lock:   # without a main module, or the fork would run the script that calls this once more
         main, sys.modules['__main__'] = sys.modules['__main__'], ModuleType('__main__')
         try: process.start()

@@ -334,6 +334,27 @@ def test_what_the_user_names_reaches_the_command_as_it_is(tmp_path):
     assert not any((ROOT/f).exists() for f in 'xyw')
 
 
+def alive(pid):
+    try: return open(f'/proc/{pid}/stat').read().split(')')[-1].split()[0] != 'Z'
+    except OSError: return False
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='kernels are forked on Linux only')
+def test_kernels_and_their_server_end_with_a_runner_that_is_killed(tmp_path):
+    "A server may wait for threads of what it has imported"
+    (tmp_path/'busy.py').write_text('import threading, time\nthreading.Thread(target=time.sleep, args=(300,)).start()\n')
+    code = ("import asyncio, psutil, time\nfrom cytoself_nb import kernels\nkernels.WARM += ['busy']\nkernel = kernels.WarmKernels()\n"
+            "asyncio.run(kernel.start_kernel())\npid = kernel.provisioner.pid\nprint(pid, psutil.Process(pid).ppid(), flush=True)\ntime.sleep(300)\n")
+    (tmp_path/'script.py').write_text(code)
+    parent = subprocess.Popen([sys.executable, str(tmp_path/'script.py')], stdout=subprocess.PIPE, text=True, env=os.environ | dict(PYTHONPATH=f'{ROOT}:{tmp_path}'))
+    started = [int(p) for p in parent.stdout.readline().split()]
+    assert len(started) == 2 and all(map(alive, started))
+    parent.kill(); parent.wait()
+    for _ in range(200):
+        if not any(map(alive, started)): break
+        time.sleep(.1)
+    assert not any(map(alive, started))
+
+
 def test_helpers_end_with_a_process_that_is_killed(tmp_path):
     "joblib's would wait for five minutes"
     code = ("import os, time\nfrom joblib import Parallel, delayed\nfrom cytoself_nb.core import _end_with_parent\n"
@@ -343,9 +364,6 @@ def test_helpers_end_with_a_process_that_is_killed(tmp_path):
     parent = subprocess.Popen([sys.executable, str(tmp_path/'script.py')], stdout=subprocess.PIPE, text=True, env=os.environ | dict(PYTHONPATH=str(ROOT)))
     helpers = [int(p) for p in parent.stdout.readline().split()]
     parent.kill(); parent.wait()
-    def alive(p):
-        try: return open(f'/proc/{p}/stat').read().split(')')[-1].split()[0] != 'Z'
-        except OSError: return False
     for _ in range(100):
         if not any(map(alive, helpers)): break
         time.sleep(.1)

@@ -71,9 +71,10 @@ def read_h5sc(
     from anndata import read_h5ad
     path, names = Path(path), names or {}
     if not path.is_file(): raise FileNotFoundError(f"no file {path}; expected a .h5sc file of scPortrait")
-    if not h5py.is_hdf5(path):
-        raise ValueError(f"{path} is no HDF5 file, or cut short; expected a .h5sc file of scPortrait; "
-                         "copy it again")
+    try: h5py.File(path).close()
+    except OSError as e:
+        raise ValueError(f"{path} is no HDF5 file, or cut short ({e}); expected a .h5sc file of scPortrait; "
+                         "copy it again") from e
     with h5py.File(path) as f:
         if f'obsm/{IMAGES_AT}' not in f:
             raise ValueError(f"{path} has no obsm/{IMAGES_AT}; expected a .h5sc file of scPortrait")

@@ -219,6 +219,7 @@ def _lost_files(images, path):
     names = dict.fromkeys(u.get('FileName') for i in images for u in i.iterfind('.//{*}UUID[@FileName]'))
     return ', '.join(n for n in names if not (path.parent/n).is_file())
 
+# %% ../nbs/03_images.ipynb #41c466fc
 def _check_colors(page, name):
     "A sentence for values that aren't brightness"
     kind, what = int(page.photometric), getattr(page.photometric, 'name', page.photometric)
@@ -423,6 +424,7 @@ def _zarr_group(path, name):
     raise ValueError(f"{name} has no multiscales in its metadata; expected OME-Zarr 0.1 to 0.5; "
                      "give the folder of the image, or convert it")
 
+# %% ../nbs/03_images.ipynb #200d2beb
 def _zarr_image(path, position, name, told):
     "What an OME-Zarr holds of its largest level, and the planes of it"
     group, images = _zarr_group(path, name)

@@ -102,6 +102,7 @@ def _largest_pieces(labels):
     np.maximum.at(largest, of, size)
     return largest
 
+# %% ../nbs/06_preprocessing.ipynb #69dc47c9
 def judge_nuclei(
     labels:np.ndarray, # Label image (H, W) with pixels of `PIXEL_UM`
     areas:tuple=AREAS, # Smallest and largest nucleus, µm²
@@ -150,6 +151,7 @@ def _noise_of(x, wide):
     other = np.minimum.reduce([noise, *(pixel_noise(x, k) for k in steps)])
     return np.where(other < noise/2, other, noise)
 
+# %% ../nbs/06_preprocessing.ipynb #0e0a7756
 def unit_range(
     image:np.ndarray, # (..., H, W), fluorescence, any unit
 )->np.ndarray: # float32, each image from 0 to 1

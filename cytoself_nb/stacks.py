@@ -277,6 +277,7 @@ def _wrong_widths(t):
             yield (f"gives {t.file[wrong].iloc[0]} the {column} {t[column][wrong].iloc[0]!r}, row "
                    f"{row_list(t.index[wrong])}; expected the width of {what}; correct it or leave it empty")
 
+# %% ../nbs/05_stacks.ipynb #a73fa654
 def _without_ending(name):
     "A path without the ending that its format has"
     kinds = 'tiff?|btf|tf[28]|png|jpe?g|npy|h5|hdf5|zarr|czi|lif|nd2|lsm|oib|oif|vsi|ims'
@@ -306,6 +307,9 @@ def _plain(name):
     name = unicodedata.normalize('NFKC', name).casefold()
     return re.sub('[\u2010-\u2015\u2212]', '-', re.sub('[\\s\u200b-\u200f\u2060\ufeff]+', '', name))
 
+_SPOILED = (r'\d{1,2}[-. /]+((jan|f[eé][bv]|m[aä]r|mrz|a[pv]r|ma[iy]|ju[nil]|aug|aou|sep|o[ck]t|nov|d[eé][cz])'
+            r'[^\W\d]*|\d{1,2}[-./]\d{2,4})\.?([- /]\d+)?|\d{4}-\d\d-\d\d.*|\d(\.\d+)?E\+\d+|[=\'"].*')
+
 def warn_of_names(
     t:pd.DataFrame, # With protein
     table:str,      # Its name
@@ -316,9 +320,7 @@ def warn_of_names(
         warnings.warn(f"{table} names one protein, {names[0]}: no network can learn to tell it from "
                                       "others; add a second", stacklevel=3)
     alike = names[names.map(_plain).duplicated(keep=False)].tolist()
-    dates = names[names.str.fullmatch(r'\d{1,2}[-. /]+((jan|f[eé][bv]|m[aä]r|mrz|a[pv]r|ma[iy]|ju[nil]|aug|'
-                                      r'aou|sep|o[ck]t|nov|d[eé][cz])[^\W\d]*|\d{1,2}[-./]\d{2,4})\.?([- /]\d+)?|'
-                                      r'\d{4}-\d\d-\d\d.*|\d(\.\d+)?E\+\d+|[=\'"].*', case=False)].tolist()
+    dates = names[names.str.fullmatch(_SPOILED, case=False)].tolist()
     if alike:
         warnings.warn(f"{table} names {', '.join(alike[:6])}, which differ only in capitals, spaces or "
                       "the code of a character: they are taken for different proteins; if they are one, "
@@ -327,6 +329,7 @@ def warn_of_names(
         warnings.warn(f"{table} names {', '.join(dates[:6])} as proteins; spreadsheets make that of names "
                             "such as MARCH1, SEPT2 or 2E10; if so, correct them", stacklevel=3)
 
+# %% ../nbs/05_stacks.ipynb #d2525c47
 def same_pixels(
     labels:pd.DataFrame, # With protein
     marks,               # A checksum for each row, None for one that is left out anyway

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import ndimage as ndi
 from skimage.filters import threshold_otsu
 from skimage.measure import label
-from cytoself_nb import __version__
+from . import __version__
 from .core import _end_with_parent, _replace_text, _replacing
 from .images import known_pixel
 from .segmentation import distance_to, estimate_diameter, segment_nuclei

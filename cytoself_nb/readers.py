@@ -21,7 +21,7 @@ from .core import (DATASETS, _replace_text, data_slug, fetch, has_stacks, output
     read_table, row_list)
 from .data import array_source, check_crops, resize_crops
 from .images import _image_and_names, read_image
-from .preprocessing import (_label_paths, bright_nuclei, distance_from_nucleus, file_state,
+from cytoself_nb.preprocessing import (_label_paths, bright_nuclei, distance_from_nucleus, file_state,
     unit_range)
 from .segmentation import segment_nuclei
 from .split import tidy_labels

@@ -592,8 +592,8 @@ def test_names_in_the_files_of_crops():
     assert read_folder('.', 30)[2] == ['nucleus', 'protein']
 
 def test_a_channels_file_that_contradicts_the_stack_is_said():
-    ome('a.ome.tif', field()); open('channels.txt', 'w').write('nucleus\nprotein\n')
-    f = prepare_stack('a.ome.tif', lambda image, d: discs(f_nucleus(), d), channels=stack_channels('.'))
-    assert 'channels.txt that contradicts them' in f.measures['doubt']
-
-def f_nucleus(): return reduce_image(field()[:, 0].astype(np.float32))[1]
+    from cytoself_nb.preprocessing import _other_names
+    ome('a.ome.tif', field(n=60)); info = stack_info('a.ome.tif')
+    assert 'channels.txt that contradicts them' in _other_names(info, dict(nucleus=0, protein=1))
+    for fine in (dict(protein=0, nucleus=1), ('protein', 'nucleus')): assert not _other_names(info, fine)
+    assert not _other_names(info._replace(names=['DAPI', 'GFP']), dict(nucleus=0, protein=1))

@@ -422,3 +422,11 @@ def test_places_that_are_not_known():
     for bad in (t.assign(y=[np.nan, *t.y[1:]]), t.drop(columns='x'), t.drop(columns='fov')):
         with pytest.raises(ValueError, match='have no place'): split_by_place(bad, 100)
     with pytest.raises(ValueError, match='reach=nan'): split_by_place(t, np.nan)
+
+
+def test_codes_of_localizations():
+    "As the competition numbers them: HPA5 names five of the same codes"
+    from cytoself_nb.real_fields import HPA28
+    from cytoself_nb.readers import HPA5
+    assert len(HPA28) == 28 and all(HPA28) and HPA28[0] == 'nucleoplasm' and HPA28[27] == 'rods & rings'
+    assert {k: HPA28[int(k)] for k in HPA5} == HPA5

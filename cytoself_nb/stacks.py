@@ -307,7 +307,7 @@ def _plain(name):
     name = unicodedata.normalize('NFKC', name).casefold()
     return re.sub('[\u2010-\u2015\u2212]', '-', re.sub('[\\s\u200b-\u200f\u2060\ufeff]+', '', name))
 
-_SPOILED = (r'\d{1,2}[-. /]+((jan|f[eé][bv]|m[aä]r|mrz|a[pv]r|ma[iy]|ju[nil]|aug|aou|sep|o[ck]t|nov|d[eé][cz])'
+_SPOILED = (r'\d{1,2}[-. /]+((jan|f[eé][bv]|m[aä]r|mrz|a[pv]r|ma[iy]|ju[nil]|aug|sep|o[ck]t|nov|d[eé][cz])'
             r'[^\W\d]*|\d{1,2}[-./]\d{2,4})\.?([- /]\d+)?|\d{4}-\d\d-\d\d.*|\d(\.\d+)?E\+\d+|[=\'"].*')
 
 def warn_of_names(

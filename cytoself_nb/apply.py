@@ -20,7 +20,7 @@ from .images import read_image
 from .preprocessing import SIZE, distance_from_nucleus, read_stacks, typical_diameter
 from .readers import PUBLISHED, data_state, labels_table, read_crops, read_folder
 from .stacks import (DIAMETER_UM, PIXEL_UM, Source, TABLE_COLUMNS, channel_numbers,
-    stack_channels, stack_info, stacks_table)
+    field_names, stack_channels, stack_info, stack_options, stacks_table)
 
 # %% ../nbs/24_apply.ipynb #175d100e
 WIDTH_UM = SIZE*PIXEL_UM   # Of a crop of the paper, µm
@@ -133,12 +133,18 @@ def image_files(
     return sorted(n.as_posix() for n in names if not any(q.startswith('.') for q in n.parts))
 
 # %% ../nbs/24_apply.ipynb #755662a3
-def _is_crop(path):
-    "Is this image a square crop of one cell, by its shape? A stack is larger, or has planes"
-    try: shape = read_image(path).shape
-    except ValueError: return False
+def _shape_of(paths):
+    "The shape of the first image that can be read whole, empty if none can (a stack, a damaged file)"
+    for path in list(paths)[:20]:
+        try: return read_image(path).shape
+        except (ValueError, OSError): pass
+    return ()
+
+def _are_crops(paths):
+    "Is the first image a square crop of one cell, by its shape? A stack is larger, or has planes"
+    shape = _shape_of(paths)
     sides = sorted(shape)[-2:]
-    return len(shape) < 4 and sides[0] == sides[1] <= 320
+    return 1 < len(shape) < 4 and sides[0] == sides[1] <= 320
 
 def without_table(
     folder, # Folder of images
@@ -150,17 +156,18 @@ def without_table(
     if not files:
         raise FileNotFoundError(f"{folder} has no images ({', '.join(IMAGES)}); expected a folder of stacks "
                                 "or of crops, with stacks.csv or labels.csv if there is one")
-    crops = _is_crop(folder/files[0])
+    crops = _are_crops(folder/f for f in files)
     kind, table = ('crops', 'labels.csv') if crops else ('stacks', 'stacks.csv')
     work.mkdir(parents=True, exist_ok=True)
     names = [f.replace('/', '__') for f in files]
+    if len(set(names)) < len(names): names = [f'{k}__{n}' for k, n in enumerate(names)]
     for name, f in zip(names, files):
         if not (work/name).is_symlink(): (work/name).symlink_to(folder/f)
     order = folder/'channels.txt'
     if order.exists(): _replace_text(work/'channels.txt', order.read_text())
-    inside = lambda f: crops and '/' in f
-    stem = lambda f: f.rpartition('/')[0].replace('/', '_') if inside(f) else Path(f).name.split('.')[0]
-    t = pd.DataFrame(dict(file=names, protein='unknown', field=[stem(f) for f in files]))
+    stems = zip(files, field_names(pd.Series(files)))
+    field = [f.rpartition('/')[0] if crops and '/' in f else s for f, s in stems]
+    t = pd.DataFrame(dict(file=names, protein='unknown', field=[f.replace('/', '_') for f in field]))
     _replace_text(work/table, t.to_csv(index=False))
     return work, (f"no table: {len(files)} images are read as {kind}, and no protein is known; write {table} "
                   "with the columns file and protein to name them")
@@ -172,8 +179,10 @@ def _read_stacks(folder, work, scale, workers, progress):
         warnings.simplefilter('ignore')   # rejects are counted below
         options = dict(scale=scale, workers=workers, progress=progress)
         source, labels, channels = read_stacks(folder, work, **options)
-    fields, nuclei = (pd.read_csv(Path(work)/f'{n}.csv') for n in ('fields', 'nuclei'))
-    raw = fields.set_index('file').pixel_um.reindex(labels.file).fillna(PIXEL_UM/2).to_numpy()
+    text = dict(file=object, position=object)
+    fields, nuclei = (pd.read_csv(Path(work)/f'{n}.csv', dtype=text) for n in ('fields', 'nuclei'))
+    keys = [c for c in text if c in labels]
+    raw = labels[keys].merge(fields[[*keys, 'pixel_um']], 'left', keys).pixel_um.fillna(PIXEL_UM/2).to_numpy()
     at = {f'{a}_raw': ((labels[a] + .5)*PIXEL_UM/raw - .5).round(1) for a in ('y', 'x')}
     why = nuclei.reason.dropna().value_counts()
     left = ', '.join(f'{n:,} {r}' for r, n in why.items()) or 'none'
@@ -192,8 +201,8 @@ def _check_folder(folder):
                             f"{', '.join(PUBLISHED)}; check the spelling")
 
 def _crop_side(folder):
-    "Side of the first crop that the table of a folder names"
-    shape = read_image(folder/labels_table(folder).file[0]).shape
+    "Side of the first crop that can be read, of those that the table of a folder names"
+    shape = _shape_of(folder/f for f in labels_table(folder).file)
     return sorted(shape)[-2] if len(shape) > 1 else 0
 
 # %% ../nbs/24_apply.ipynb #4d21a4da
@@ -207,6 +216,8 @@ def read_any(
 )->Images:
     "Read a folder, whatever it holds"
     work, notes = Path(work), []
+    if pixel_um is not None and not .01 <= pixel_um <= 20:
+        raise ValueError(f"pixel_um={pixel_um}; expected the width of a pixel in µm, 0.01 to 20; correct it")
     _check_folder(folder)
     if str(folder) in PUBLISHED:
         x, labels, channels = read_crops(str(folder), 128)
@@ -338,15 +349,20 @@ def look_at(
     if not kind and not files: return said
     if kind == 'stacks.csv':
         t, names = stacks_table(folder), stack_channels(folder)
-        info = stack_info(folder/t.file[0], t['axes'][0])
+        told = stack_options(next(t.itertuples()))
+        first = t.file[0] if '://' in t.file[0] else folder/t.file[0]
+        info = stack_info(first, *(told.get(k) for k in ('axes', 'position', 'planes')),
+                          len(names) if isinstance(names, dict) else None)
         um = t.pixel_um[0] if t.pixel_um.notna()[0] else info.pixel_um
         width = f'pixels of {um:g} µm' if um else 'no pixel size: 0.2 µm is taken'
         said += [f"{len(t):,} stacks of {t.protein.nunique():,} proteins; the first has the axes "
                  f"{info.axes}, shape {info.shape}, {width}"]
-        channel_numbers(info, names, t.file[0])
+        if 'nucleus' not in told: channel_numbers(info, names, t.file[0])
+        if info.doubt: said.append(info.doubt + '; give the true one in a column pixel_um')
     elif kind != 'zarr.json':
-        crops = kind == 'labels.csv' or _is_crop(folder/files[0])
-        shape = read_image(folder/files[0]).shape
+        paths = [folder/f for f in files]
+        crops = kind == 'labels.csv' or _are_crops(paths)
+        shape = _shape_of(paths) or 'unknown (several planes, or damaged)'
         said += [f"the first image, {files[0]}, is read as a {'crop' if crops else 'stack'} of shape {shape}"]
     table = read_table(folder/kind, TABLE_COLUMNS) if kind in ('stacks.csv', 'labels.csv') else ()
     for column, what in dict(localization='answers about localization', field='a split by field').items():

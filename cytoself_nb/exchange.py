@@ -71,10 +71,16 @@ def read_h5sc(
     from anndata import read_h5ad
     path, names = Path(path), names or {}
     if not path.is_file(): raise FileNotFoundError(f"no file {path}; expected a .h5sc file of scPortrait")
+    try: h5py.File(path).close()
+    except OSError as e:
+        raise ValueError(f"{path} is no HDF5 file, or cut short ({e}); expected a .h5sc file of scPortrait; "
+                         "copy it again") from e
     with h5py.File(path) as f:
         if f'obsm/{IMAGES_AT}' not in f:
             raise ValueError(f"{path} has no obsm/{IMAGES_AT}; expected a .h5sc file of scPortrait")
         images = f[f'obsm/{IMAGES_AT}']
+        if lost := [k for k in ('channel_names', 'channel_mapping') if k not in images.attrs]:
+            raise ValueError(f"{path} says nothing of {', '.join(lost)}; expected a .h5sc file of scPortrait")
         words = lambda k: [v.decode() if isinstance(v, bytes) else str(v) for v in images.attrs[k]]
         shape, theirs, kinds = images.shape, words('channel_names'), words('channel_mapping')
     obs = read_h5ad(path, backed='r').obs.reset_index(drop=True)
@@ -108,12 +114,10 @@ def write_profiles(
     path, e = Path(path), as_embedding(embedding)
     about = e.obs.dropna(axis=1, how='all').add_prefix('Metadata_').reset_index(drop=True)
     table = pd.concat([about, pd.DataFrame(np.asarray(e.X), columns=list(e.var_names))], axis=1)
-    tmp = path.with_name(f'.{path.stem}.tmp{path.suffix}')
-    if path.suffix == '.parquet':
-        _parquet()
-        table.to_parquet(tmp, index=False)
-    else: table.to_csv(tmp, index=False)
-    tmp.replace(path)
+    if path.suffix == '.parquet': _parquet()
+    with _replacing(path) as tmp:
+        if path.suffix == '.parquet': table.to_parquet(tmp, index=False)
+        else: table.to_csv(tmp, index=False)
 
 # %% ../nbs/27_exchange.ipynb #41c65b4a
 def read_profiles(
@@ -129,9 +133,11 @@ def read_profiles(
     t = t.rename(columns=names or {})
     label = lambda c: str(c).startswith('Metadata_') or c in LABEL_COLUMNS
     ours = [c for c in t if label(c) or not pd.api.types.is_numeric_dtype(t[c])]
-    features = t.drop(columns=ours).dropna(axis=1)
+    features = t.drop(columns=ours).replace([np.inf, -np.inf], np.nan).dropna(axis=1)
     if not features.shape[1]:
-        raise ValueError(f"{path.name} has no column of numbers without gaps; expected features")
+        raise ValueError(f"{path.name} has no column of numbers without gaps ({t.shape[1]} columns, first "
+                         f"{t.columns[0]!r:.80}); expected features, and commas between columns; export it "
+                         "again")
     e = as_embedding(features.to_numpy(np.float32), t[ours])
     e.var_names = [str(c) for c in features]
     return e

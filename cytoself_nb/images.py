@@ -77,8 +77,9 @@ def _name_axes(shape, found, name, axes=None, planes=None, count=None):
     length = dict(zip(letters, shape))
     if length.get('T', 1) > 1:
         raise ValueError(f"{name} has {length['T']} time points (axes {letters}, shape {shape}); expected "
-                         "one; save each as a stack of its own, or, if they are planes, say "
-                         f"axes={letters.replace('T', 'Z')}")
+                         "one; save each as a stack of its own"
+                         + f", or, if they are planes, say axes={letters.replace('T', 'Z')}"
+                         * ('Z' not in length))
     odd = any(n > 1 and a not in 'CZYX' for a, n in length.items())
     if odd or len(length) < len(letters) or not {'Y', 'X'} <= set(length): _refuse_axes(letters, shape, name)
     if not all(shape): raise ValueError(f"{name} has the shape {shape}; expected pixels; export it again")
@@ -134,6 +135,16 @@ def known_pixel(
     return info.pixel_um, info.source
 
 # %% ../nbs/03_images.ipynb #1a6e0019
+def _hits(names, wanted, number=False):
+    "Numbers of the images that a position may mean: by name, also by a 7 that was 007, or by number"
+    counted = re.fullmatch(r'(#?)(\d+)(\.0)?', wanted)
+    k = int(counted[2]) if counted else -1
+    by_number = {k} if 0 <= k < len(names) else set()
+    if number or wanted.startswith('#'): return by_number
+    by_name = {i for i, n in enumerate(names) if n == wanted}
+    if by_name and (not counted or str(k) != wanted): return by_name
+    return by_name | by_number | {i for i, n in enumerate(names) if n.isdecimal() and int(n) == k}
+
 def choose_image(
     names,    # Names of the images of a file
     position, # Name, or number from 0; None if nobody says
@@ -146,8 +157,11 @@ def choose_image(
     if not wanted:
         raise ValueError(f"{name} holds {len(names)} images ({listed}); expected to be told which; choose by "
                          "position, or a column position in stacks.csv, with a row for each")
-    if names.count(wanted) == 1: return names.index(wanted)
-    if re.fullmatch(r'\d+(\.0)?', wanted) and (k := int(float(wanted))) < len(names): return k
+    hits = _hits(names, wanted, isinstance(position, (int, np.integer)))
+    if len(hits) == 1: return hits.pop()
+    if len(hits) == 2 and names.count(wanted) < 2:
+        raise ValueError(f"{name} has two images that the position {wanted} may mean, by name or by number "
+                         f"from 0 ({listed}); expected one; write the number as #{max(hits)} or #{min(hits)}")
     raise ValueError(f"{name} has no single image {wanted!r}, it holds {len(names)} ({listed}); "
                      "expected one of these names, or its number from 0; correct the position")
 
@@ -204,6 +218,27 @@ def _lost_files(images, path):
     "Files of a set that these images need and that aren't there"
     names = dict.fromkeys(u.get('FileName') for i in images for u in i.iterfind('.//{*}UUID[@FileName]'))
     return ', '.join(n for n in names if not (path.parent/n).is_file())
+
+# %% ../nbs/03_images.ipynb #41c466fc
+def _check_colors(page, name):
+    "A sentence for values that aren't brightness"
+    kind, what = int(page.photometric), getattr(page.photometric, 'name', page.photometric)
+    if kind == 0 and page.bitspersample > 1:
+        raise ValueError(f"{name} says that 0 is white, which programs understand in two ways; "
+                         "expected 0 as black; save it with a lookup table that isn't inverted")
+    light = np.zeros(2) if page.colormap is None else np.asarray(page.colormap, float).sum(0)
+    dull = kind == 3 and (np.ptp(light) == 0 or np.corrcoef(light, np.arange(light.size))[0, 1] < .8)
+    if dull or kind in (4, 5, 8, 9, 10) or kind == 6 and page.compression not in (6, 7):
+        raise ValueError(f"{name} has {what} colors, whose numbers aren't brightness; expected gray or RGB; "
+                         "save it as such")
+    if '2000' in str(getattr(page.compression, 'name', '')) and page.bitspersample > 16:
+        raise ValueError(f"{name} holds {page.bitspersample} bits in JPEG 2000, which openjpeg "
+                         "changes; expected 16 bits at most; save it with deflate")
+
+def _upright(x, axes):
+    "An array with Y before X"
+    y, x_axis = axes.find('Y'), axes.find('X')
+    return x.swapaxes(y, x_axis) if 0 <= x_axis < y else x
 
 def _tiff_images(tif, path):
     "Names of the images of a TIFF, their series, their OME descriptions"
@@ -301,15 +336,10 @@ def _open_tiff(path, position, **told):
     with _tiff(path) as tif:
         position, series, image = _tiff_image(tif, path, position)
         page = series.keyframe
-        if page.photometric == 0 and page.bitspersample > 1:
-            raise ValueError(f"{path.name} says that 0 is white, which programs understand in two ways; "
-                             "expected 0 as black; save it with a lookup table that isn't inverted")
+        _check_colors(page, path.name)
         letters, shape = _name_axes(*_full_axes(series, told['axes']), path.name, **told)
         names, size, bits = _tiff_metadata(tif, series, image)
         packed = str(getattr(page.compression, 'name', page.compression)).lower()*(page.compression != 1)
-        if '2000' in packed and page.bitspersample > 16:
-            raise ValueError(f"{path.name} holds {page.bitspersample} bits in JPEG 2000, which openjpeg "
-                             "changes; expected 16 bits at most; save it with deflate")
         info = _info(letters, shape, names, size, series.dtype, bits, packed, position)
         yield info, _tiff_planes(tif, series, letters, shape)
 
@@ -324,18 +354,25 @@ def _zarr_images(group):
     else: below = sorted((k for k, _ in group.groups() if k.isdigit()), key=int)
     found = {}
     for path in below:
+        if path not in group: found[path] = None; continue      # listed, and lost
         inner = _zarr_images(group[path])
         for name, (deep, k) in inner.items():
             where = f'{path}/{deep}'.rstrip('/')
             found[where if deep or len(inner) == 1 else f'{where}/{name}'] = where, k
     return found
 
-def _zarr_size(multiscale, axes):
-    "Pixel size of the largest level"
-    scale = np.ones(len(axes))
-    for part in (multiscale['datasets'][0], multiscale):
-        for t in part.get('coordinateTransformations', []):
-            if t.get('type') == 'scale': scale = scale*np.asarray(t['scale'], float)
+def _scale(part, n):
+    "What the transformations of an image or of one of its levels multiply by; NaN for what isn't a scale"
+    scale = np.ones(n)
+    for t in part.get('coordinateTransformations') or []:
+        if t.get('type') in ('identity', 'translation'): continue
+        told = t.get('scale') if t.get('type') == 'scale' else None
+        scale = scale*(np.asarray(told, float) if isinstance(told, list) and len(told) == n else np.nan)
+    return scale
+
+def _zarr_size(multiscale, level, axes):
+    "Pixel size of a level"
+    scale = _scale(level, len(axes))*_scale(multiscale, len(axes))
     sizes = {a['name']:(float(f'{s:.7g}'), a.get('unit')) for a, s in zip(axes, scale)}
     return judge_pixel([sizes.get(k, (None, None)) for k in 'xy'], 'OME-Zarr')
 
@@ -355,6 +392,22 @@ def _chunk_planes(array, letters):
     return read
 
 # %% ../nbs/03_images.ipynb #1a6e0032
+def _whole_planes(array, letters, read):
+    "As `read`, but a chunk that is lost isn't taken for the value that fills it"
+    try: lost = array.nchunks_initialized < array.nchunks
+    except Exception: lost = False        # a server that doesn't list
+    if not lost: return read
+    size, fill = dict(zip(letters, array.chunks)), array.fill_value or 0
+    def whole(c, z):
+        plane = read(c, z)
+        rows, columns = (np.arange(0, n, size[a]) for a, n in zip('YX', plane.shape))
+        blocks = lambda f: f.reduceat(f.reduceat(plane == fill, rows, 0), columns, 1)
+        full, some = blocks(np.logical_and), blocks(np.logical_or)
+        if full.any() and (full == some).all():
+            raise EOFError(f'{full.sum()} chunks of plane {z} of channel {c} are missing')
+        return plane
+    return whole
+
 def _zarr_group(path, name):
     "The group of a folder, a zip or an address, and its images"
     import zarr
@@ -371,25 +424,41 @@ def _zarr_group(path, name):
     raise ValueError(f"{name} has no multiscales in its metadata; expected OME-Zarr 0.1 to 0.5; "
                      "give the folder of the image, or convert it")
 
-@contextmanager
-def _open_zarr(path, position, **told):
-    "What an OME-Zarr holds, and its planes"
-    name = str(path).rstrip('/').split('/')[-1]
+# %% ../nbs/03_images.ipynb #200d2beb
+def _zarr_image(path, position, name, told):
+    "What an OME-Zarr holds of its largest level, and the planes of it"
     group, images = _zarr_group(path, name)
     position = list(images)[choose_image(images, position, name)]
+    if images[position] is None:
+        raise ValueError(f"{name} lists the image {position}, which isn't there; expected its folder; copy "
+                         "it too")
     where, k = images[position]
     group = group[where] if where else group
     meta = group.attrs.get('ome', group.attrs)
-    multiscale, labels = meta['multiscales'][k], meta.get('omero', {}).get('channels', [])
-    array = group[multiscale['datasets'][0]['path']]
-    axes = multiscale.get('axes') or 'tczyx'[-array.ndim:]
+    multiscale, labels = meta['multiscales'][k], (meta.get('omero') or {}).get('channels') or []
+    axes, levels = multiscale.get('axes'), multiscale['datasets']
+    level = min(levels, key=lambda d: np.prod(_scale(d, len(axes or 'tczyx'))), default=None)
+    array = group[level['path']]
+    old = array.ndim == 5 and 'coordinateSystems' not in multiscale       # 0.1 and 0.2 have five axes
+    axes = axes or ('tczyx' if old else 'ijkyx'[-array.ndim:])
     axes = [a if isinstance(a, dict) else dict(name=a) for a in axes]
     found = ''.join('C' if a.get('type') == 'channel' else a['name'][0] for a in axes)
     letters, shape = _name_axes(array.shape, found, name, **told)
     packed = ', '.join(type(c).__name__.removesuffix('Codec').lower() for c in array.compressors)
-    info = _info(letters, shape, [c.get('label') for c in labels], _zarr_size(multiscale, axes), array.dtype,
-                 array.dtype.itemsize*8, packed, position if len(images) > 1 else '')
-    yield info, _chunk_planes(array, letters)
+    info = _info(letters, shape, [c.get('label') for c in labels], _zarr_size(multiscale, level, axes),
+                 array.dtype, array.dtype.itemsize*8, packed, position if len(images) > 1 else '')
+    return info, _whole_planes(array, letters, _chunk_planes(array, letters))
+
+@contextmanager
+def _open_zarr(path, position, **told):
+    "What an OME-Zarr holds, and its planes"
+    name = str(path).rstrip('/').split('/')[-1]
+    try: opened = _zarr_image(path, position, name, told)
+    except ValueError: raise
+    except Exception as e:
+        raise ValueError(f"{name} has metadata that can't be followed ({type(e).__name__}: {e}); expected "
+                         "OME-Zarr 0.1 to 0.5; write it again") from e
+    yield opened
 
 # %% ../nbs/03_images.ipynb #1a6e0034
 MAKERS = {'.czi':('Zeiss', 'bioio-czi'), '.lif':('Leica', 'bioio-lif'), '.nd2':('Nikon', 'bioio-nd2'),
@@ -526,21 +595,27 @@ def open_image(
     with opened as (info, read): yield info, _safe(read, path, kind)
 
 # %% ../nbs/03_images.ipynb #1a6e0042
-def read_image(
-    path, # TIFF, PNG, JPEG or .npy file
-)->np.ndarray: # Its pixels as they are
-    "Read a file that holds one image; a damaged one is named"
+def _image_and_names(path):
+    "Pixels of a file that holds one image, and what it calls its channels; a damaged one is named"
     kind, path = image_kind(path), Path(path)
     if kind == 'OME-Zarr' or kind in MAKERS:
         what = f'file of {MAKERS[kind][0]}' if kind in MAKERS else 'folder or OME-Zarr'
         raise ValueError(f"{path.name} is a {what}; expected one image as TIFF, PNG, JPEG or .npy; export it")
-    if kind != 'TIFF': return _array(path, kind)[0]
+    if kind != 'TIFF': return _array(path, kind)[0], []
     with _tiff(path) as tif:
-        series = _tiff_image(tif, path)[1]
+        _, series, image = _tiff_image(tif, path)
+        _check_colors(series.keyframe, path.name)
+        names = [str(n or '').strip().lower() for n in _tiff_metadata(tif, series, image)[0]]
         for a, n in zip(series.axes, series.shape):
             if a in 'ZT' and n > 1:
                 raise ValueError(f"{path.name} has {n} planes along {a}; expected one plane, or channels "
                                  "(CYX); project them, or, if they are channels, save them as such")
-        try: return series.asarray()
+        try: return _upright(series.asarray(), series.axes), names*all(names)
         except MemoryError: raise
         except Exception as e: raise ValueError(_unread(path, kind, e)) from e
+
+def read_image(
+    path, # TIFF, PNG, JPEG or .npy file
+)->np.ndarray: # Its pixels as they are
+    "Read a file that holds one image; a damaged one is named"
+    return _image_and_names(path)[0]

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage as ndi
 from skimage.filters import threshold_otsu
+from skimage.measure import label
 from . import __version__
 from .core import _end_with_parent, _replace_text, _replacing
 from .images import known_pixel
@@ -92,6 +93,16 @@ def nucleus_table(
     y, x = (s[label]/area[label] for s in sums)
     return pd.DataFrame(dict(label=label, y=y, x=x, area=area[label].astype(float)))
 
+def _largest_pieces(labels):
+    "Pixels of the largest piece of each label: a number used twice is no nucleus"
+    pieces = label(labels, connectivity=2)
+    size = np.bincount(pieces.ravel())
+    of, largest = np.zeros(len(size), int), np.zeros(labels.max() + 1, int)
+    of[pieces] = labels
+    np.maximum.at(largest, of, size)
+    return largest
+
+# %% ../nbs/06_preprocessing.ipynb #69dc47c9
 def judge_nuclei(
     labels:np.ndarray, # Label image (H, W) with pixels of `PIXEL_UM`
     areas:tuple=AREAS, # Smallest and largest nucleus, µm²
@@ -101,8 +112,9 @@ def judge_nuclei(
     y, x = np.rint(t.y).astype(int), np.rint(t.x).astype(int)
     area, half = t.area*PIXEL_UM**2, SIZE//2
     outside = (y < half) | (x < half) | (y + half > labels.shape[0]) | (x + half > labels.shape[1])
+    torn = _largest_pieces(labels)[t.label] < .8*t.area
     edge = np.concatenate([labels[[0, -1]].ravel(), labels[:, [0, -1]].ravel()])
-    reasons = {'cut by the edge': t.label.isin(edge), 'too small': area < areas[0],
+    reasons = {'cut by the edge': t.label.isin(edge), 'in several pieces': torn, 'too small': area < areas[0],
                'too large': area > areas[1], 'too near the edge': outside}
     reason = np.select(list(reasons.values()), list(reasons), '')
     return pd.DataFrame(dict(nucleus=t.label, y=y, x=x, area_um2=area.round(1), reason=reason))
@@ -123,19 +135,36 @@ NOISE_RANGE = 12             # No image is stretched so far that its noise fills
 
 def pixel_noise(
     image:np.ndarray, # (..., H, W)
+    step:int=1,       # Distance of the pixels that are compared
 )->np.ndarray: # (..., 1, 1) standard deviation
     "Noise of a pixel, from the median of second differences along both axes: smooth structure cancels"
-    small = min(image.shape[-2:]) < 3
-    curved = np.zeros((1, 1)) if small else np.diff(np.diff(image, 2, axis=-1), 2, axis=-2)
-    return np.median(np.abs(curved), axis=(-2, -1), keepdims=True)/(6*.6745)   # of a normal distribution
+    gap = lambda x: x[..., step:] - x[..., :-step]
+    small = min(image.shape[-2:]) < 4*step + 4
+    curved = np.zeros((1, 1)) if small else gap(gap(gap(gap(image)).swapaxes(-1, -2)))
+    middle = np.nanmedian if np.isnan(curved).any() else np.median
+    return middle(np.abs(curved), axis=(-2, -1), keepdims=True)/(6*.6745)   # of a normal distribution
 
+def _noise_of(x, wide):
+    "Noise, where it would matter in a range so wide: what other steps don't see is a texture of a few pixels"
+    noise, steps = pixel_noise(x), [k for k in (2, 3, 4, 5) if min(x.shape[-2:]) >= 4*k + 4]
+    if not (NOISE_RANGE*noise > wide).any(): return noise
+    other = np.minimum.reduce([noise, *(pixel_noise(x, k) for k in steps)])
+    return np.where(other < noise/2, other, noise)
+
+# %% ../nbs/06_preprocessing.ipynb #0e0a7756
 def unit_range(
     image:np.ndarray, # (..., H, W), fluorescence, any unit
 )->np.ndarray: # float32, each image from 0 to 1
     "Scale each image between its 0.5 and 99.9 % quantiles, clipped, but never noise to the full range"
-    x = np.asarray(image, np.float32)
-    low, high = np.quantile(x, QUANTILES, axis=(-2, -1), keepdims=True).astype(np.float32)
-    wide = np.maximum(high - low, NOISE_RANGE*pixel_noise(x).astype(np.float32))
+    x, quantile = np.asarray(image), np.quantile
+    if not x.size: return x.astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)      # nothing but NaN stays NaN
+        if x.dtype.itemsize > 2 and 2.**14*float(np.ptp(x)) < abs(float(x.max())): x = x - x.min()
+        x = x.astype(np.float32)
+        if not (seen := np.isfinite(x)).all(): x, quantile = np.where(seen, x, np.nan), np.nanquantile
+        low, high = quantile(x, QUANTILES, axis=(-2, -1), keepdims=True).astype(np.float32)
+        wide = np.maximum(high - low, NOISE_RANGE*_noise_of(x, high - low).astype(np.float32))
     return np.clip((x - low) / np.maximum(wide, 1e-12), 0, 1)
 
 # %% ../nbs/06_preprocessing.ipynb #f341f66e
@@ -173,18 +202,32 @@ def _measure(projection, image, labels, nuclei, info, expected):
                 sharpness=sharpness(image[1]), covered=float((labels > 0).mean()), pixels=checksum)
 
 # %% ../nbs/06_preprocessing.ipynb #5cfff9cd
+def _other_names(info, channels):
+    "A doubt about channels.txt, where the file itself says otherwise"
+    names = [c.lower() for c in info.names]
+    odd = isinstance(channels, dict) and any(names.count(c) == 1 and names.index(c) != channels[c]
+                                             for c in CHANNELS)
+    called = ', '.join(info.names)
+    return f'a channels.txt that contradicts them (they call their channels {called})' if odd else ''
+
 def _check_size(image, pixel_um):
     h, w = image.shape[1:]
     if min(h, w) < SIZE:
         raise ValueError(f"the field has {h} x {w} pixels of {PIXEL_UM} µm; "
                          f"expected {SIZE} x {SIZE} at least; check the pixel size ({pixel_um} µm)")
 
-def _check_labels(labels, projection):
-    "Are these the labels of this stack? They may be of its size or reduced"
-    h, w = projection.shape[1:]
-    if labels.ndim == 2 and abs(labels.shape[0]/labels.shape[1]/(h/w) - 1) >= 0.03:
-        raise ValueError(f"labels have the shape {labels.shape}, the stack {h} x {w} pixels; expected the "
-                         "same; give the labels of this stack")
+def _whole_times(large, small):
+    k = round(large[0]/small[0])
+    return k > 0 and all(0 <= abs(a - k*b) < k for a, b in zip(large, small))
+
+def _check_labels(labels, projection, image):
+    "Labels of this stack in the size of its reduced image; they may be of its size or reduced, not cropped"
+    raw, new, own = projection.shape[1:], image.shape[1:], labels.shape
+    if labels.ndim != 2 or own == new: return labels
+    if not (_whole_times(raw, own) or _whole_times(own, raw)):
+        raise ValueError(f"labels have the shape {own}, the stack {raw[0]} x {raw[1]} pixels; expected the "
+                         "same, or that over a whole number; give the labels of this stack, of all of it")
+    return reduce_labels(labels, new)
 
 def _check_kept(nuclei):
     if (nuclei.reason == '').any(): return
@@ -208,8 +251,8 @@ def prepare_stack(
     info, projection = read_projection(path, axes, channels, **told)
     pixel_um, source = known_pixel(info, pixel_um, str(path).rstrip('/').split('/')[-1])
     info = info._replace(pixel_um=pixel_um, source=source)
-    if not callable(segment): _check_labels(np.asarray(segment), projection)
     image = reduce_image(projection, info.pixel_um)
+    if not callable(segment): segment = _check_labels(np.asarray(segment), projection, image)
     _check_size(image, info.pixel_um)
     labels = find_nuclei(image[1], segment, diameter_um and diameter_um/PIXEL_UM)
     distance, nuclei = signed_distance(labels), judge_nuclei(labels)
@@ -224,6 +267,7 @@ def prepare_stack(
     nuclei.loc[kept.index, 'protein_mean'] = raw[:, 0].mean((1, 2), dtype=float).round(2)
     crops = np.concatenate([fluorescence, cut_crops(distance[None], kept)], 1).astype(np.float16)
     measures = _measure(projection, image, labels, nuclei, info, diameter_um)
+    if 'nucleus' not in told: measures['doubt'] = _other_names(info, channels) or measures['doubt']
     return Field(image, labels, distance, nuclei, crops, measures)
 
 # %% ../nbs/06_preprocessing.ipynb #4bd979bb

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from .core import (DATASETS, _replace_text, data_slug, fetch, has_stacks, output_root,
     read_table, row_list)
 from .data import array_source, check_crops, resize_crops
-from .images import read_image
+from .images import _image_and_names, read_image
 from cytoself_nb.preprocessing import (_label_paths, bright_nuclei, distance_from_nucleus, file_state,
     unit_range)
 from .segmentation import segment_nuclei
@@ -84,10 +84,21 @@ def labels_table(
     return tidy_labels(t.drop(columns='field', errors='ignore'))
 
 # %% ../nbs/09_readers.ipynb #d6750748
-def _folder_channels(folder, n, first):
-    "Channel names of a folder: those of channels.txt, else protein, nucleus, distance, channel4 ..."
+def _say_names(labels, looks, named, told):
+    "A warning where files call their channels otherwise than they are taken"
+    odd = [k for k, l in enumerate(looks) if not isinstance(l, str) and l[3] and l[3] != named
+           and (told or 'protein' not in l[3])]
+    odd = [k for k in odd if not told or set(looks[k][3]) & set(named)]
+    if odd:
+        warnings.warn(f"{len(odd):,} crops call their channels otherwise, first {labels.file[odd[0]]}: "
+                      f"{', '.join(looks[odd[0]][3])}; they are taken for {', '.join(named)}"
+                      + ', as channels.txt says'*bool(told) + '; if that is wrong, correct channels.txt',
+                      stacklevel=3)
+
+def _folder_channels(folder, n, first, own=()):
+    "Names of channels: of channels.txt, else of the files, else protein, nucleus, distance, channel4 ..."
     usual = ['protein', 'nucleus', 'distance', *(f'channel{k}' for k in range(4, n + 1))][:n]
-    named = channel_names(folder) or usual
+    named = channel_names(folder) or (list(own) if 'protein' in own and len(set(own)) == n else usual)
     if len(named) != n:
         raise ValueError(f"channels.txt names {len(named)} channels, {first} has {n}; "
                          "expected one name per line for each channel")
@@ -118,22 +129,26 @@ def leave_out(
 
 # %% ../nbs/09_readers.ipynb #09d67500
 def _look(path):
-    "Channels of a crop: lowest and highest value, a checksum of the pixels; or what is wrong with it"
+    "Channels of a crop: lowest and highest value, checksums of the pixels, names; or what is wrong with it"
     try:
-        x = read_image(path)
+        x, names = _image_and_names(path)
         if x.dtype.kind not in 'uifb': return f"holds {x.dtype}; expected numbers, one for each pixel"
         x = _channels_first(x, path.name)
     except (ValueError, OSError) as e: return str(e)
     low, high = x.min((1, 2)), x.max((1, 2))
-    return low, high, [hashlib.blake2b(np.ascontiguousarray(c), digest_size=8).digest() for c in x]
+    marks = [hashlib.blake2b(np.ascontiguousarray(c), digest_size=8).digest() for c in x]
+    return low, high, marks, names if len(names) == len(x) else []
 
-def _reasons(looks, labels, named):
+def _reasons(looks, labels, named, told):
     "Why crops are left out: row number -> sentence"
     n, p, out = len(named), named.index('protein'), {}
     for k, look in enumerate(looks):
         if isinstance(look, str): out[k] = look; continue
-        low, high, _ = look
+        low, high, _, own = look
         if len(low) != n: out[k] = f"has {len(low)} channels; expected {n}, as the others have"
+        elif not told and 'protein' in own and own != named:
+            out[k] = (f"calls its channels {', '.join(own)}, the others {', '.join(named)}; expected one "
+                      "order; export it again, or write channels.txt if its names are wrong")
         elif not (np.isfinite(low) & np.isfinite(high)).all():
             out[k] = "holds NaN or infinite pixels; expected finite numbers; fill them or cut another crop"
         elif low[p] == high[p]: out[k] = "has a constant protein channel; expected an image with contrast"
@@ -159,8 +174,10 @@ def read_folder(
         raise ValueError(f"none of the {len(labels)} crops could be read, "
                          f"first {labels.file.iloc[0]}: {looks[0]}")
     n = int(counts.mode()[0])
-    named = _folder_channels(folder, n, labels.file[counts.index[counts == n][0]])
-    labels = leave_out(labels, _reasons(looks, labels, named), work, 'crops')
+    first, told = counts.index[counts == n][0], channel_names(folder)
+    named = _folder_channels(folder, n, labels.file[first], looks[first][3])
+    _say_names(labels, looks, named, told)
+    labels = leave_out(labels, _reasons(looks, labels, named, told), work, 'crops')
     empty = [c for k, c in enumerate(named) if all(looks[i][0][k] == looks[i][1][k] for i in labels.index)]
     if empty:
         raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected "

@@ -19,7 +19,7 @@ nucleoplasm|nuclear membrane|nucleoli|nucleoli fibrillar center|nuclear speckles
 endoplasmic reticulum|golgi apparatus|peroxisomes|endosomes|lysosomes|intermediate filaments|actin filaments
 focal adhesion sites|microtubules|microtubule ends|cytokinetic bridge|mitotic spindle
 microtubule organizing center|centrosome|lipid droplets|plasma membrane|cell junctions|mitochondria|aggresome
-cytosol|cytoplasmic bodies|rods & rings""".replace('\n', '|').split('|'))   # Localizations by their codes
+cytosol|cytoplasmic bodies|rods & rings""".strip().replace('\n', '|').split('|'))   # By their codes
 
 def hpa28_stacks(
     folder,      # Folder to make

@@ -117,24 +117,42 @@ def split_by_field(
     return labels
 
 # %% ../nbs/07_split.ipynb #c2a92e8e
+def _cut_side(at, reach, turn, most):
+    "Crops of one side, the others, and which of these overlap with it; fewer are cut until one doesn't"
+    order = np.argsort(at[:, turn % 2]*(1 if turn < 2 else -1), kind='stable')
+    for n in range(most, 0, -1):
+        test, rest = np.split(order, [n])
+        near = (np.abs(at[rest][:, None] - at[test]).max(-1) < reach).any(1)
+        if not near.all(): return test, rest, near
+
 def split_by_place(
     labels:pd.DataFrame, # With `protein`, `fov` and the centers of the crops, y and x
     reach:float,         # Side of a crop in the unit of y and x
     seed:int=0,          # Seed of the draw: which side of a field is tested
     share:float=.2,      # Of the crops of a field that are tested
 )->pd.DataFrame: # Copy with the columns `split` and `split_rule`
-    "Test one side of each field; crops that overlap with it validate, the others train (below three: all)"
+    "Test one side of each field; crops that overlap with it validate, the others train (no room: all)"
     labels, rng = tidy_labels(labels), np.random.default_rng(seed)
-    part = np.zeros(len(labels), int)
+    place = labels[['y', 'x']].to_numpy(float)
+    if (lost := ~np.isfinite(place).all(1) | labels.fov.isna()).any() or not 0 < reach < np.inf:
+        raise ValueError(f"{lost.sum()} of {len(labels)} labels have no place, first row "
+                         f"{int(lost.argmax())} (reach={reach}); expected fov, y, x and the side of a crop; "
+                         "split_by_crop needs none")
+    part, rule, fields = np.zeros(len(labels), int), np.full(len(labels), 'place', object), 0
     for rows in labels.groupby(['protein', 'fov']).indices.values():
-        at, turn, n = labels[['y', 'x']].to_numpy(float)[rows], rng.integers(4), len(rows)
-        if n < 3: continue
-        order = np.argsort(at[:, turn % 2]*(1 if turn < 2 else -1), kind='stable')
-        test, rest = np.split(order, [max(1, round(share*n))])
-        near = (np.abs(at[rest][:, None] - at[test]).max(-1) < reach).any(1)
+        at, turn, n = place[rows], rng.integers(4), len(rows)
+        most, fields = min(n - 1, max(1, round(share*n))), fields + 1
+        sides = (_cut_side(at, reach, (turn + k) % 4, most) for k in range(4*(n > 2)))
+        if (cut := next((c for c in sides if c), None)) is None: rule[rows] = 'no room'; continue
+        test, rest, near = cut
         held = min(max(len(test), near.sum()), len(rest) - 1)             # one trains
         part[rows[rest[np.argsort(~near, kind='stable')[:held]]]], part[rows[test]] = 1, 2
-    return labels.assign(split=np.array(SPLITS)[part], split_rule='place')
+    if (full := labels[rule == 'no room']).size:
+        n = full.groupby(['protein', 'fov']).ngroups
+        warnings.warn(f"{n} of {fields} fields have no room for a test: "
+                      "each of their crops shares pixels with what would be tested, or there are fewer than "
+                      f"three; they only train, first {full.fov.iloc[0]}", stacklevel=2)
+    return labels.assign(split=np.array(SPLITS)[part], split_rule=rule)
 
 # %% ../nbs/07_split.ipynb #bcaf3b34
 def store_order(

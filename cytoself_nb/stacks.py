@@ -10,18 +10,18 @@ __all__ = ['CHANNELS', 'PIXEL_UM', 'WIDTHS', 'TABLE_COLUMNS', 'STACK_COLUMNS', '
            'label_files', 'label_file', 'read_labels', 'Source']
 
 # %% ../nbs/05_stacks.ipynb #a3055bda
-import os, re, warnings
+import os, re, unicodedata, warnings
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Callable, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage as ndi
+from skimage import measure
 from skimage.transform import resize
 
 from .core import read_table, row_list
-from .images import StackInfo, _tiff, open_image
+from .images import StackInfo, _tiff, _tiff_image, _upright, open_image
 
 # %% ../nbs/05_stacks.ipynb #185fe9cc
 def stack_info(
@@ -238,12 +238,16 @@ def same_files(
     picked = t[[c for c in by if c in t]].astype(str).agg('|'.join, axis=1) if by else [''] * len(t)
     for k, name, which in zip(t.index, t.file, picked):
         path = os.path.normpath(os.path.join(folder, name))
+        if '://' in name:
+            seen.setdefault((name.rstrip('/'), which), []).append((k, name))
+            continue
         try: at = os.stat(path)
         except (OSError, ValueError):   # a name with a zero byte
             lost.append(k)
             seen.setdefault((path, which), []).append((k, name))
-        else: seen.setdefault((at.st_dev, at.st_ino, which) if at.st_ino else (path, which),
-        []).append((k, name))
+        else:
+            same = (at.st_dev, at.st_ino, which) if at.st_ino else (path, which)
+            seen.setdefault(same, []).append((k, name))
     return lost, [tuple(zip(*same)) for same in seen.values() if len(same) > 1]
 
 def repeated_files(t, folder, by=()):
@@ -255,7 +259,16 @@ def repeated_files(t, folder, by=()):
 
 # %% ../nbs/05_stacks.ipynb #5b1e0007
 def _wrong_widths(t):
-    "What is wrong with the columns of widths"
+    "What is wrong with the columns of widths, axes and planes"
+    axes = lambda a: {'Y', 'X'} <= set(re.sub('[^A-Z]', '', a.upper())) <= set('CZYXTS')
+    forms = dict(planes=(lambda p: bool(re.fullmatch(r'0*[1-9]\d*(\.0)?', p)), 'a whole number, such as 3'),
+                 axes=(axes, 'a letter for each axis, such as CZYX'))
+    for column, (fits, what) in forms.items():
+        if column not in t: continue
+        wrong = ~t[column].map(lambda v: not isinstance(v, str) or fits(v)).astype(bool)
+        if wrong.any():
+            yield (f"gives {t.file[wrong].iloc[0]} the {column} {t[column][wrong].iloc[0]!r}, row "
+                   f"{row_list(t.index[wrong])}; expected {what}; correct it or leave it empty")
     for column, (low, high, what) in WIDTHS.items():
         if column not in t: continue
         number = pd.to_numeric(t[column], errors='coerce')
@@ -264,6 +277,7 @@ def _wrong_widths(t):
             yield (f"gives {t.file[wrong].iloc[0]} the {column} {t[column][wrong].iloc[0]!r}, row "
                    f"{row_list(t.index[wrong])}; expected the width of {what}; correct it or leave it empty")
 
+# %% ../nbs/05_stacks.ipynb #a73fa654
 def _without_ending(name):
     "A path without the ending that its format has"
     kinds = 'tiff?|btf|tf[28]|png|jpe?g|npy|h5|hdf5|zarr|czi|lif|nd2|lsm|oib|oif|vsi|ims'
@@ -288,6 +302,14 @@ def name_fields(
     return field.where(named, t.protein + '_' + field)
 
 # %% ../nbs/05_stacks.ipynb #942f81d5
+def _plain(name):
+    "A name without capitals, spaces, kinds of hyphens and of coding, to find those that look alike"
+    name = unicodedata.normalize('NFKC', name).casefold()
+    return re.sub('[\u2010-\u2015\u2212]', '-', re.sub('[\\s\u200b-\u200f\u2060\ufeff]+', '', name))
+
+_SPOILED = (r'\d{1,2}[-. /]+((jan|f[eé][bv]|m[aä]r|mrz|a[pv]r|ma[iy]|ju[nil]|aug|sep|o[ck]t|nov|d[eé][cz])'
+            r'[^\W\d]*|\d{1,2}[-./]\d{2,4})\.?([- /]\d+)?|\d{4}-\d\d-\d\d.*|\d(\.\d+)?E\+\d+|[=\'"].*')
+
 def warn_of_names(
     t:pd.DataFrame, # With protein
     table:str,      # Its name
@@ -297,16 +319,17 @@ def warn_of_names(
     if len(names) == 1:
         warnings.warn(f"{table} names one protein, {names[0]}: no network can learn to tell it from "
                                       "others; add a second", stacklevel=3)
-    alike = names[names.str.casefold().duplicated(keep=False)].tolist()
-    dates = names[names.str.fullmatch(r'\d{1,2}[-.](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z.]*|'
-                                      r'\d{4}-\d\d-\d\d.*', case=False)].tolist()
+    alike = names[names.map(_plain).duplicated(keep=False)].tolist()
+    dates = names[names.str.fullmatch(_SPOILED, case=False)].tolist()
     if alike:
-        warnings.warn(f"{table} names {', '.join(alike[:6])}, which differ only in capitals: they are taken "
-                            "for different proteins; if they are one, write it in one way", stacklevel=3)
+        warnings.warn(f"{table} names {', '.join(alike[:6])}, which differ only in capitals, spaces or "
+                      "the code of a character: they are taken for different proteins; if they are one, "
+                      "write it in one way", stacklevel=3)
     if dates:
         warnings.warn(f"{table} names {', '.join(dates[:6])} as proteins; spreadsheets make that of names "
-                            "such as MARCH1 or SEPT2; if so, correct them", stacklevel=3)
+                            "such as MARCH1, SEPT2 or 2E10; if so, correct them", stacklevel=3)
 
+# %% ../nbs/05_stacks.ipynb #d2525c47
 def same_pixels(
     labels:pd.DataFrame, # With protein
     marks,               # A checksum for each row, None for one that is left out anyway
@@ -343,9 +366,13 @@ def stacks_table(
     return t.assign(axes=t['axes'].astype(object).where(t['axes'].notna(), None))
 
 def _slashes(t, folder):
-    "Paths as other systems write them, where only that finds the file"
-    there = lambda f: f if '\\' not in f or os.path.exists(folder/f) else f.replace('\\', '/')
-    return t.assign(file=t.file.map(there))
+    "Paths as other systems write them, slashes and accents, where only that finds the file"
+    def there(f):
+        if not isinstance(f, str) or '://' in f or '\\' not in f and f.isascii(): return f
+        slashed = f.replace('\\', '/')
+        forms = [f, *(unicodedata.normalize(form, s) for s in (f, slashed) for form in ('NFC', 'NFD'))]
+        return next((s for s in forms if os.path.exists(folder/s)), slashed)
+    return t.assign(**{c: t[c].map(there) for c in ('file', 'file_nucleus', 'mask') if c in t})
 
 # %% ../nbs/05_stacks.ipynb #5a7c0e19
 DIAMETER_UM = 15.   # Nominal width of a HEK293T nucleus, µm; estimated on seven real fields: 14.1
@@ -357,8 +384,7 @@ def stack_options(
     "What the table says of a stack, as options of `prepare_stack`"
     more = dict(position='position', planes='planes', nucleus='file_nucleus')
     told = {k:getattr(r, c) for k, c in more.items() if pd.notna(getattr(r, c, None))}
-    if 'planes' in told and not (str(told['planes']).isdecimal() and int(told['planes'])):
-        raise ValueError(f"stacks.csv gives {r.file} the planes {told['planes']!r}; expected a whole number")
+    if 'planes' in told: told['planes'] = int(float(told['planes']))
     return dict(axes=r.axes, pixel_um=None if np.isnan(r.pixel_um) else r.pixel_um,
                 diameter_um=diameter_um if np.isnan(r.diameter_um) else r.diameter_um) | told
 
@@ -456,10 +482,13 @@ def _label_pixels(path):
             return f[name][0] if name == 'labels' and f[name].ndim == 3 else f[name][()]
     if path.is_dir():
         import zarr
-        at = zarr.open(path, mode='r')
-        scales = getattr(at, 'attrs', {}).get('ome', at.attrs).get('multiscales')
-        return np.asarray(at[scales[0]['datasets'][0]['path']] if scales else at)
-    with _tiff(path) as tif: return tif.asarray()
+        if isinstance(at := zarr.open(path, mode='r'), zarr.Array): return np.asarray(at)
+        with open_image(path) as (info, read):
+            if info.channels*info.planes == 1: return read(0, 0)
+        raise ValueError(f'it has the shape {info.shape}')
+    with _tiff(path) as tif:
+        series = _tiff_image(tif, path)[1]
+        return _upright(series.asarray(), series.axes)
 
 # %% ../nbs/05_stacks.ipynb #bdeba1bb
 def read_labels(
@@ -471,7 +500,7 @@ def read_labels(
     if not path.exists(): raise FileNotFoundError(f"no label image {path}; check the folder and the spelling")
     try: raw = _label_pixels(path)
     except Exception as e:
-        what = 'it holds pickled objects' if 'ickle' in str(e) else str(e)
+        what = 'it holds pickled objects' if 'ickle' in str(e) else str(e).split('; choose by')[0]
         raise ValueError(f"cannot read the label image {path.name} ({what}); {hint}") from e
     labels = raw.reshape([n for n in raw.shape if n > 1])
     if labels.ndim != 2 or labels.dtype.kind not in 'iufb':
@@ -483,10 +512,12 @@ def read_labels(
     values = np.unique(labels)
     if values[0] < 0: raise ValueError(f"the label image {path.name} holds {values[0]}; {hint}")
     values = values[values > 0]
-    pieces = sum(ndi.label(labels == v, np.ones((3, 3)))[1] for v in values[:4]) if len(values) < 4 else 0
+    pieces = measure.label(labels, connectivity=2).max()
     if pieces > 2*len(values) or len(values) == 1 and pieces > 1:
         raise ValueError(f"{path.name} is a mask, not a label image: {pieces} pieces share the values "
-                         f"{', '.join(map(str, values))}; {hint}, or number the pieces first")
+                         f"{row_list(values)}; {hint}, or number the pieces first")
+    if len(values) and labels.all():
+        raise ValueError(f"the label image {path.name} has no pixel of 0; {hint}")
     if len(values) and values[-1] > labels.size: labels = np.searchsorted(values, labels) + (labels > 0)
     return labels
 

@@ -106,3 +106,16 @@ def test_ome_zarr_models_accepts_image_and_labels(field, tmp_path):
     assert v05.Image.from_zarr(group).attributes.ome.multiscales[0].axes[0].type == 'channel'
     assert v05.Labels.from_zarr(group['labels']).attributes.ome.labels == ['nuclei', 'crops']
     for name in ('nuclei', 'crops'): v05.ImageLabel.from_zarr(group['labels'][name])
+
+
+def test_files_that_are_none(tmp_path, vectors):
+    import h5py
+    (tmp_path/'a.h5sc').write_bytes(b'\x89HDF\r\n\x1a\n' + bytes(9)); (tmp_path/'b.h5sc').write_bytes(b'text')
+    for f in 'ab':
+        with pytest.raises((ValueError, OSError), match='h5sc'): exchange.read_h5sc(tmp_path/f'{f}.h5sc')
+    with h5py.File(tmp_path/'c.h5sc', 'w') as f: f['obsm/single_cell_images'] = np.zeros((1, 2, 4, 4), np.float16)
+    with pytest.raises(ValueError, match='says nothing of channel_names, channel_mapping'): exchange.read_h5sc(tmp_path/'c.h5sc')
+    (tmp_path/'p.csv').write_text('Metadata_protein;a\nx;1\n')
+    with pytest.raises(ValueError, match='commas between columns'): exchange.read_profiles(tmp_path/'p.csv')
+    pd.DataFrame(dict(protein=['x', 'y'], a=[1., np.inf], b=[1., 2.])).to_csv(tmp_path/'q.csv', index=False)
+    assert list(exchange.read_profiles(tmp_path/'q.csv').var_names) == ['b']

@@ -517,3 +517,83 @@ def test_damage_of_one_file_is_not_that_of_others_read_beside_it(tmp_path):
     for _ in range(5):
         with ThreadPoolExecutor(8) as pool: found = list(pool.map(fine, sorted(tmp_path.glob('*.tif'))))
         assert found == [k % 4 > 0 for k in range(40)]
+
+
+# ---- further instances of the same kinds
+
+@pytest.mark.parametrize('position, meant', [('001', 0), ('#1', 1), (1, 1), ('0', 0), ('3', 2), ('1', None), ('2.0', None), ('#3', None)])
+def test_names_that_are_numbers_are_no_trap(position, meant):
+    "A spreadsheet makes 1 of 001"
+    with tifffile.TiffWriter('m.ome.tif', ome=True) as t:
+        for s in range(3): t.write(cells(s), photometric='minisblack', metadata=dict(axes='CZYX', Name=f'{s + 1:03}'))
+    if meant is not None: same('m.ome.tif', cells(meant), position=position)
+    else: assert 'm.ome.tif' in (said := refused(stack_info, 'm.ome.tif', position=position)) and ('#1' in said or '#2' in said or '#3' in said)
+
+def test_values_that_are_no_brightness():
+    x, green = cells(dtype='uint8')[:, 0], np.zeros((3, 256), np.uint16)
+    green[1] = np.arange(256)*257
+    tifffile.imwrite('g.tif', x[0], photometric='palette', colormap=green)
+    np.testing.assert_array_equal(read_image('g.tif'), x[0])
+    tifffile.imwrite('i.tif', x[0], photometric='palette', colormap=green[:, ::-1])
+    tifffile.imwrite('w.tif', x, photometric='miniswhite', metadata=dict(axes='CYX'))
+    tifffile.imwrite('c.tif', np.concatenate([x, x]).transpose(1, 2, 0), photometric='separated')
+    tifffile.imwrite('l.tif', np.concatenate([x, x[:1]]).transpose(1, 2, 0), photometric='cielab')
+    for f in ('i.tif', 'w.tif', 'c.tif', 'l.tif'):
+        for do in (read_image, stack_info): assert f in refused(do, f)
+
+def test_crops_stand_upright():
+    x = cells()[:, 0]
+    tifffile.imwrite('a.tif', x.swapaxes(1, 2), photometric='minisblack', metadata=dict(axes='CXY'))
+    np.testing.assert_array_equal(read_image('a.tif'), x)
+
+def test_levels_and_scales_of_ome_zarr():
+    x = cells(); write_zarr('a.zarr', x)
+    group = zarr.open_group('a.zarr', mode='r+'); ome = dict(group.attrs['ome']); one = ome['multiscales'][0]
+    group.create_array('1', shape=(2, 3, 20, 28), dtype='uint16', chunks=(1, 1, 20, 28))[...] = x[..., ::2, ::2]
+    def put(datasets, **more): group.attrs['ome'] = ome | dict(multiscales=[one | dict(datasets=datasets) | more])
+    level = lambda path, scale: dict(path=path, coordinateTransformations=[dict(type='scale', scale=scale)])
+    put([level('1', [1, 1, .4, .4]), level('0', [1, 1, .2, .2])])
+    assert same('a.zarr', x).pixel_um == .2               # the smallest pixels come last
+    put([dict(path='0', coordinateTransformations=[dict(type='scale', scale=[1, 500, 200, 200]), dict(type='translation', translation=[0, 0, 5, 7])])], axes=[a | (dict(unit='nanometer') if a['type'] == 'space' else {}) for a in one['axes']])
+    assert same('a.zarr', x).pixel_um == .2
+    for odd in ([dict(type='scale', path='scale')], [dict(type='scale', scale=[.2, .2])], [dict(type='affine', affine=[[1]])]):
+        put([dict(path='0', coordinateTransformations=odd)])
+        assert 'nan' in stack_info('a.zarr').doubt
+    for lost in ([], [dict(path='7')]):
+        put(lost)
+        assert 'a.zarr has metadata' in refused(stack_info, 'a.zarr')
+    put([dict(path='0')], axes=None, coordinateSystems=[dict(axes=one['axes'])])          # a version to come
+    assert 'name them by axes' in refused(stack_info, 'a.zarr')
+
+def test_lost_chunks_and_wells_of_ome_zarr():
+    x = cells() + np.uint16(100)
+    for chunks, version in (((1, 1, 40, 56), '0.4'), ((1, 1, 20, 28), '0.5')):
+        write_zarr('a.zarr', x, version=version, chunks=chunks)
+        lost = [f for f in Path('a.zarr/0').rglob('*') if f.is_file() and f.name not in ('.zarray', '.zattrs', 'zarr.json')]
+        lost[1].unlink()
+        assert 'missing' in refused(max_projection, 'a.zarr')
+    y = np.where(np.arange(40)[:, None] < 30, x, 0).astype(np.uint16); write_zarr('b.zarr', y, chunks=(1, 1, 20, 28))
+    y[..., 20:, :] = 0; write_zarr('b.zarr', y, chunks=(1, 1, 15, 28)); same('b.zarr', y)     # what is empty isn't written
+    plate = zarr.open_group('p.zarr', mode='w', zarr_format=2); plate.attrs.update(plate=dict(wells=[dict(path='A/1'), dict(path='B/1')]))
+    plate.create_group('A/1').attrs.update(well=dict(images=[dict(path='0')])); write_zarr('p.zarr/A/1/0', x, version='0.4')
+    same('p.zarr', x, position='A/1/0'); assert "isn't there" in refused(stack_info, 'p.zarr', position='B/1')
+
+def test_names_in_the_files_of_crops():
+    def write(names):
+        for k in range(3): tifffile.imwrite(f'{k}.ome.tif', cells(k, 1, sides=(30, 30))[:, 0], ome=True, photometric='minisblack', metadata=dict(axes='CYX', Channel=dict(Name=names)))
+    table('labels.csv', file=[f'{k}.ome.tif' for k in range(3)], protein=list('AAB'), field=[1, 2, 3])
+    write(['Nucleus', 'Protein'])
+    assert read_folder('.', 30)[2] == ['nucleus', 'protein']
+    tifffile.imwrite('2.ome.tif', cells(2, 1, sides=(30, 30))[:, 0], ome=True, photometric='minisblack', metadata=dict(axes='CYX', Channel=dict(Name=['protein', 'nucleus'])))
+    with pytest.warns(UserWarning, match='2.ome.tif: calls its channels protein, nucleus, the others nucleus, protein'): assert len(read_folder('.', 30)[1]) == 2
+    write(['DAPI', 'GFP'])
+    with pytest.warns(UserWarning, match='3 crops call their channels otherwise, first 0.ome.tif: dapi, gfp; they are taken for protein, nucleus'): read_folder('.', 30)
+    open('channels.txt', 'w').write('nucleus\nprotein\n')
+    assert read_folder('.', 30)[2] == ['nucleus', 'protein']
+
+def test_a_channels_file_that_contradicts_the_stack_is_said():
+    from cytoself_nb.preprocessing import _other_names
+    ome('a.ome.tif', field(n=60)); info = stack_info('a.ome.tif')
+    assert 'channels.txt that contradicts them' in _other_names(info, dict(nucleus=0, protein=1))
+    for fine in (dict(protein=0, nucleus=1), ('protein', 'nucleus')): assert not _other_names(info, fine)
+    assert not _other_names(info._replace(names=['DAPI', 'GFP']), dict(nucleus=0, protein=1))

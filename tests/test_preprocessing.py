@@ -357,3 +357,41 @@ def test_two_files_that_change_places_are_prepared_again(screen, tmp_path):
     first = read_stacks(screen, tmp_path/'work', segment=discs, workers=1)[0].read(np.arange(1))
     a.rename(screen/'t'); b.rename(a); (screen/'t').rename(b)
     assert (read_stacks(screen, tmp_path/'work', segment=discs, workers=1)[0].read(np.arange(1)) != first).any()
+
+
+@pytest.mark.parametrize('size, fits', [(400, True), (200, True), (100, True), (133, True), (800, True), (396, False), (404, False), (390, False), (350, False)])
+def test_label_images_of_another_size(size, fits):
+    "Reduced by a whole number, or cropped?"
+    from cytoself_nb.preprocessing import _check_labels
+    labels = np.zeros((size, size), int); labels[size//4:size//2, size//4:size//2] = 1
+    check = lambda: _check_labels(labels, np.zeros((2, 400, 400)), np.zeros((2, 200, 200)))
+    if fits: assert check().shape == (200, 200) and abs(np.argwhere(check()).mean(0) - 74.5).max() < 1
+    else:
+        with pytest.raises(ValueError, match='expected the same'): check()
+
+
+def test_a_number_that_two_nuclei_share():
+    labels = np.zeros((300, 300), int)
+    labels[60:100, 60:100], labels[200:240, 200:240], labels[60:100, 200:240], labels[62, 245] = 1, 1, 2, 2
+    assert judge_nuclei(labels).reason.tolist() == ['in several pieces', '']
+
+
+@pytest.mark.parametrize('period', [2, 2.3, 2.5, 3, 3.5, 4, 6])
+def test_a_fine_texture_is_no_noise(period):
+    y, x = np.indices((100, 100))
+    dots = (y % period == 0)*(x % period == 0)*1. if period == int(period) else x*1.
+    for wave in (np.cos(2*np.pi*y/period)*np.cos(2*np.pi*x/period), np.cos(2*np.pi*(y + x)/period), dots):
+        assert unit_range(100*wave + np.random.default_rng(0).normal(0, 1, wave.shape)).max() > .85
+
+
+def test_odd_images_in_one_range():
+    rng, (y, x) = np.random.default_rng(0), np.indices((100, 100))
+    noise = rng.normal(100, 5, (100, 100))
+    for a in ((y + x)//20 % 2, ((y + x)//20 % 2).astype(bool), (y + x)//20 % 2*255, noise + 500*(rng.random(y.shape) < .02), np.kron(noise[:50, :50] + 300*(y[:50, :50] > 25), np.ones((2, 2))), np.eye(3), np.arange(16).reshape(4, 4)): assert unit_range(a).max() == 1 and unit_range(a).min() == 0
+    for a in (noise, np.round(noise/5), rng.integers(0, 2, y.shape), rng.poisson(.5, y.shape)): assert unit_range(a).max() < .75
+    assert unit_range(np.full((9, 9), 7)).max() == 0 and unit_range(np.zeros((0, 2, 9, 9))).shape == (0, 2, 9, 9)
+    for bad in (np.nan, np.inf):
+        holed = noise.copy(); holed[:2, :2] = bad
+        got = unit_range(np.stack([holed, noise]))
+        assert np.isnan(got).sum() == 4 and np.nanmax(np.abs(got[0] - got[1])) < .01
+    np.testing.assert_allclose(unit_range((y//34 + 2**31).astype(np.uint32)), unit_range(y//34))

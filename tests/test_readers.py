@@ -401,3 +401,32 @@ def test_fields_that_stand_for_proteins(mirror, tmp_path, monkeypatch):
         gap = np.abs(s[s.split == 'test'][['y', 'x']].to_numpy()[:, None] - s[s.split == 'train'][['y', 'x']].to_numpy()).max(-1)
         assert set(s.split) == set(SPLITS) and gap.min() >= 100
     assert n_proteins(t.assign(localization='x')) is None and set(split_by_place(t[:2], 100).split) == {'train'}
+
+
+@pytest.mark.parametrize('n, side', [(2, 300), (3, 120), (5, 60), (10, 150), (60, 150), (200, 250), (40, 360)])
+def test_no_tested_pixel_is_trained_on(n, side, recwarn):
+    from cytoself_nb.split import split_by_place
+    for seed in range(3):
+        at = np.random.default_rng(seed).uniform(0, side, (n, 2))
+        s = split_by_place(pd.DataFrame(dict(protein='a', fov='a', y=at[:, 0], x=at[:, 1])), 100, seed)
+        test, train = (at[s.split == p] for p in ('test', 'train'))
+        assert len(train) and (not len(test) or np.abs(test[:, None] - train).max(-1).min() >= 100)
+        assert set(s.split_rule) == ({'place'} if len(test) else {'no room'}) and bool(len(test)) != any('no room' in str(w.message) for w in recwarn)
+        recwarn.clear()
+    assert side > 100 or not len(test)
+
+
+def test_places_that_are_not_known():
+    from cytoself_nb.split import split_by_place
+    t = pd.DataFrame(dict(protein='a', fov='a', y=np.arange(9.)*50, x=1.))
+    for bad in (t.assign(y=[np.nan, *t.y[1:]]), t.drop(columns='x'), t.drop(columns='fov')):
+        with pytest.raises(ValueError, match='have no place'): split_by_place(bad, 100)
+    with pytest.raises(ValueError, match='reach=nan'): split_by_place(t, np.nan)
+
+
+def test_codes_of_localizations():
+    "As the competition numbers them: HPA5 names five of the same codes"
+    from cytoself_nb.real_fields import HPA28
+    from cytoself_nb.readers import HPA5
+    assert len(HPA28) == 28 and all(HPA28) and HPA28[0] == 'nucleoplasm' and HPA28[27] == 'rods & rings'
+    assert {k: HPA28[int(k)] for k in HPA5} == HPA5

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from cytoself_nb.stacks import (StackInfo, channel_numbers, label_file, max_projection, middle_planes, read_labels,
-                                reduce_image, stack_channels, stack_info, stack_options, stacks_table)
+                                reduce_image, same_files, stack_channels, stack_info, stack_options, stacks_table)
 
 
 def stack(seed=0, planes=3, side=260, dtype=np.uint16):
@@ -254,3 +254,46 @@ def test_label_images(tmp_path):
     for name in ('a', 'b'): np.testing.assert_array_equal(read_labels(label_file(tmp_path, f'stacks/{name}.ome.tif')), x)
 
 
+
+
+@pytest.mark.parametrize('image, says', [
+    (DISCS + 1, 'has no pixel of 0'),
+    (np.kron(np.arange(25).reshape(5, 5) % 5 + 1, np.pad(np.ones((6, 6), int), 2)), 'is a mask'),      # five classes
+    (np.kron(np.arange(600).reshape(20, 30) % 256, np.pad(np.ones((2, 2), int), 1)).astype(np.uint8), 'is a mask')])   # 600 numbers in 8 bits
+def test_more_images_that_are_no_label_images(image, says, tmp_path):
+    np.save(tmp_path/'a.npy', image)
+    with pytest.raises(ValueError, match=says): read_labels(tmp_path/'a.npy')
+
+
+def test_label_images_of_several_positions_and_other_axes(tmp_path):
+    with tifffile.TiffWriter(tmp_path/'a.ome.tif', ome=True) as t:
+        for s in range(2): t.write(np.roll(DISCS, s, 0).astype(np.uint16), photometric='minisblack', metadata=dict(axes='YX'))
+    with pytest.raises(ValueError, match='a.ome.tif .*holds 2 images .*; expected to be told which'): read_labels(tmp_path/'a.ome.tif')
+    tifffile.imwrite(tmp_path/'b.tif', DISCS[:, :30].T.astype(np.uint16), metadata=dict(axes='XY'))
+    np.testing.assert_array_equal(read_labels(tmp_path/'b.tif'), DISCS[:, :30])
+
+
+@pytest.mark.parametrize('names, said', [(['Caf\u00e9', 'Cafe\u0301'], 'differ only'), (['A  B', 'A B'], 'differ only'), (['HLA\u2011A', 'HLA-A'], 'differ only'), (['A\u200b', 'A'], 'differ only'),
+                                         (['2.31E+19', 'B'], '2.31E\\+19 as proteins'), (['01. Mrz', 'B'], '01. Mrz as'), (['03/01/2026', 'B'], '03/01/2026 as'), (['="SEPT2"', 'B'], '="SEPT2" as')])
+def test_names_that_look_alike_or_come_from_a_spreadsheet(names, said, tmp_path):
+    pd.DataFrame(dict(file=['a', 'b'], protein=names)).to_csv(tmp_path/'stacks.csv', index=False)
+    with pytest.warns(UserWarning, match=said): stacks_table(tmp_path)
+
+
+def test_names_of_proteins_that_are_fine(tmp_path, recwarn):
+    pd.DataFrame(dict(file=list('abcd'), protein=['14-3-3', 'HLA-A', 'p53', 'NUP98'])).to_csv(tmp_path/'stacks.csv', index=False)
+    stacks_table(tmp_path)
+    assert not recwarn.list
+
+
+def test_planes_axes_and_paths_of_a_table(tmp_path):
+    def write(**c): pd.DataFrame(dict(file=['a.tif', 'b.tif'], protein=['A', 'B']) | c).to_csv(tmp_path/'stacks.csv', index=False)
+    write(planes=['3.0', None], axes=['CZYX', None])
+    assert stack_options(next(stacks_table(tmp_path).itertuples()))['planes'] == 3
+    for bad in (dict(planes=['x', '3']), dict(planes=['0', '3']), dict(planes=['2.5', '3']), dict(axes=['QQ', 'CYX']), dict(axes=['CZ', 'CYX'])):
+        write(**bad)
+        with pytest.raises(ValueError, match='a.tif the (planes|axes) .*row 2'): stacks_table(tmp_path)
+    (tmp_path/'w1').mkdir(); (tmp_path/'w1/n.tif').write_bytes(b'1'); (tmp_path/'u\u0308.tif').write_bytes(b'1')
+    write(file=['\u00fc.tif', 'memory://x/a.zarr'], file_nucleus=['w1\\n.tif', None], mask=['w1\\n.tif', None])
+    t = stacks_table(tmp_path)
+    assert t.file[0] == 'u\u0308.tif' and t.file_nucleus[0] == t['mask'][0] == 'w1/n.tif' and same_files(t, tmp_path)[0] == []

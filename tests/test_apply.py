@@ -1,0 +1,46 @@
+"Any folder, without a table or with an odd one: nothing merges, nothing stops at the first file"
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from test_images import discs, field, table
+from cytoself_nb import apply
+from cytoself_nb.preprocessing import read_stacks
+
+
+def test_fields_without_a_table_have_their_whole_names(tmp_path):
+    names = ['2026.05.01_1.ome.tif', '2026.05.01_2.ome.tif', 'w1/image.tif', 'w2/image.tif', 'w1__image.tif']
+    for k, f in enumerate(names):
+        (tmp_path/'in'/f).parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(tmp_path/'in'/f, np.full((2, 400, 500), k, np.uint8), photometric='minisblack')
+    work, _ = apply.without_table(tmp_path/'in', tmp_path/'work')
+    t = pd.read_csv(work/'stacks.csv')
+    assert t.field.tolist() == ['2026.05.01_1', '2026.05.01_2', 'w1_image', 'w1__image', 'w2_image'] and t.file.nunique() == 5
+    assert [tifffile.imread(work/f).max() for f in t.file] == [0, 1, 2, 4, 3]
+
+
+def test_the_first_crop_may_be_damaged(tmp_path):
+    for k in range(4): tifffile.imwrite(tmp_path/f'{k}.tif', np.random.default_rng(k).integers(0, 99, (2, 30, 30), np.uint8), photometric='minisblack')
+    (tmp_path/'0.tif').write_bytes((tmp_path/'0.tif').read_bytes()[:300])
+    work, said = apply.without_table(tmp_path, tmp_path/'work')
+    assert 'read as crops' in said
+    pd.DataFrame(dict(file=[f'{k}.tif' for k in range(4)], protein=list('AABB'))).to_csv(tmp_path/'labels.csv', index=False)
+    found = apply.read_any(tmp_path, work)
+    assert found.source.shape == (3, 2, 30, 30) and any('1 of 4 crops' in n for n in found.notes)
+    for um in (0, -.2, float('nan'), 200):
+        with pytest.raises(ValueError, match='expected the width of a pixel'): apply.read_any(tmp_path, work, pixel_um=um)
+
+
+def test_positions_of_one_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(apply, 'read_stacks', partial(read_stacks, segment=discs))
+    with tifffile.TiffWriter('m.ome.tif', ome=True) as t:
+        for k, um in enumerate((.2, .4)): t.write(field(k, px=um), photometric='minisblack', metadata=dict(axes='CZYX', Name=f'P{k}', PhysicalSizeX=um, Channel=dict(Name=['protein', 'nucleus'])))
+    table(file=['m.ome.tif']*2, protein=['A', 'B'], position=['P0', 'P1'])
+    found = apply.read_any('.', 'work', workers=1)
+    ratio = (found.labels.y_raw + .5)/(found.labels.y + .5)
+    assert ratio.groupby(found.labels.protein).mean().round(1).to_dict() == {'A': 2., 'B': 1.}
+    assert 'the axes CZYX' in ' '.join(apply.look_at('.'))

@@ -162,6 +162,7 @@ def halves(
         else: out[rng.permutation(rows)[:len(rows)//2]] = True
     return out
 
+# %% ../nbs/26_answers.ipynb #0c79bb3c
 def make_reference(
     embedding,        # AnnData with `localization` for some proteins, see `as_embedding`
     wanted:float=.8,  # Share of answers that shall be right

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PART', 'BATCH', 'plan_parts', 'missing_parts', 'embed_part', 'run_parts', 'embed_store', 'read_part', 'main',
-           'weights_checksum', 'merge_parts', 'embed_folder']
+           'weights_checksum', 'merge_parts', 'prepare_folder', 'embed_folder']
 
 # %% ../nbs/25_parts.ipynb #e33fac7a
 import json, os, shutil, subprocess, sys, time
@@ -215,33 +215,60 @@ def merge_parts(
                 codes[at:at + len(block)] = block
                 at += len(block)
 
+def _rows_left(folder):
+    "Crops of the parts that are missing"
+    parts = json.loads((Path(folder)/'plan.json').read_text())['parts']
+    return sum(parts[k][1] - parts[k][0] for k in missing_parts(folder))
+
+def _about(folder, model, store):
+    "What an embedding remembers of its making"
+    codes = model.settings['n_codes'] if model.settings['quantize'] else None
+    return dict(network=weights_checksum(model), weights=(model.extra.get('card') or {}).get('name', ''),
+                channels=model.extra['channels'], n_codes=codes, store=str(Path(store.path).resolve()),
+                source=str(folder), folder=str(Path(folder).expanduser().resolve()))
+
 # %% ../nbs/25_parts.ipynb #11372d01
+def prepare_folder(
+    folder, model, path, # As in `embed_folder`
+    pixel_um:float=None, # The same
+    workers:int=None,    # The same
+    progress=None,       # The same
+)->tuple: # Crop store, folder of the plan: what the workers of an array job need
+    "Cut the crops of a folder and plan their parts, without embedding any"
+    work = Path(path).with_suffix('.work')
+    store = applied_store(folder, model, work, pixel_um, workers, progress)
+    plan_parts(store, model, work/'parts')
+    return store, work/'parts'
+
+# %% ../nbs/25_parts.ipynb #41aad80b
 def embed_folder(
     folder,              # As in `read_any`: stacks, crops, images without a table, a crop store
-    model,               # Trained network, see `load`
+    model,               # Trained network
     path,                # `.h5ad` file to write; a folder `NAME.work` with crops and notes is made beside it
     pixel_um:float=None, # Width of a pixel of crops, µm, if it is known
     workers:int=None,    # Processes
     umap:bool=True,      # Make the map too?
     progress=None,       # `progress(what, total)` gives a function to call with the number done
     seed:int=0,          # Seed of the map
-)->dict: # crops, notes (sentences), work (the folder)
+)->dict: # crops, notes (sentences), work (the folder), seconds (of what), new (crops embedded now)
     "From images to an AnnData file: representations, codes, map, and labels that lead back to the field"
-    path = Path(path)
-    work = path.with_suffix('.work')
-    store = applied_store(folder, model, work, pixel_um, workers, progress)
-    parts = embed_store(store, model, work/'parts', None, workers, progress)
-    name = (model.extra.get('card') or {}).get('name', '')
-    settings = dict(network=weights_checksum(model), weights=name, channels=model.extra['channels'],
-                    n_codes=model.settings['n_codes'] if model.settings['quantize'] else None,
-                    store=str(Path(store.path).resolve()), source=str(folder))
+    path, clock = Path(path), [time.perf_counter()]
+    tick = lambda: clock.append(time.perf_counter())
+    store, folder_of_parts = prepare_folder(folder, model, path, pixel_um, workers, progress)
+    work, new = folder_of_parts.parent, _rows_left(folder_of_parts)
+    tick()
+    parts = embed_store(store, model, folder_of_parts, None, workers, progress)
+    tick()
     notes, n = (work/'notes.txt').read_text().splitlines(), len(store.labels)
+    labels, settings = store.labels.drop(columns='split').assign(row=range(n)), _about(folder, model, store)
     with _replacing(path) as tmp:
-        merge_parts(tmp, parts, store.labels.drop(columns='split').assign(row=range(n)), settings)
+        merge_parts(tmp, parts, labels, settings)
         if umap and n > 4: add_map(tmp, umap_xy(read_embedding(tmp).X, seed))
         elif umap: notes.append(f'{n} crops are too few for a map')
-    shutil.rmtree(work/'parts')
-    return dict(crops=n, notes=notes, work=work)
+    tick()
+    shutil.rmtree(folder_of_parts)
+    seconds = dict(zip(('prepare', 'embed', 'map'), np.diff(clock).tolist()))
+    return dict(crops=n, notes=notes, work=work, seconds=seconds, new=new)
 
 # %% ../nbs/25_parts.ipynb #07c5d57e
 if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())

@@ -1,10 +1,12 @@
 "Embeddings from anywhere: checked, mapped, asked, and scored beside chance"
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cytoself_nb.any_embedding import embedding_scores
-from cytoself_nb.answers import as_embedding, embedding_atlas, halves, make_reference, read_reference, where, write_reference
+from cytoself_nb.answers import NO_OTHER, UNLIKE, as_embedding, embedding_atlas, fingerprints, halves, make_reference, read_reference, where, write_reference
 from cytoself_nb.core import NotForTheseData
 from cytoself_nb.maps import read_embedding
 from cytoself_nb.predict import answer_threshold, calibrate, rank_answers
@@ -30,7 +32,7 @@ def test_noise_is_answered_none_with_a_reason():
     reference = make_reference(as_embedding(X, labels))
     t = where(as_embedding(*vectors(120, 1, 0.)), reference, 'crop')
     assert (t.answer == 'none').mean() > .7 and (t.why[t.answer == 'none'] != '').all()
-    assert set(t.why) <= {'', 'the first two families are too close', 'no limit: too few crops to calibrate on, or too many of their answers are wrong'}
+    assert set(t.why) <= {'', 'the first two families are too close', 'no limit: too few crops to calibrate on, or too many of their answers are wrong', UNLIKE}
 
 
 def test_scale_and_place_of_a_feature_do_not_matter():
@@ -105,3 +107,91 @@ def test_scores_of_vectors_with_and_without_knowledge():
 
 def test_too_few_right_answers_give_no_limit():
     assert answer_threshold(pd.DataFrame(dict(margin=[.5]*9, rank=[1]*9))) == np.inf
+
+
+def one_place(seed=0, rows=slice(None)):
+    "Thirty proteins that differ by their own feature only; the places are drawn: whoever is right has looked at the crop itself"
+    rng, protein = np.random.default_rng(seed), np.arange(600) % 30
+    X = rng.normal(size=(600, 40)) + 6*np.eye(30, 40)[protein]
+    place = rng.permutation(np.repeat(['er', 'golgi', 'nucleus'], 10))
+    labels = pd.DataFrame(dict(protein=[f'P{p:02}' for p in protein], fov=[f'F{k//30 % 4}_{p}' for k, p in enumerate(protein)], localization=place[protein], nucleus=np.arange(600)//120, y=np.arange(600) % 97, x=np.arange(600) % 101))
+    return X[rows], labels[rows]
+
+
+COPIES = {
+    'the same': lambda X, t: (X, t),
+    'a part': lambda X, t: (X[::3], t[::3]),
+    'other names': lambda X, t: (X, t.assign(protein='new ' + t.protein, fov=None)),
+    'only vectors': lambda X, t: (X, t[['protein']]),
+    'rounded': lambda X, t: (X.astype(np.float16), t[['protein']]),
+    'in another order': lambda X, t: (X[::-1], t[::-1]),
+    'embedded again': lambda X, t: (X + 1e-3*np.random.default_rng(1).normal(size=X.shape), t),
+    'among others': lambda X, t: (np.vstack([X, X + 1]), pd.concat([t, t.assign(y=t.y + 200)])),
+}
+
+
+@pytest.mark.filterwarnings('ignore:.*crops that are asked')
+@pytest.mark.parametrize('by', ['protein', 'crop', 'fov'])
+@pytest.mark.parametrize('copy', COPIES)
+def test_asked_crops_never_answer_for_themselves(copy, by, tmp_path):
+    reference = make_reference(as_embedding(*one_place()))
+    write_reference(tmp_path/'r.h5ad', reference)
+    asked = as_embedding(*COPIES[copy](*one_place()))
+    truth = one_place()[1].drop_duplicates('protein').set_index('protein').localization
+    if asked.obs.fov.isna().all() and by == 'fov': return
+    t = where(asked, read_reference(tmp_path/'r.h5ad'), by)
+    if by == 'protein': own = t.index.str.removeprefix('new ').map(truth)
+    else: own = asked.obs.groupby(np.arange(len(asked)) if by == 'crop' else 'fov').protein.first().str.removeprefix('new ').map(truth).reindex(t.index)
+    shared = (t.in_reference > 0).to_numpy()
+    assert shared.sum() >= len(t)/2.1 and (t.family_1.to_numpy() == np.asarray(own))[shared].mean() < .6, 'a third is chance'
+
+
+def test_shared_crops_are_told_and_others_are_not_touched():
+    X, labels = one_place()
+    known = make_reference(as_embedding(X[:300], labels[:300]))
+    with pytest.warns(UserWarning, match='^300 of the 600 crops that are asked are in the reference too'): where(as_embedding(X, labels), known)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        t = where(as_embedding(X[300:], labels[300:]), known)   # other crops of the same proteins: nothing to say
+    assert (t.in_reference == 0).all()
+    old = known._replace(crops=None)
+    with pytest.warns(UserWarning, match="doesn't say which crops it was made of"): where(as_embedding(X, labels), old)
+
+
+def test_a_localization_that_only_the_asked_protein_has_is_answered_none():
+    X, labels = vectors()
+    labels.loc[labels.protein == 'P00', 'localization'] = 'its own'
+    with pytest.warns(UserWarning, match='in the reference too'): t = where(as_embedding(X, labels), make_reference(as_embedding(X, labels)))
+    assert t.answer['P00'] == 'none' and t.why['P00'] == NO_OTHER
+    two = labels.protein.isin(['P00', 'P01'])
+    few = as_embedding(X[two], labels[two])
+    with pytest.warns(UserWarning): assert set(where(few, make_reference(few)).why) == {NO_OTHER}
+    one = as_embedding(X[labels.protein == 'P00'], labels[labels.protein == 'P00'])
+    with pytest.warns(UserWarning): assert set(where(one, make_reference(one)).answer) == {'none'}
+
+
+def test_places_are_no_identity_where_they_only_look_alike():
+    X, labels = one_place()
+    other = np.random.default_rng(5).normal(size=X.shape)
+    share = lambda a, b: fingerprints(as_embedding(other, a)).index.isin(fingerprints(as_embedding(X, b)).index).any()
+    assert share(labels, labels) and not share(labels.assign(x=labels.x + 1), labels)
+    files = labels[['protein']].assign(file=[f'c{k}.tif' for k in range(600)])
+    assert share(files, files) and not share(files.assign(protein='q'), files) and not share(files.assign(file='field.tif'), files.assign(file='field.tif'))
+
+
+def test_what_many_crops_share_is_no_identity():
+    X, labels = one_place()
+    X[::7] = X[0]   # a network that can't tell these apart
+    labels = labels[['protein', 'localization']]
+    reference = make_reference(as_embedding(X, labels))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        assert not where(as_embedding(X[:1], labels[:1]), reference).in_reference.any()
+
+
+def test_images_unlike_the_reference_are_none():
+    X, labels = vectors()
+    reference = make_reference(as_embedding(X, labels))
+    odd = np.random.default_rng(3).normal(size=(60, 10)) + 30*np.eye(10)[9] + 3*np.eye(10)[0]
+    t = where(as_embedding(odd, labels[:60].assign(protein='unlike')), reference)
+    assert t.answer.tolist() == ['none']

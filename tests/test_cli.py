@@ -1,4 +1,5 @@
 "The command: from a folder to answers, exit codes, sentences instead of tracebacks"
+import re
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import tifffile
 import torch
 from conftest import ROOT
 
-from cytoself_nb import apply, cli
+from cytoself_nb import apply, cli, parts
 from cytoself_nb.answers import about_embedding, read_reference, where, write_reference
 from cytoself_nb.maps import read_embedding
 from cytoself_nb.model import CytoselfFull
@@ -68,8 +69,10 @@ def test_atlas_and_where(embedded, weights, capsys, tmp_path):
     assert 'data:image/jpeg' in text and 'nucleus2' in text
     assert cli.main(['atlas', str(path), '-o', str(tmp_path/'a.html')]) == 1 and '--force' in capsys.readouterr().err
     assert cli.main(['where', str(path), '--reference', str(path), '-o', str(tmp_path/'where.csv')]) == 0
-    said, table = capsys.readouterr().out, pd.read_csv(tmp_path/'where.csv', keep_default_na=False)
-    assert len(table) == 6 and 'of 6 answered' in said and set(table.answer) <= {'none', 'nucleus', 'cytosol'}
+    told, table = capsys.readouterr(), pd.read_csv(tmp_path/'where.csv', keep_default_na=False)
+    assert 'note: 23 of the 23 crops that are asked are in the reference too' in told.err and table.in_reference.sum() == 23
+    said = told.out
+    assert len(table) == 6 and 'of 6 answered' in said and 'reference: 6 proteins of 2 localizations' in said and set(table.answer) <= {'none', 'nucleus', 'cytosol'}
     assert (table.why[table.answer == 'none'] != '').all() and (table.why[table.answer != 'none'] == '').all()
     reference = read_reference(path)
     write_reference(tmp_path/'r.h5ad', reference)
@@ -98,6 +101,7 @@ def test_stacks_keep_the_way_back_to_the_raw_pixel(weights, tmp_path, capsys):
     assert cli.main(['embed', str(tmp_path/'stacks'), '--weights', str(weights), '-o', str(tmp_path/'s.h5ad'), '--workers', '1']) == 0
     said = capsys.readouterr().out
     assert '2 fields' in said and 'cut by the edge' in said
+    assert re.search(r'crops in \d+ s: \d+ s to read and cut them, \d+ s to embed them \([\d,]+ crops a second\), \d+ s for the file', said)
     e = read_embedding(tmp_path/'s.h5ad')
     assert {'file', 'fov', 'nucleus', 'y', 'x', 'y_raw', 'x_raw', 'row'} <= set(e.obs)
     r = e.obs.iloc[0]
@@ -106,6 +110,44 @@ def test_stacks_keep_the_way_back_to_the_raw_pixel(weights, tmp_path, capsys):
     assert (nuclei.y[r.nucleus], nuclei.x[r.nucleus]) == (r.y, r.x) and abs(r.y_raw - (2*r.y + .5)) < .06
     assert cli.main(['doctor', str(tmp_path/'stacks')]) == 0
     assert '2 stacks of 2 proteins' in capsys.readouterr().out
+
+
+def test_crops_are_cut_first_and_embedded_by_an_array_job(weights, tmp_path, capsys):
+    folder, out = write_crops(tmp_path/'crops', 8), tmp_path/'j.h5ad'
+    command = ['embed', str(folder), '--weights', str(weights), '-o', str(out), '--workers', '1', '--no-map']
+    assert cli.main([*command, '--prepare']) == 0 and not out.exists()
+    line = re.search('python -m (.*) --share K/N', capsys.readouterr().out)[1].split()
+    assert line[0] == 'cytoself_nb.parts' and parts.main([line[1], '--share', '0/1']) == 0
+    assert cli.main(command) == 0 and '(8 were there)' in capsys.readouterr().out
+    straight = [*command[:5], str(tmp_path/'straight.h5ad'), *command[6:]]
+    assert cli.main(straight) == 0
+    a, b = read_embedding(out), read_embedding(tmp_path/'straight.h5ad')
+    assert np.array_equal(a.X, b.X) and np.array_equal(a.obsm['local_codes'], b.obsm['local_codes'])
+
+
+def test_a_reference_of_simulated_cells_is_drawn_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('CYTOSELF_NB_CACHE', str(tmp_path))
+    monkeypatch.setattr(cli, 'DRAWN', dict(proteins=4, fields=1, seed=1311))
+    with pytest.raises(ValueError, match='different networks'): cli._simulated_reference('another')
+    assert not list(tmp_path.iterdir()), 'nothing is drawn for a network that it cannot answer'
+    monkeypatch.setattr(cli, '_network_of', lambda path: '')
+    reference, said = cli._reference('simulated', 'mine.h5ad')
+    assert 'invented cells only' in said and 'drawing the reference' in capsys.readouterr().out and len(reference.crops)
+    again = cli._simulated_reference(reference.network)
+    assert 'drawing' not in capsys.readouterr().out and again.families.equals(reference.families)
+    assert [p.suffix for p in (tmp_path/'references').glob('[!.]*')].count('.h5ad') == 1
+
+
+@pytest.mark.parametrize('words, wanted', [
+    (['w'], 'where'), (['embed', 'folder', '--wei'], '--weights'), (['embed', 'folder', '--weights', 'simu'], 'simulated'),
+    (['where', 'a.h5ad', '--reference', 's'], 'simulated'), (['train', 'x', '--profile', 'd'], 'demo'), (['embed', 'my'], '')], ids=str)
+def test_the_tab_key(words, wanted, tmp_path, capsys):
+    assert cli.main(['completion', 'bash']) == 0
+    script = capsys.readouterr().out
+    (tmp_path/'c.sh').write_text(script + '\nCOMP_WORDS=(cytoself-nb "$@"); COMP_CWORD=$#; _cytoself_nb; echo "${COMPREPLY[*]}"\n')
+    done = subprocess.run(['bash', str(tmp_path/'c.sh'), *words], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == wanted and not done.stderr
+    assert cli.main(['completion', 'zsh']) == 0 and 'bashcompinit' in capsys.readouterr().out
 
 
 def test_other_channels_are_refused(weights, tmp_path, capsys):
@@ -121,6 +163,7 @@ def test_other_channels_are_refused(weights, tmp_path, capsys):
     (['atlas', 'nothing.h5ad'], 1, 'no embedding at nothing.h5ad'),
     (['where', 'nothing.h5ad', '--reference', 'none.h5ad'], 1, 'no reference at none.h5ad'),
     (['where', 'nothing.h5ad', '--reference', 'yeast5'], 1, 'no reference for .yeast5.'),
+    (['where', 'nothing.h5ad', '--reference', 'simulated'], 1, 'no embedding at nothing.h5ad'),
     (['train', 'nowhere'], 1, 'nor one of the runs'),
     (['train', 'simulated', '--profile', 'huge'], 1, 'unknown profile'),
     ([], 2, ''),
@@ -129,7 +172,6 @@ def test_errors_are_sentences(command, code, words, tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
     assert cli.main(command) == code
-    import re
     said = capsys.readouterr()
     assert re.search(words, said.err) and 'Traceback' not in said.err
     assert not [p for p in tmp_path.iterdir() if p.name not in ('runs',)], 'something was left behind'

@@ -412,6 +412,7 @@ def _check_czi(path, scenes):
         raise ValueError(f"{path.name} has channels of the types {', '.join(kinds)}, of which bioio gives "
                          "all the first; expected one type, or the widest first; export it as OME-TIFF")
 
+# %% ../nbs/03_images.ipynb #1a6e0045
 @contextmanager
 def _open_bioio(path, position, kind='', **told):
     "What a file of a microscope's maker holds, and its planes"

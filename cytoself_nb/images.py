@@ -466,11 +466,22 @@ MAKERS = {'.czi':('Zeiss', 'bioio-czi'), '.lif':('Leica', 'bioio-lif'), '.nd2':(
           '.vsi':('Olympus', 'bioio-vsi'), '.ims':('Imaris', 'bioio-bioformats'),
           '.dv':('DeltaVision', 'bioio-dv')}
 
-def _czi_scenes(path):
-    "How many scenes Zeiss's own library finds; bioio goes by their names, which some programs don't write"
+def _check_czi(path, scenes):
+    "A sentence for what bioio-czi 3.0.1 shows wrongly: it goes by the names of scenes, which some "
+    "programs don't write, and gives all channels the type of the first; Zeiss's own library knows better"
     from pylibCZIrw.czi import open_czi
-    with open_czi(str(path)) as czi: return len(czi.scenes_bounding_rectangle)
+    with open_czi(str(path)) as czi:
+        n, kinds = len(czi.scenes_bounding_rectangle), [*czi.pixel_types.values()]
+    if n > len(scenes):
+        raise ValueError(f"{path.name} holds {n} scenes, of which bioio shows {len(scenes)}; expected to see "
+                         "all; save each as a file of its own, or export it as OME-TIFF")
+    order = ['Gray8', 'Gray16', 'Gray32Float']
+    wide = max(kinds, key=order.index) if {*kinds} <= {*order} else None
+    if len({*kinds}) > 1 and kinds[0] != wide:
+        raise ValueError(f"{path.name} has channels of the types {', '.join(kinds)}, of which bioio gives "
+                         "all the first; expected one type, or the widest first; export it as OME-TIFF")
 
+# %% ../nbs/03_images.ipynb #1a6e0045
 @contextmanager
 def _open_bioio(path, position, kind='', **told):
     "What a file of a microscope's maker holds, and its planes"
@@ -486,9 +497,7 @@ def _open_bioio(path, position, kind='', **told):
     except Exception as e:
         why = (str(e) or type(e).__name__).splitlines()[0]
         raise ValueError(f"{path.name} can't be opened as a file of {maker} ({why}); {advice}") from e
-    if kind == '.czi' and (n := _czi_scenes(path)) > len(scenes):
-        raise ValueError(f"{path.name} holds {n} scenes, of which bioio shows {len(scenes)}; expected to see "
-                         "all; save each as a file of its own, or export it as OME-TIFF")
+    if kind == '.czi': _check_czi(path, scenes)
     k = choose_image(scenes, position, path.name)
     image.set_scene(k)
     letters, shape = _name_axes(image.shape, image.dims.order, path.name, **told)

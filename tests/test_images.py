@@ -506,6 +506,24 @@ def test_a_file_of_zeiss(tmp_path):
     assert 'c.czi' in refused(max_projection, 'c.czi')
 
 
+def test_channels_of_zeiss_keep_their_bits(tmp_path):
+    "bioio-czi 3.0.1 gives all channels the type of the first: 1000 behind 8 bits would be 232; Zeiss's reader says 1000"
+    pytest.importorskip('bioio_czi')
+    czi = pytest.importorskip('pylibCZIrw.czi')
+    def write(f, *channels):
+        with czi.create_czi(f) as out:
+            for c, (value, kind) in enumerate(channels):
+                plane = np.full((64, 64), value, kind)
+                plane[:9] = 7
+                out.write(plane, plane=dict(C=c, Z=0, T=0))
+            out.write_metadata('cells', channel_names={0:'nucleus', 1:'protein'}, scale_x=.2e-6, scale_y=.2e-6)
+    for name, wide in (('a.czi', (1000, np.uint16)), ('b.czi', (1.5, np.float32))):
+        write(name, (200, np.uint8), wide)
+        assert 'Gray8' in refused(max_projection, name)
+    write('c.czi', (1000, np.uint16), (200, np.uint8))     # the widest first is read rightly
+    np.testing.assert_array_equal(max_projection('c.czi')[:, [0, -1], 0], [[7, 200], [7, 1000]])
+
+
 def test_damage_of_one_file_is_not_that_of_others_read_beside_it(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
     rng = np.random.default_rng(0)

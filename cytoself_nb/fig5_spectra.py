@@ -38,8 +38,8 @@ def plot_workflow(
     "Ext. Data 6: crop, code map, histogram, proteins x codes, correlation before and after ordering"
     import matplotlib.pyplot as plt
     fig, n = plt.figure(figsize=(7.1, 4.6), layout='constrained'), len(correlation)
-    grid = fig.add_gridspec(2, 12, height_ratios=(1, 1.5))
-    a, b, c = (fig.add_subplot(grid[0, s]) for s in (slice(0, 3), slice(3, 6), slice(6, 12)))
+    upper, lower = fig.subfigures(2, 1, height_ratios=(1, 1.5))
+    (a, b, c), (d, e, f) = upper.subplots(1, 3, width_ratios=(1, 1, 2)), lower.subplots(1, 3)
     a.imshow(picture)
     a.set_title(f'a  {title}')
     scale_bar(a, um, picture.shape[1])
@@ -48,16 +48,15 @@ def plot_workflow(
     b.set_title(f'b  codes, {len(np.unique(code_map))} different')
     c.bar(np.arange(n), np.bincount(code_map.ravel(), minlength=n), width=1., color='0.2')
     c.set(title='c  histogram of the crop', xlabel='code number', ylabel='occurrence', xlim=(0, n))
-    d, e, f = (fig.add_subplot(grid[1, s]) for s in (slice(0, 4), slice(4, 8), slice(8, 12)))
     top = np.quantile(spectra.values, .995)
     im = d.imshow(spectra.values, aspect='auto', cmap='magma', vmax=top, interpolation='nearest')
     d.set(title='d  mean histogram per protein', xlabel='code number', ylabel='protein number')
-    fig.colorbar(im, ax=d, location='bottom', label='occurrence per crop', shrink=.8)
+    lower.colorbar(im, ax=d, location='bottom', label='occurrence per crop', shrink=.8)
     for ax, o in ((e, np.arange(n)), (f, order)):
         im = ax.imshow(correlation[np.ix_(o, o)], cmap='RdBu_r', vmin=-1, vmax=1, interpolation='nearest')
     e.set(title='e  correlation, by number', xlabel='code number')
     f.set(title='f  the same, ordered', xlabel='codes, ordered')
-    fig.colorbar(im, ax=[e, f], location='bottom', label='Pearson correlation between codes', shrink=.5)
+    lower.colorbar(im, ax=[e, f], location='bottom', label='Pearson correlation between codes', shrink=.5)
     for ax in (a, b): ax.axis('off')
     return fig
 

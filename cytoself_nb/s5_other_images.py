@@ -352,6 +352,6 @@ def seed_numbers(
         found = tables or real_tables(run, line_profiles(run), single_localization(crop_store(run).labels))
         named = [t.assign(asked=name, way=t.reading + ', ' + t.crops)
                  for name, t in zip(('OpenCell', 'HPA'), found) if len(t)]
-        return pd.concat([pd.DataFrame(columns=COLUMNS), *named], ignore_index=True)[COLUMNS]
+        return pd.concat(named, ignore_index=True)[COLUMNS] if named else pd.DataFrame(columns=COLUMNS)
     return seed_table(run, 'images_numbers', build, '60_s5_other_images', sizes=SIZES[run.profile.name],
                       real=bool(real_files('opencell9')))

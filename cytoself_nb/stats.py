@@ -124,6 +124,7 @@ def average_precision(
     classes,       # (n,) class of each
     proteins,      # (n,) protein of each; neighbors of the same protein don't count
     most:int=1000, # Crops asked at most, evenly spread
+    far=None,      # (n, n) Euclidean distances, if they are known already
 )->pd.DataFrame: # Row per crop asked whose class has another protein: crop, ap, chance (share of relevant)
     "Average precision of retrieving crops of other proteins of the same class"
     from sklearn.metrics.pairwise import euclidean_distances
@@ -131,7 +132,8 @@ def average_precision(
     asked, out = np.unique(np.linspace(0, len(code) - 1, min(most, len(code))).astype(int)), []
     X = np.asarray(X, np.float32)
     for a in range(0, len(asked), 128):
-        for q, d in zip(asked[a:a+128], euclidean_distances(X[asked[a:a+128]], X)):
+        some = asked[a:a+128]
+        for q, d in zip(some, euclidean_distances(X[some], X) if far is None else far[some]):
             other = protein != protein[q]
             relevant = code[other] == code[q]
             if relevant.any(): out.append((q, ranking_ap(-d[other], relevant), relevant.mean()))

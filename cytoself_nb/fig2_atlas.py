@@ -230,6 +230,7 @@ def island_crops(
         found.append((g, *middle, int(mine.row.iloc[nearest])))
     return pd.DataFrame(found, columns=['group', *at, 'row']).sort_values('umap_1', ignore_index=True)
 
+# %% ../nbs/51_fig2_atlas.ipynb #0be51ce6
 def _draw_islands(fig, frame, islands, store, um):
     "The map between two rows of crops, each tied to the middle of its group"
     from matplotlib.patches import ConnectionPatch

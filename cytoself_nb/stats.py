@@ -23,6 +23,7 @@ def neighbors(
     asked=None,     # Crops to ask, default all
     among=None,     # (n,) may it be a neighbor? Default all; such as: is it labeled?
     block:int=4096, # Crops compared at a time
+    far=None,       # (n, n) Euclidean distances, if they are known already
 )->np.ndarray: # (asked, k) indices, -1 where there are too few
     "Nearest crops by Euclidean distance, in blocks: exact, and in bounded memory"
     asked = np.arange(len(X)) if asked is None else np.asarray(asked)
@@ -31,7 +32,8 @@ def neighbors(
     best, index = np.full((len(asked), k), np.inf, np.float32), np.full((len(asked), k), -1)
     for a in range(0, len(X), block):
         b = np.asarray(X[a:a + block], np.float32)
-        d = (q**2).sum(1)[:, None] - 2*q@b.T + (b**2).sum(1)
+        if far is None: d = (q**2).sum(1)[:, None] - 2*q@b.T + (b**2).sum(1)
+        else: d = far[asked, a:a + block]   # a copy
         same = group[asked][:, None] == group[a:a + block]
         same |= asked[:, None] == np.arange(a, a + len(b))
         if among is not None: same |= ~np.asarray(among)[a:a + block]

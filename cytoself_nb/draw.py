@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GRAY', 'LOCALIZATIONS', 'ALSO', 'crop_pictures', 'scale_bar', 'show_crops', 'montage', 'crop_lines', 'some_crops',
-           'own_color', 'color_by', 'group_colors', 'shade', 'draw_points', 'medoid', 'spread_labels', 'name_groups',
-           'plot_maps']
+           'own_color', 'color_by', 'group_colors', 'crop_colors', 'shade', 'draw_points', 'medoid', 'spread_labels',
+           'name_groups', 'plot_maps']
 
 # %% ../nbs/16_draw.ipynb #937251ff
 import numpy as np
@@ -155,6 +155,14 @@ def group_colors(
     free = [c for c in PALETTE if c not in fixed.values()]
     frequent = counts.drop(list(fixed)).sort_index().sort_values(ascending=False, kind='stable')
     return dict(sorted((fixed | dict(zip(sorted(frequent.index[:len(free)]), free))).items()))
+
+# %% ../nbs/16_draw.ipynb #16c0105a
+def crop_colors(
+    values,      # Label of each crop, missing allowed
+    colors:dict, # From `group_colors`
+)->list: # A color for each crop
+    "The color of each crop: that of its group, or gray"
+    return [colors.get(str(v), GRAY) if isinstance(v, str) else GRAY for v in values]
 
 # %% ../nbs/16_draw.ipynb #3b0c867c
 def shade(

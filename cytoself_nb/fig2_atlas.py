@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['core_hull', 'tight_groups', 'outline_groups', 'inset_groups', 'draw_inset', 'plot_atlas', 'pick_thumbnails',
-           'plot_thumbnails', 'island_crops', 'plot_overview']
+           'plot_thumbnails', 'network_input', 'island_crops', 'plot_overview']
 
 # %% ../nbs/51_fig2_atlas.ipynb #39d5f246
 import textwrap
@@ -14,8 +14,8 @@ import pandas as pd
 import torch
 
 from .data import select_channels
-from .draw import (GRAY, color_by, crop_pictures, draw_points, group_colors, medoid,
-    name_groups, scale_bar)
+from .draw import (GRAY, color_by, crop_colors, crop_pictures, draw_points, group_colors,
+    medoid, name_groups, scale_bar)
 from .training import code_maps
 
 # %% ../nbs/51_fig2_atlas.ipynb #e7ec5471
@@ -137,7 +137,7 @@ def plot_atlas(
     fig = plt.figure(figsize=(7.1 if groups else 4.6, 1.45*rows), layout='constrained')
     grid = fig.add_gridspec(rows, 5 if groups else 3)
     ax = fig.add_subplot(grid[:3, :3])
-    draw_points(ax, xy, [colors.get(str(v), GRAY) if isinstance(v, str) else GRAY for v in frame[by]])
+    draw_points(ax, xy, crop_colors(frame[by], colors))
     ax.margins(.04)
     places = [(r, c) for r in range(3) for c in (3, 4)] + [(r, c) for r in range(3, rows) for c in range(5)]
     insets = [fig.add_subplot(grid[r, c], xticks=[], yticks=[]) for _, (r, c) in zip(groups, places)]
@@ -181,8 +181,7 @@ def plot_thumbnails(
     chosen = pick_thumbnails(ranks, across)
     some, pictures = frame.iloc[chosen.crop], crop_pictures(store, frame.row.iloc[chosen.crop])
     fig, ax = plt.subplots(figsize=(7.1, 6.4))
-    for img, c, l, g in zip(pictures, chosen.column, chosen.line, some[by]):
-        edge = colors.get(g, GRAY) if isinstance(g, str) else GRAY
+    for img, c, l, edge in zip(pictures, chosen.column, chosen.line, crop_colors(some[by], colors)):
         ax.add_patch(plt.Rectangle((c + .01, l + .01), .98, .98, color=edge, lw=0, zorder=1))
         ax.imshow(img, extent=(c + .07, c + .93, l + .07, l + .93), zorder=2)
     lowest = chosen[chosen.line == chosen.line.min()]   # the bar stands on its last crop
@@ -198,11 +197,19 @@ def plot_thumbnails(
     return fig, some.reset_index(drop=True).assign(column=chosen.column, line=chosen.line)
 
 # %% ../nbs/51_fig2_atlas.ipynb #0be51ce2
+def network_input(
+    store, # Crop store
+    model, # Trained network
+    rows,  # Rows of the store
+)->torch.Tensor: # (n, C, H, W), the channels that this network was trained on
+    "Crops as a network takes them"
+    pick = select_channels(store, model.extra['channels'])
+    return torch.as_tensor(np.stack([np.asarray(store.images[int(r)], np.float32)[pick] for r in rows]))
+
 def _draw_steps(fig, store, rows, names, model, um):
     "Crops, both code maps and what is drawn again, a line each"
-    pick, axes = select_channels(store, model.extra['channels']), fig.subplots(len(rows), 4, squeeze=False)
-    x = torch.as_tensor(np.stack([np.asarray(store.images[int(r)], np.float32)[pick] for r in rows]))
-    with torch.no_grad(): out = model.eval()(x)
+    axes = fig.subplots(len(rows), 4, squeeze=False)
+    with torch.no_grad(): out = model.eval()(network_input(store, model, rows))
     codes = code_maps(model, out.local_codes, out.global_codes)
     pictures = crop_pictures(store, rows), *codes, out.reconstruction[:, 0].clip(0, 1)
     for column, title, each in zip(axes.T, ('crop', 'local codes', 'global codes', 'drawn again'), pictures):
@@ -240,7 +247,7 @@ def _draw_islands(fig, frame, islands, store, um):
     grid = fig.add_gridspec(3, across, height_ratios=(1, 4.6, 1))
     ax = fig.add_subplot(grid[1, :])
     xy = frame[['umap_1', 'umap_2']].to_numpy()
-    draw_points(ax, xy, [colors.get(str(v), GRAY) if isinstance(v, str) else GRAY for v in frame[by]])
+    draw_points(ax, xy, crop_colors(frame[by], colors))
     ax.set(xlabel='', ylabel='')
     ax.axis('off')
     for line, some in ((0, islands[high]), (2, islands[~high])):

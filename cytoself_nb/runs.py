@@ -409,10 +409,9 @@ def crop_embedding(
 # %% ../nbs/40_runs.ipynb #1b026fe2
 def micrometres(run:Run)->float: # Width of a crop, µm; None if not known
     "How wide a crop is: simulated cells, stacks and the published OpenCell crops have 40 µm"
-    if run.data in ('simulated', 'hpa28'): return CROP_UM
     folder = Path(run.data).expanduser()
     published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
-    return CROP_UM if (folder/'stacks.csv').exists() or published else None
+    return CROP_UM if has_stacks(run.data) or published else None
 
 # %% ../nbs/40_runs.ipynb #a2b7e0ef
 def map_numbers(run:Run)->pd.DataFrame: # what, value, low, high, level, units, or an order

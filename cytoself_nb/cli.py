@@ -226,8 +226,9 @@ _PLACES = dict(bash='~/.local/share/bash-completion/completions/cytoself-nb', zs
 
 def completion_command(a):
     "Tab completion for bash or zsh: prints a script, to be kept in a file"
+    from cytoself_nb.core import PROFILES
     networks = sorted(p.stem for p in Path(__file__).parent.glob('networks/*.safetensors'))
-    values = {'--weights': networks, '--profile': ('smoke', 'demo', 'paper'), '--reference': ('simulated',),
+    values = {'--weights': networks, '--profile': PROFILES, '--reference': ('simulated',),
               '--channels': ('protein+distance', 'protein+nucleus', 'protein'),
               'completion': ('bash', 'zsh')}
     sub = next(x for x in _parser()._actions if isinstance(x, argparse._SubParsersAction)).choices
@@ -283,7 +284,7 @@ def _train_options(p):
     _run_options(p)
 
 def _run_options(p):
-    p.add_argument('--profile', default='demo', help='sizes: smoke, demo or paper (default: demo)')
+    p.add_argument('--profile', default='demo', help='sizes: smoke, demo, long or paper (default: demo)')
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
 
 def _figures_options(p):

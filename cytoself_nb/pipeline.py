@@ -349,7 +349,7 @@ def _arguments():
                                 description='Run the numbered notebooks and draw every figure.')
     own = f"{', '.join(DATASETS)}, or a folder of your own stacks or crops (default: simulated)"
     p.add_argument('--data', default='simulated', help=own)
-    p.add_argument('--profile', default='demo', help='smoke, demo or paper (default: demo)')
+    p.add_argument('--profile', default='demo', help='smoke, demo, long or paper (default: demo)')
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
     p.add_argument('--masks', help='folder of label images, one for each stack (default: nuclei are found)')
     p.add_argument('--only', help='numbers of notebooks, such as 11,20 (default: all)')

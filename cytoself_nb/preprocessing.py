@@ -34,7 +34,6 @@ def reduce_labels(
     rows, columns = (((np.arange(n) + 0.5)*old/n).astype(int) for n, old in zip(shape, labels.shape))
     return labels[rows[:, None], columns]
 
-# %% ../nbs/06_preprocessing.ipynb #6b1e000a
 def find_nuclei(
     nucleus:np.ndarray,     # Nuclear channel (H, W)
     segment=segment_nuclei, # Function (image, diameter in pixels or None) -> labels, or a label image
@@ -177,7 +176,6 @@ class Field(NamedTuple):
     crops:np.ndarray     # Protein, nucleus, distance (n, 3, 100, 100), float16
     measures:dict        # Of the field
 
-# %% ../nbs/06_preprocessing.ipynb #6b1e0051
 def sharpness(
     image:np.ndarray, # (H, W)
 )->float: # Without unit; lower when out of focus
@@ -358,7 +356,6 @@ def _prepare_one(job):
     except Exception as e: return f'{type(e).__name__}: {e}'
     _save(job, field)
 
-# %% ../nbs/06_preprocessing.ipynb #6b1e0011
 def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 
 def _client(workers, address):
@@ -443,7 +440,6 @@ def _crop_source(work, names, counts):
         return out
     return Source((int(starts[-1]), 3, SIZE, SIZE), read)
 
-# %% ../nbs/06_preprocessing.ipynb #6b1e00d0
 def _say_doubts(measures, files):
     "One warning for pixel sizes that were assumed, one for nuclei that contradict theirs"
     n, assumed, odd = len(measures), measures.pixel_from == 'assumed', measures.doubt != ''

@@ -424,9 +424,10 @@ def figure_style():
 def log_ticks(
     axis, # `ax.xaxis` or `ax.yaxis` with a logarithmic scale
 ):
-    "Label 1 and 3 of each decade, as plain numbers, so that labels stay apart on narrow and on wide ranges"
+    "Label 1 and 3 of each decade, 2 and 5 too where there is only one, as plain numbers that stay apart"
     from matplotlib.ticker import LogLocator, NullFormatter
-    axis.set_major_locator(LogLocator(subs=(1, 3)))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 3) if high > 10*low else (1, 2, 3, 5)))
     axis.set_major_formatter('{x:g}')
     axis.set_minor_formatter(NullFormatter())
 
@@ -480,7 +481,11 @@ def save_fig(
     run.figures.mkdir(parents=True, exist_ok=True)
     # 6 points: a line of 23 characters per inch is not wider than the figure
     wrapped = textwrap.fill(caption, int(23*fig.get_figwidth()))
-    note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
+    low = 0.                   # a legend of the figure may reach below it
+    if fig.legends:
+        fig.draw_without_rendering()
+        low = min(0, *(g.get_window_extent().y0/fig.bbox.height for g in fig.legends))
+    note = fig.text(0.01, low - .005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
     png, csv = run.figures/f'{name}.png', run.figures/f'{name}.csv'
     _write_png(fig, png)
     note.remove()

@@ -139,6 +139,7 @@ def plot_growth(
     if seen: ax.plot(*seen, '*', color=color, ms=9, mfc='w', label='with training crops')
     ax.set(xscale='log', ylim=(0, 1), xlabel='crops of each protein', ylabel='first answer right (proteins)')
     ticks = sorted({*growth.crops, *((round(seen[0]),) if seen else ())})
+    ticks = [t for t, after in zip(ticks, [*ticks[1:], np.inf]) if after > 1.2*t]   # labels apart
     ax.set_xticks(ticks, ticks)
     ax.minorticks_off()
     ax.legend(loc='lower right')

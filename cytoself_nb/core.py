@@ -481,11 +481,11 @@ def save_fig(
     run.figures.mkdir(parents=True, exist_ok=True)
     # 6 points: a line of 23 characters per inch is not wider than the figure
     wrapped = textwrap.fill(caption, int(23*fig.get_figwidth()))
-    low = 0.                   # a legend of the figure may reach below it
-    if fig.legends:
+    if fig.legends:   # they would follow the frame of the picture, which the caption moves down
         fig.draw_without_rendering()
-        low = min(0, *(g.get_window_extent().y0/fig.bbox.height for g in fig.legends))
-    note = fig.text(0.01, low - .005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
+        fig.set_layout_engine('none')
+        for g in fig.legends: g.set_bbox_to_anchor((0, 0, 1, 1), fig.transFigure)
+    note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
     png, csv = run.figures/f'{name}.png', run.figures/f'{name}.csv'
     _write_png(fig, png)
     note.remove()

@@ -186,3 +186,21 @@ def test_a_full_disk_at_a_figure_is_a_sentence(run, monkeypatch):
     monkeypatch.setattr(Path, 'write_bytes', full)
     with pytest.raises(OSError, match='cannot write .*core_disk.png.*free some space'): save_fig(plt.figure(figsize=(1, 1)), 'core_disk', pd.DataFrame({'x': [1]}), run, 'Example')
     assert not list(run.figures.glob('.*.tmp'))
+
+
+def test_a_caption_stands_below_the_legend_of_the_figure(tmp_path, monkeypatch):
+    "While a tight picture is written the frame reaches down to the caption, and a legend that hangs on the frame goes with it"
+    import matplotlib.pyplot as plt
+    from matplotlib.legend import Legend
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    fig, ax = plt.subplots(layout='constrained')
+    for k in range(9): ax.plot([0, 1], label=f'line {k}')
+    fig.legend(loc='outside lower center', ncols=3)
+    seen, draw = [], Legend.draw
+    def spy(legend, renderer):
+        seen.append((legend.get_window_extent(renderer).y0, max(t.get_window_extent(renderer).y1 for t in fig.texts)) if fig.texts else (1, 0))
+        return draw(legend, renderer)
+    monkeypatch.setattr(Legend, 'draw', spy)
+    save_fig(fig, 'fig1_caption', pd.DataFrame(dict(x=[1])), open_run('simulated', 'smoke', 0), 'Fig. 1, ' + 'a long caption, '*20)
+    plt.close(fig)
+    assert len(seen) > 1 and all(legend > caption for legend, caption in seen)

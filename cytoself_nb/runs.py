@@ -288,13 +288,13 @@ def train_model(
     start = p.codes_from_crops if codes_from_crops is None else codes_from_crops
     late, rate = min(p.late if quantize_after is None else quantize_after, epochs - 1), rate or p.rate
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=p.batch, rate=rate,
-                     seed=run.seed, start=start, watch=p.watch, late=late,
-                     anneal=cosine_part, data=_made(store.path)['settings'])
+                     seed=run.seed, start=start, late=late, anneal=cosine_part,
+                     data=_made(store.path)['settings'])
     def train(tmp, csv, checkpoint):
         _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of {n:,} crops, '
                        f'about {duration(epochs*n, settings)} on two cores')
-        learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, start, p.watch,
-                              late, cosine_part, snapshots_at, csv, checkpoint)
+        learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, start, late,
+                              cosine_part, snapshots_at, csv, checkpoint)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
         extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
                      best_epoch=learn.keep_best.epoch_of_best)

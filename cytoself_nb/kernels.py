@@ -6,12 +6,13 @@
 __all__ = ['WARM', 'side_by_side', 'thread_settings', 'WarmKernels', 'stop_kernels']
 
 # %% ../nbs/80_kernels.ipynb #dab3d08b
-import multiprocessing, os, signal, sys, threading, time
+import multiprocessing, os, signal, sys, tempfile, threading, time, uuid
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
 
 import joblib, numpy as np, psutil
 from jupyter_client.manager import AsyncKernelManager
+from traitlets import default
 
 # %% ../nbs/80_kernels.ipynb #4678f424
 def side_by_side(
@@ -38,16 +39,16 @@ def thread_settings(
 WARM = ['ipykernel.kernelapp', 'matplotlib.pyplot', 'scipy.stats', 'sklearn.cluster', 'anndata',
         'cytoself_nb.runs', 'cytoself_nb.kernels']   # What the server of kernels imports
 
-def _end_after(starter):
+def _end_after(starter, server):
     "When the process that asked for the kernel is gone, so are kernel, its helpers and the server"
     while starter.is_running() and starter.status() != psutil.STATUS_ZOMBIE: time.sleep(1)
-    os.kill(os.getppid(), signal.SIGKILL)   # waits for its own threads, else
+    if os.getppid() == server: os.kill(server, signal.SIGKILL)   # waits for its own threads, else
     os.killpg(0, signal.SIGKILL)
 
 def _be_a_kernel(arguments, environment, folder, starter):
     "What a fork of the server does"
     os.setsid()
-    threading.Thread(target=_end_after, args=(psutil.Process(starter),), daemon=True).start()
+    threading.Thread(target=_end_after, args=(psutil.Process(starter), os.getppid()), daemon=True).start()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -85,6 +86,15 @@ def _fork(*arguments):
 # %% ../nbs/80_kernels.ipynb #fab95f18
 class WarmKernels(AsyncKernelManager):
     "Kernels that are forked from a process with all imports done, where the system can do that"
+    @default('transport')
+    def _transport_default(self):   # the name of such a file has 107 letters at most
+        return 'ipc' if sys.platform == 'linux' and len(tempfile.gettempdir()) < 60 else 'tcp'
+
+    @default('ip')
+    def _ip_default(self):
+        named = f'{tempfile.gettempdir()}/kernel-{uuid.uuid4().hex}'
+        return named if self.transport == 'ipc' else super()._ip_default()
+
     async def _async_launch_kernel(self, kernel_cmd, **kw):
         if sys.platform != 'linux': return await super()._async_launch_kernel(kernel_cmd, **kw)
         arguments = kernel_cmd[kernel_cmd.index('-f'):]

@@ -7,6 +7,7 @@ from conftest import need
 from cytoself_nb import s5_other_images as oi
 from cytoself_nb.core import fetch
 from cytoself_nb.readers import read_image
+from cytoself_nb.real_fields import find_scale_bar
 
 
 def test_scale_bars_of_the_real_pictures(mirror, monkeypatch):
@@ -17,7 +18,7 @@ def test_scale_bars_of_the_real_pictures(mirror, monkeypatch):
     for f in files:
         r = oi.read_rendering(f)
         assert 55 < r.protein.shape[0]*.4 < 75 and .11 < r.pixel_um < .41, f.stem
-        left, below = np.asarray(read_image(f)).shape[1], oi.find_scale_bar(read_image(f)[..., :3])
+        left, below = np.asarray(read_image(f)).shape[1], find_scale_bar(read_image(f)[..., :3])
         assert below[3] - below[2] > 10*(below[1] - below[0])/2 and below[3] < left
 
 
@@ -25,7 +26,7 @@ def test_a_picture_without_bar_or_colour_is_refused(tmp_path):
     from skimage.io import imsave
     imsave(tmp_path/'grey.png', np.tile(np.arange(128, dtype=np.uint8), (128, 1)), check_contrast=False)
     with pytest.raises(ValueError, match='colored picture'): oi.read_rendering(tmp_path/'grey.png')
-    with pytest.raises(ValueError, match='no scale bar'): oi.find_scale_bar(np.zeros((100, 100, 3)))
+    with pytest.raises(ValueError, match='no scale bar'): find_scale_bar(np.zeros((100, 100, 3)))
 
 
 def test_rates_with_families_that_are_missing():

@@ -1058,7 +1058,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'cytoself_nb/preprocessing.py')},
             'cytoself_nb.probes': { 'cytoself_nb.probes._votes': ('probes.html#_votes', 'cytoself_nb/probes.py'),
                                     'cytoself_nb.probes.identity_accuracy': ('probes.html#identity_accuracy', 'cytoself_nb/probes.py'),
-                                    'cytoself_nb.probes.neighbour_vote': ('probes.html#neighbour_vote', 'cytoself_nb/probes.py'),
+                                    'cytoself_nb.probes.neighbor_vote': ('probes.html#neighbor_vote', 'cytoself_nb/probes.py'),
                                     'cytoself_nb.probes.paired_difference': ('probes.html#paired_difference', 'cytoself_nb/probes.py'),
                                     'cytoself_nb.probes.pixel_components': ('probes.html#pixel_components', 'cytoself_nb/probes.py'),
                                     'cytoself_nb.probes.probe_network': ('probes.html#probe_network', 'cytoself_nb/probes.py'),

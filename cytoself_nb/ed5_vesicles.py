@@ -45,14 +45,12 @@ def go_kinds(
     one = has.sum(axis=1) == 1
     return pd.Series(has[one].idxmax(axis=1).values, t.gene_name[one].values, name='kind')
 
-# %% ../nbs/54_ed5_vesicles.ipynb #596c4f32
 def vesicle_kinds(
     labels:pd.DataFrame,      # Row per crop: protein, gene, localization; truth_main, truth_second
-    annotated:str='vesicles', # What annotators call both
 )->pd.Series: # Protein -> `lysosome` or `endosome`, only proteins annotated as vesicles and nothing else
     "The two kinds of vesicle proteins"
     one = labels.drop_duplicates('protein').set_index('protein')
-    one = one[one.localization == annotated]
+    one = one[one.localization == 'vesicles']
     if 'truth_main' in one:
         return one.truth_main[one.truth_main.isin(list(GO)) & one.truth_second.isna()].rename('kind')
     if not len(one): return pd.Series(dtype=object, name='kind')

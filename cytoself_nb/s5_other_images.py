@@ -177,7 +177,7 @@ def allen_structures(
     text = Path(path or fetch(ALLEN_LIST, progress=False)[0]).read_text()
     found = re.findall(r'^\s*"([A-Za-z0-9-]+)": \["([^"]+)", "#', text, re.MULTILINE)
     if not found:
-        raise ValueError(f'no line like "GENE": ["structure", "#colour" in {path or ALLEN_LIST}; '
+        raise ValueError(f'no line like "GENE": ["structure", "#color" in {path or ALLEN_LIST}; '
                          'expected the list of structures in the README of cvapipe_analysis')
     table = pd.DataFrame(found, columns=['gene', 'structure'])
     # closed by another bracket

@@ -18,7 +18,7 @@ import pandas as pd
 
 from .data import split_rows
 
-# %% ../nbs/30_cellprofiler.ipynb #a8f13c07
+# %% ../nbs/30_cellprofiler.ipynb #c41d7e92
 @lru_cache
 def machine_code(
     kernel, # Function of arrays and numbers, full of loops
@@ -28,7 +28,6 @@ def machine_code(
     try: return njit(cache=True, nogil=True)(kernel)
     except RuntimeError: return njit(nogil=True)(kernel)   # no folder that can be written
 
-# %% ../nbs/30_cellprofiler.ipynb #c41d7e92
 def _sieve(images, steps):
     "Light of each image after 1, 2, ... erosions by a cross, each grown back as far as the image allows"
     n, H, W = images.shape
@@ -82,7 +81,7 @@ def _stretch(m, n):
 
 # %% ../nbs/30_cellprofiler.ipynb #b6577fea
 def _meet(levels, dy, dx, bits):
-    "Pairs of grey levels a, b: histograms of a, |a - b|, a + b; squares and entropy of the table (a, b)"
+    "Pairs of gray levels a, b: histograms of a, |a - b|, a + b; squares and entropy of the table (a, b)"
     n, H, W = levels.shape
     one, apart = np.zeros((n, 256), np.int32), np.zeros((n, 256), np.int32)
     both, table = np.zeros((n, 512), np.int32), np.zeros(2**16, np.int32)

@@ -15,7 +15,7 @@ from .cellprofiler import FAMILIES, in_paper, standardize
 from .core import NotForTheseData, set_seed
 from .data import class_names, split_rows
 from .inpainting import PairedCellInpainting, store_features
-from .probes import neighbour_vote
+from .probes import neighbor_vote
 from .runs import (cellprofiler_table, crop_store, inpainting_embedding, inpainting_model,
     probe_table, seed_table)
 
@@ -28,7 +28,7 @@ def vote(
     code = pd.Categorical(store.labels.protein, categories=class_names(store)).codes
     parts = [(np.asarray(features[s]), code[list(split_rows(store, s))][:len(features[s])])
              for s in ('train', 'val', 'test')]
-    return {k: v for k, v in neighbour_vote(*parts).items() if k != 'guess'}
+    return {k: v for k, v in neighbor_vote(*parts).items() if k != 'guess'}
 
 # %% ../nbs/63_ed1_baselines.ipynb #12c81b2c
 def cellprofiler_votes(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GO', 'NEW', 'go_kinds', 'vesicle_kinds', 'new_vesicles', 'vesicle_crops', 'judged_crops', 'vesicle_features',
            'kind_score', 'separation', 'permuted_separation', 'two_clusters', 'probe_kinds', 'probe_summary',
-           'plot_vesicles', 'seed_numbers']
+           'seed_numbers']
 
 # %% ../nbs/54_ed5_vesicles.ipynb #2b3b9bd1
 import warnings
@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .core import NotForTheseData, PALETTE, cached, fetch
+from .core import NotForTheseData, cached, fetch
 from .data import open_store, select_channels, split_rows, write_store
-from .draw import own_color
 from .microscope import simulated_proteome, write_screen
 from .preprocessing import read_stacks
 from .runs import crop_store, seed_table, trained_model
@@ -46,14 +45,12 @@ def go_kinds(
     one = has.sum(axis=1) == 1
     return pd.Series(has[one].idxmax(axis=1).values, t.gene_name[one].values, name='kind')
 
-# %% ../nbs/54_ed5_vesicles.ipynb #596c4f32
 def vesicle_kinds(
     labels:pd.DataFrame,      # Row per crop: protein, gene, localization; truth_main, truth_second
-    annotated:str='vesicles', # What annotators call both
 )->pd.Series: # Protein -> `lysosome` or `endosome`, only proteins annotated as vesicles and nothing else
     "The two kinds of vesicle proteins"
     one = labels.drop_duplicates('protein').set_index('protein')
-    one = one[one.localization == annotated]
+    one = one[one.localization == 'vesicles']
     if 'truth_main' in one:
         return one.truth_main[one.truth_main.isin(list(GO)) & one.truth_second.isna()].rename('kind')
     if not len(one): return pd.Series(dtype=object, name='kind')
@@ -230,51 +227,6 @@ def probe_summary(
     low, high = binomtest(right, len(mean)).proportion_ci()
     balanced = balanced_accuracy_score(labels.kind == 'lysosome', p > .5)
     return dict(crops_balanced=balanced, proteins_right=right, proteins=len(mean), low=low, high=high)
-
-# %% ../nbs/54_ed5_vesicles.ipynb #5391ce0f
-def _scatter_kinds(a, b, xy, labels, mean):
-    "Crops on the map, and the score of each protein; triangles: not trained on"
-    look = dict(edgecolor='0.2', lw=.4)
-    for x, kind in enumerate(GO):
-        some, color, marks = mean[mean.kind == kind], own_color(kind), {True:'o', False:'^'}
-        for trained, words in ((True, 'trained on'), (False, 'new')):
-            on = (labels.kind == kind) & (labels.trained == trained)
-            if not on.any(): continue
-            label = f'{kind}, {words} ({labels.protein[on].nunique()})'
-            a.scatter(*xy[on.values].T, s=14, color=color, marker=marks[trained], label=label, **look)
-        aside = np.random.default_rng(0).uniform(-.2, .2, len(some))
-        b.scatter(x + aside, some.score, s=20, color=color, marker=marks[bool(some.trained.iloc[0])], **look)
-        b.plot([x - .3, x + .3], [some.score.median()]*2, 'k', lw=1.4)
-
-# %% ../nbs/54_ed5_vesicles.ipynb #cc1faebb
-def plot_vesicles(
-    xy:np.ndarray,       # Map (n, 2)
-    labels:pd.DataFrame, # protein, kind, trained of the crops on the map
-    score:np.ndarray,    # Score of each judged crop
-    judged:pd.DataFrame, # protein, kind, trained of these
-    probe:pd.DataFrame,  # One row per description
-): # Matplotlib figure
-    "Ext. Data 5: map, scores of proteins, probe"
-    import matplotlib.pyplot as plt
-    fig, (a, b, c) = plt.subplots(1, 3, figsize=(7.1, 2.9), width_ratios=(1.25, 1, 1.1))
-    first = dict(kind='first', trained='first', score='mean')
-    mean = judged.assign(score=score).groupby('protein').agg(first)
-    _scatter_kinds(a, b, xy, labels, mean)
-    a.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2', title='a  crops (proteins)')
-    low = dict(loc='upper center', ncols=2)
-    a.legend(bbox_to_anchor=(.5, -.1), fontsize=6, columnspacing=.6, handletextpad=.1, **low)
-    b.axhline(0, color='0.6', lw=.7)
-    b.set_xticks([0, 1], list(GO), fontsize=7)
-    b.set(title=f'b  proteins, n = {len(mean)}', ylabel='score (above 0: like lysosomes)', xlim=(-.6, 1.6))
-    y, share = np.arange(len(probe))[::-1], probe.proteins_right/probe.proteins
-    c.barh(y, probe.crops_balanced, color='0.8', label='crops, balanced')
-    c.errorbar(share, y, xerr=[share - probe.low, probe.high - share], fmt='D', ms=4, color=PALETTE[1],
-               label=f'proteins, n = {int(probe.proteins.iloc[0])}')
-    c.axvline(.5, color='0.3', lw=.8, ls=':')
-    c.set_yticks(y, [k.replace(' ', '\n') for k in probe.index])
-    c.set(xlim=(0, 1.03), xlabel='share right, protein left out', title='c  probe')
-    c.legend(bbox_to_anchor=(.4, -.2), columnspacing=.8, handletextpad=.3, **low)
-    return fig
 
 # %% ../nbs/54_ed5_vesicles.ipynb #2b5d07df
 def _kind_numbers(X, labels, times, seed):

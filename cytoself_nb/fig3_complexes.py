@@ -4,18 +4,14 @@
 
 # %% auto #0
 __all__ = ['read_corum', 'complex_sets', 'protein_complexes', 'complete_complexes', 'separate_complexes', 'complex_pairs',
-           'pair_test', 'permuted_auc', 'auc_interval', 'visible_likeness', 'partner_auc', 'plot_pairs', 'nearest_same',
-           'share_by_threshold', 'plot_thresholds', 'seed_numbers']
+           'pair_test', 'permuted_auc', 'auc_interval', 'nearest_same', 'share_by_threshold', 'seed_numbers']
 
 # %% ../nbs/53_fig3_complexes.ipynb #381ca1ba
 import numpy as np
 import pandas as pd
-from scipy.spatial.distance import cdist
 
-from .core import NotForTheseData, PALETTE, fetch
-from .data import split_rows
-from .runs import (cellprofiler_table, crop_store, seed_table, simulated_proteins,
-    split_codes, trained_model)
+from .core import NotForTheseData, fetch
+from .runs import seed_table, split_codes, trained_model
 from .spectra import pearson, protein_spectra, single_localization
 from .split import names_in
 from cytoself_nb.stats import (auc_of_ranks, jackknife_interval, permutation_p, shuffles, u_test,
@@ -47,12 +43,11 @@ def read_corum(
 # %% ../nbs/53_fig3_complexes.ipynb #bdc010b4
 def complex_sets(
     complexes:pd.DataFrame, # From `read_corum`
-    members,                # Proteins of the data
-    by:str='genes',         # Column to match: `genes` or `proteins`
+    members,                # Genes of the data
 )->pd.Series: # Protein -> frozenset of complex identifiers, proteins in no complex left out
     "Which complexes each protein belongs to"
-    long = complexes[['complex_id', by]].explode(by)
-    sets = long[long[by].isin(set(members))].groupby(by).complex_id.agg(frozenset)
+    long = complexes[['complex_id', 'genes']].explode('genes')
+    sets = long[long.genes.isin(set(members))].groupby('genes').complex_id.agg(frozenset)
     return sets.rename_axis('protein').rename('complexes')
 
 # %% ../nbs/53_fig3_complexes.ipynb #82cf1b49
@@ -85,24 +80,23 @@ def protein_complexes(
 def complete_complexes(
     complexes:pd.DataFrame, # From `read_corum`
     members,                # Proteins of the data
-    by:str='proteins',      # Column to match
 )->pd.DataFrame: # Complexes with at least two subunits, all of them in the data; equal sets only once
     "Complexes that are completely there"
     members = set(members)
-    t = complexes[complexes[by].map(lambda s: len(s) > 1 and s <= members)]
-    return t[~t[by].duplicated()].reset_index(drop=True)
+    t = complexes[complexes.proteins.map(lambda s: len(s) > 1 and s <= members)]
+    return t[~t.proteins.duplicated()].reset_index(drop=True)
 
 # %% ../nbs/53_fig3_complexes.ipynb #74b59edc
 def separate_complexes(
     complexes:pd.DataFrame, # From `complete_complexes`
-    by:str='proteins',      # Column with the subunits
 )->pd.DataFrame: # Complexes without a common subunit
     "Largest first, each only if it shares no subunit with those taken (Methods, Clustering score)"
     taken, keep = set(), []
-    for i in complexes[by].map(len).sort_values(ascending=False, kind='stable').index:
-        if complexes[by][i] & taken: continue
+    subunits = complexes.proteins
+    for i in subunits.map(len).sort_values(ascending=False, kind='stable').index:
+        if subunits[i] & taken: continue
         keep.append(i)
-        taken |= complexes[by][i]
+        taken |= subunits[i]
     return complexes.loc[sorted(keep)].reset_index(drop=True)
 
 # %% ../nbs/53_fig3_complexes.ipynb #1d0b9a65
@@ -154,87 +148,6 @@ def auc_interval(
              for k in without_each(np.arange(len(r)), seed=seed)]
     return jackknife_interval(pair_test(r, same, near)['AUC'], again, 0, 1)
 
-# %% ../nbs/53_fig3_complexes.ipynb #u53e0002
-def visible_likeness(
-    run,        # The run
-    names:list, # Proteins
-)->dict: # What is looked at -> similarity of proteins (n, n), negative distances
-    "How similar proteins are without any network: as drawn, where known, and in CellProfiler features"
-    store, views = crop_store(run), {}
-    if run.data == 'simulated':
-        views['as drawn'] = simulated_proteins(run).set_index('protein').filter(like='sig_').loc[names]
-    of = store.labels.protein.iloc[list(split_rows(store, 'test'))].to_numpy()
-    features = cellprofiler_table(run)['test'].groupby(of).mean().loc[names]
-    views['CellProfiler features'] = ((features - features.mean())/features.std()).dropna(axis=1)
-    return {k: -cdist(x, x) for k, x in views.items()}
-
-# %% ../nbs/53_fig3_complexes.ipynb #u53e0003
-def partner_auc(
-    views:dict,        # What is looked at -> similarity of proteins (n, n)
-    same:np.ndarray,   # Same complex? (n, n)
-    near:np.ndarray,   # Same localization? (n, n)
-    orders:np.ndarray, # From `shuffles`, within localizations
-)->pd.DataFrame: # Row per view: AUC, low and high (95 % of shuffles), P, pairs
-    "How well each view tells partners from other proteins of their localization"
-    def row(r):
-        t, level = pair_test(r, same, near), permuted_auc(r, same, orders, near)
-        low, high = np.quantile(level, (.025, .975))
-        return dict(AUC=t['AUC'], low=low, high=high, P=permutation_p(t['AUC'], level), pairs=t['n_same'])
-    return pd.DataFrame({k: row(r) for k, r in views.items()}).T
-
-# %% ../nbs/53_fig3_complexes.ipynb #e1f43898
-def _pair_matrix(ax, names, r, same, place, sets, most):
-    "Correlations of the proteins, sorted by localization and complex; circles: same complex"
-    o = np.array(sorted(range(len(names)), key=lambda i: (place[i], min(sets[names[i]]), names[i])))[:most]
-    im = ax.imshow(r[np.ix_(o, o)], cmap='RdBu_r', vmin=-1, vmax=1, interpolation='nearest')
-    pair = np.argwhere(np.triu(same[np.ix_(o, o)], 1))
-    ax.scatter(pair[:, 1], pair[:, 0], s=7, marker='o', facecolor='w', edgecolor='k', lw=.5)
-    ax.plot([], [], 'o', ms=3, mfc='w', mec='k', mew=.5, label='same complex')
-    ax.legend(loc='lower left', bbox_to_anchor=(0, 1), borderpad=0)
-    starts = [0, *(np.flatnonzero(place[o][1:] != place[o][:-1]) + 1), len(o)]
-    for s in starts[1:-1]:
-        ax.axhline(s - .5, color='k', lw=.5)
-        ax.axvline(s - .5, color='k', lw=.5)
-    middle = [(s + e - 1)/2 for s, e in zip(starts, starts[1:])]
-    ax.set_yticks(middle, [place[o][s] for s in starts[:-1]], fontsize=6)
-    ax.set_xticks([])
-    return im
-
-# %% ../nbs/53_fig3_complexes.ipynb #049405e3
-def _pair_kinds(ax, r, same, near, most=2000):
-    "Correlations by kind of pair"
-    up = np.triu(np.ones_like(same, bool), 1)
-    kinds = {'same complex': up & same, 'same localization,\nother complex': up & near & ~same,
-             'elsewhere': up & ~near & ~same}
-    some = [(k, r[m]) for k, m in kinds.items() if m.any()]
-    for x, (k, v) in enumerate(some):
-        n = min(len(v), most)
-        aside = np.random.default_rng(0).uniform(-.28, .28, n)
-        shown = v[np.linspace(0, len(v) - 1, n).astype(int)]
-        ax.scatter(x + aside, shown, s=5, alpha=.5, color=PALETTE[x], lw=0)
-        ax.plot([x - .32, x + .32], [np.median(v)]*2, color='k', lw=1.6)
-    ax.set_xticks(range(len(some)), [f'{k}\nn = {len(v):,}' for k, v in some], fontsize=6.5)
-    ax.set(ylabel='Pearson r of spectra', title='pairs of proteins, line: median', xlim=(-.5, len(some) - .5))
-
-# %% ../nbs/53_fig3_complexes.ipynb #5dde610e
-def plot_pairs(
-    names:list,         # Proteins
-    r:np.ndarray,       # Correlations
-    same:np.ndarray,    # Same complex?
-    near:np.ndarray,    # Same localization?
-    sets:pd.Series,     # Protein -> complexes
-    families:pd.Series, # Protein -> localization
-    most:int=80,        # Proteins in the matrix at most
-): # Matplotlib figure
-    "Suppl. 6a: correlations as a matrix, and by kind of pair"
-    import matplotlib.pyplot as plt
-    fig, (a, b) = plt.subplots(1, 2, figsize=(7.1, 3.3), width_ratios=(1.15, 1))
-    place = families.reindex(names).fillna('mixed').astype(str).to_numpy()
-    matrix = _pair_matrix(a, names, r, same, place, sets, most)
-    fig.colorbar(matrix, ax=a, shrink=.8, pad=.02, label='Pearson r')
-    _pair_kinds(b, r, same, near)
-    return fig
-
 # %% ../nbs/53_fig3_complexes.ipynb #512205e1
 def nearest_same(
     r:np.ndarray,    # Correlations (n, n)
@@ -264,26 +177,6 @@ def share_by_threshold(
                     P=permutation_p(share, level))
     columns = ['threshold', 'proteins', 'share', 'level', 'low', 'high', 'P']
     return pd.DataFrame([row(t) for t in thresholds], columns=columns)
-
-# %% ../nbs/53_fig3_complexes.ipynb #91ab4ec1
-def plot_thresholds(
-    everywhere:pd.DataFrame, # From `share_by_threshold`, all proteins shuffled
-    inside:pd.DataFrame,     # The same, shuffled within localizations
-): # Matplotlib figure
-    "Suppl. 6b: share of nearest proteins in the same complex, and how many proteins that is"
-    import matplotlib.pyplot as plt
-    fig, (a, b) = plt.subplots(2, 1, figsize=(3.4, 3.6), height_ratios=(2.4, 1), sharex=True)
-    a.fill_between(everywhere.threshold, everywhere.low, everywhere.high, color='0.8', lw=0, label='shuffled')
-    for k, label in (('low', 'shuffled within localization'), ('high', None)):
-        a.plot(inside.threshold, inside[k], '--', lw=.9, color=PALETTE[0], label=label)
-    a.plot(everywhere.threshold, everywhere.share, color=PALETTE[4], label='measured')
-    a.plot([.8, .95], [.60, .83], 'k*', ms=7, label='paper')
-    a.set(ylim=(0, 1.02), ylabel='share with the nearest\nin the same complex')
-    a.legend(loc='upper left', fontsize=6)
-    b.step(everywhere.threshold, everywhere.proteins, where='mid', color='0.2')
-    b.locator_params(axis='y', nbins=4)
-    b.set(ylim=(0, None), ylabel='proteins', xlabel='correlation of the nearest protein above')
-    return fig
 
 # %% ../nbs/53_fig3_complexes.ipynb #2b5d07df
 def seed_numbers(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VARIANTS', 'BUDGETS', 'MOST_EPOCHS', 'CURVE', 'COLUMNS', 'IN_TABLE', 'variants_of', 'variant_name', 'train_variant',
            'reconstruction_error', 'network_measures', 'retrieval', 'variant_numbers', 'train_ablations',
-           'ablation_numbers', 'by_seed', 't_interval', 'table_of_ablations', 'variant_maps']
+           'ablation_numbers', 'by_seed', 't_interval', 'table_of_ablations']
 
 # %% ../nbs/56_fig4_ablations.ipynb #c58dd780
 import json, os
@@ -19,7 +19,7 @@ from scipy.stats import t as student
 
 from .core import NotForTheseData, _end_with_parent, cached, n_epochs, open_run
 from .data import crop_loader, data_variance, default_channels, split_labels
-from .fig4_scores import UMAPS, aligned_maps, score_levels, score_table
+from .fig4_scores import UMAPS, score_levels, score_table
 from .quantizer import perplexity
 from .runs import crop_store, of_all_seeds, train_model
 from .stats import average_precision
@@ -228,19 +228,3 @@ def table_of_ablations(
                    sem=x.sem(1), drop=drop, low=drop - half, high=drop + half)
         out.append(pd.DataFrame(row).rename_axis('variant').reset_index())
     return pd.concat(out, ignore_index=True)
-
-# %% ../nbs/56_fig4_ablations.ipynb #742acb94
-def variant_maps(
-    run,        # The run
-    names:list, # Variants, trained for the seed of this run
-)->dict: # Variant -> (n_test, 2)
-    "Maps of the test crops by every variant, aligned with each other (Extended Data Figs. 3, 4)"
-    folders = [run.path/f'{variant_name(v)}-numbers' for v in names]
-    def build(tmp):
-        maps = aligned_maps([np.load(f/'global.npy') for f in folders], run.seed)
-        np.savez(tmp, **dict(zip(names, maps)))
-    def load(path):
-        with np.load(path) as z: return {v: z[v] for v in names}
-    built = [json.loads((f.with_name(f'{f.name}.settings.json')).read_text())['built'] for f in folders]
-    settings = dict(names=names, built=built)
-    return cached(run.path/'ablations/aligned.npz', settings, build, load, '56_fig4_ablations')

@@ -280,9 +280,8 @@ class PairLosses(LossParts):
         if not torch.isfinite(error).all():
             raise ValueError(f"the loss is not finite in epoch {self.row['epoch']}, batch {self.iter}; "
                              f"look at these rows of the crop store: {[int(r) for r in self.dl.current]}")
-        of_batch = dict(loss=error.sum(), typical_loss=error.clamp_min(1e-12).log().sum(),
-                        n=torch.tensor(float(len(error)), device=error.device))
-        for k, v in of_batch.items(): self.sums[k] = self.sums.get(k, 0) + v
+        n = torch.tensor(float(len(error)), device=error.device)
+        for k, v in dict(loss=error.sum(), n=n).items(): self.sums[k] = self.sums.get(k, 0) + v
 
 # %% ../nbs/31_inpainting.ipynb #1e388751
 def inpainting_learner(
@@ -347,8 +346,8 @@ def load_inpainting(
 def still_learning(
     history:pd.DataFrame, # From the file `inpainting-history.csv`
 )->bool:
-    "Was the typical validation error lowest in the last epoch?"
-    return bool(history.valid_typical_loss.idxmin() == len(history) - 1)
+    "Was the validation error lowest in the last epoch?"
+    return bool(history.valid_loss.idxmin() == len(history) - 1)
 
 # %% ../nbs/31_inpainting.ipynb #958264ce
 def paint_errors(

@@ -90,7 +90,6 @@ def after_loss(self:LossParts):
         y, x = self.yb
         new = loss_parts(self.pred, y, x, self.variance)
         new = {'loss': sum(new.values()), **new}
-        new['typical_loss'] = new['loss'].log()   # its mean is the logarithm of the geometric mean
         logits = self.pred.global_logits
         if logits is not None: new['accuracy'] = (logits.argmax(1) == y).float()
         for k, v in new.items(): self.sums[k] = self.sums.get(k, 0) + v.sum()
@@ -108,7 +107,6 @@ def _finish(self:LossParts, split):
     names = list(self.sums)
     total = _reduce(torch.stack([self.sums[k] for k in names]))
     means = dict(zip(names, (total / total[names.index('n')]).tolist()))
-    means['typical_loss'] = np.exp(means['typical_loss']).item()
     self.row |= {f'{split}_{k}': v for k, v in means.items() if k != 'n'}
     self.row |= {f'{split}_{level}_perplexity': perplexity_of(_reduce(c)) for level, c in self.counts.items()}
 
@@ -143,8 +141,7 @@ class Logged(Metric):
 class PaperSchedule(Callback):
     "Rate x 0.1 after four epochs without a better validation loss, stop after more than twelve (Methods)"
     order = 60
-    def __init__(self, watch='typical_loss', drop_after=4, stop_after=12):
-        self.watch = f'valid_{watch}'
+    def __init__(self, drop_after=4, stop_after=12):
         self.drop_after, self.stop_after, self.best, self.bad = drop_after, stop_after, float('inf'), 0
     def before_fit(self):
         from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -153,7 +150,7 @@ class PaperSchedule(Callback):
         if self.bad > self.stop_after: raise CancelFitException
         self.loss_parts.row['rate'] = float(self.opt.opt.param_groups[0]['lr'])
     def after_epoch(self):
-        loss = self.loss_parts.row[self.watch]
+        loss = self.loss_parts.row['valid_loss']
         self.bad = 0 if loss < self.best else self.bad + 1
         self.best = min(self.best, loss)
         for g in self.opt.opt.param_groups: g['lr'] = float(g['lr'])   # fastai's are NumPy's
@@ -171,13 +168,11 @@ def _bare(model):
 class KeepBest(Callback):
     "Put the weights of the epoch with the lowest validation loss back at the end of training"
     order = 61
-    def __init__(self, watch='typical_loss'):
-        self.watch = f'valid_{watch}'
-        self.best, self.weights, self.epoch_of_best = float('inf'), None, None
+    def __init__(self): self.best, self.weights, self.epoch_of_best = float('inf'), None, None
     def after_epoch(self):
         row = self.loss_parts.row
-        if row[self.watch] < self.best:
-            self.best, self.epoch_of_best = row[self.watch], row['epoch']
+        if row['valid_loss'] < self.best:
+            self.best, self.epoch_of_best = row['valid_loss'], row['epoch']
             self.weights = {k: v.detach().cpu().clone() for k, v in _bare(self.model).state_dict().items()}
     def after_fit(self):
         if self.weights is not None: _bare(self.model).load_state_dict(self.weights)

@@ -145,15 +145,15 @@ def map_frame(
 def _questions(labels):
     "What is asked about a map: keyword arguments of `_purities`, one dict a question"
     by, known = color_by(labels), lambda c: c in labels and labels[c].notna().any()
-    labelled = labels[by].notna().to_numpy()
-    asked = [dict(label=by, apart=None, asked=labelled)]
+    labeled = labels[by].notna().to_numpy()
+    asked = [dict(label=by, apart=None, asked=labeled)]
     if by == 'localization' and 'protein' in labels:
         several = labels.groupby(by).protein.transform('nunique').to_numpy() > 1
         if several.any():
-            asked.append(dict(label=by, apart='protein', asked=labelled & several, unit='protein'))
+            asked.append(dict(label=by, apart='protein', asked=labeled & several, unit='protein'))
     if len(asked) == 1 and known('fov') and labels.fov.nunique() > 1:
         one = labels.groupby('fov')[by].nunique().max() <= 1   # a field with one label keeps it
-        asked.append(dict(label=by, apart='fov', asked=labelled, unit='fov' if one else None))
+        asked.append(dict(label=by, apart='fov', asked=labeled, unit='fov' if one else None))
     if known('complex'):
         within = 'localization' if known('localization') else None
         asked.append(dict(label='complex', apart='protein', asked=labels.complex.notna().to_numpy(),

@@ -23,7 +23,6 @@ def overlaps(
     table = np.bincount(t*shape[1] + f, minlength=shape[0]*shape[1]).reshape(shape)
     return (table/(table.sum(1, keepdims=True) + table.sum(0) - table).clip(1))[1:, 1:]
 
-# %% ../nbs/61_methods_segmentation.ipynb #61a00001
 def match_counts(
     truth:np.ndarray, # Labels (H, W)
     found:np.ndarray, # Labels (H, W)
@@ -34,7 +33,6 @@ def match_counts(
     right = int((table > iou).sum())
     return right, table.shape[1] - right, table.shape[0] - right
 
-# %% ../nbs/61_methods_segmentation.ipynb #61a00002
 def scores(
     counts, # One (tp, fp, fn) a picture
 )->dict: # `F1` and `AP_pooled` over all nuclei, `AP` = mean over pictures of tp/(tp+fp+fn)

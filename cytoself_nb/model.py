@@ -130,7 +130,7 @@ class ConvUnit(nn.Module):
         else: fan_out_(self.conv)
 
     def forward(self, x:Tensor)->Tensor:
-        "Convolve, normalise, activate"
+        "Convolve, normalize, activate"
         if self.pad is not None: x = _cheap(partial(F.pad, pad=self.pad), x)
         if not self.training and not torch.is_grad_enabled(): return self._folded(x)
         x = self._convolve(x)

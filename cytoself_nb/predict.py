@@ -224,13 +224,13 @@ def nearest_proteins(
     return r.sort_values(ascending=False, kind='stable').iloc[:n]
 
 # %% ../nbs/22_predict.ipynb #86be2d41
-def _bands(ax, clusters, order, named=False, grey=False):
+def _bands(ax, clusters, order, named=False, gray=False):
     "Shade the clusters along the ordered codes"
     at = clusters[order]
     for k in range(1, clusters.max() + 1):
         place = np.flatnonzero(at == k)
         if not len(place): continue   # of few codes in use, some clusters have none here
-        color = ('0.2', '0.6')[k % 2] if grey else PALETTE[(k - 1) % len(PALETTE)]
+        color = ('0.2', '0.6')[k % 2] if gray else PALETTE[(k - 1) % len(PALETTE)]
         ax.axvspan(place[0] - .5, place[-1] + .5, color=color, alpha=1 if named else .13, lw=0)
         if not named: continue
         ax.text(place.mean(), 1.25 if k % 2 else -.25, cluster_name(k), ha='center',
@@ -257,7 +257,7 @@ def _page(frame, labels, store, spectrum, order, clusters, near, protein, words,
     ax.set(xlabel='Pearson r of spectra', title='nearest proteins', xlim=(min(0, near.min()), 1))
     ax = fig.add_axes((.05, .38, .93, .13))
     ax.fill_between(np.arange(len(order)), spectrum[order], step='mid', color='0.15', lw=0)
-    _bands(ax, clusters, order, grey=True)
+    _bands(ax, clusters, order, gray=True)
     ax.set(ylabel='codes per crop', xlabel='codes in the order of the tree', ylim=(0, None))
     lines = (.16, {protein:'k'}), (.01, dict(zip(near.index[:3], PALETTE)))
     for y, colors in lines:

@@ -169,10 +169,10 @@ def unit_range(
 # %% ../nbs/06_preprocessing.ipynb #f341f66e
 class Field(NamedTuple):
     "A stack after preprocessing"
-    image:np.ndarray     # Protein and nucleus (2, H, W), float32, grey levels, pixels of `PIXEL_UM`
+    image:np.ndarray     # Protein and nucleus (2, H, W), float32, gray levels, pixels of `PIXEL_UM`
     labels:np.ndarray    # Nuclei (H, W)
     distance:np.ndarray  # Signed distance to the nuclear envelope (H, W)
-    nuclei:pd.DataFrame  # As from `judge_nuclei`, with the mean protein of the crop in grey levels
+    nuclei:pd.DataFrame  # As from `judge_nuclei`, with the mean protein of the crop in gray levels
     crops:np.ndarray     # Protein, nucleus, distance (n, 3, 100, 100), float16
     measures:dict        # Of the field
 

@@ -288,13 +288,13 @@ def train_model(
     start = p.codes_from_crops if codes_from_crops is None else codes_from_crops
     late, rate = min(p.late if quantize_after is None else quantize_after, epochs - 1), rate or p.rate
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=p.batch, rate=rate,
-                     seed=run.seed, start=start, watch=p.watch, late=late,
-                     anneal=cosine_part, data=_made(store.path)['settings'])
+                     seed=run.seed, start=start, late=late, anneal=cosine_part,
+                     data=_made(store.path)['settings'])
     def train(tmp, csv, checkpoint):
         _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of {n:,} crops, '
                        f'about {duration(epochs*n, settings)} on two cores')
-        learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, start, p.watch,
-                              late, cosine_part, snapshots_at, csv, checkpoint)
+        learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, start, late,
+                              cosine_part, snapshots_at, csv, checkpoint)
         np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
         extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
                      best_epoch=learn.keep_best.epoch_of_best)
@@ -535,21 +535,19 @@ def cellprofiler_table(
 
 # %% ../nbs/40_runs.ipynb #13505f88
 def inpainting_model(
-    run,                    # The run
-    name:str='inpainting',  # Name of the artefact
-    channels:str=None,      # Channels of the source; None: `inpainting_channels`
-    share:float=.3,         # Part of the profile's budget; at the paper's sizes 30 epochs, as published
+    run,            # The run
+    share:float=.3, # Part of the profile's budget; at the paper's sizes 30 epochs, as published
 ): # `PairedCellInpainting` on the CPU, in evaluation mode
     "Cell inpainting trained for this run, or loaded; a killed training goes on"
     store, p = crop_store(run), run.profile
     epochs = max(1, round(n_epochs(p, int((store.labels.split == 'train').sum()))*share))
-    channels, rate = channels or inpainting_channels(store), RATES[p.name]
+    channels, rate = inpainting_channels(store), RATES[p.name]
     made_with = dict(channels=channels, epochs=epochs, batch=p.batch, rate=rate, beta1=.5, seed=run.seed,
-                     edition=2, data=_made(store.path)['settings'])
+                     edition=3, data=_made(store.path)['settings'])
     def train(tmp, live, checkpoint):
         model = train_inpainting(store, epochs, channels, p.batch, rate, run.seed, live, checkpoint)
         save_weights(model, tmp, extra=model.extra)
-    files = run.path/f'{name}.safetensors', run.path/f'{name}-history.csv'
+    files = run.path/'inpainting.safetensors', run.path/'inpainting-history.csv'
     return resumable(*files, made_with, train, load_inpainting, '31_inpainting')
 
 # %% ../nbs/40_runs.ipynb #2c65e0e1

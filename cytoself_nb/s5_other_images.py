@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['REAL', 'OPENCELL_NAMES', 'HPA_FAMILIES', 'ALLEN_LIST', 'COLUMNS', 'Rendering', 'split_colors', 'read_rendering',
            'real_files', 'field_crops', 'match_intensity', 'name_families', 'ask_families', 'rank_rates',
-           'allen_structures', 'hpa_cells', 'class_rates', 'at_home', 'alterations', 'tolerance_table', 'real_tables',
-           'seed_numbers']
+           'allen_structures', 'hpa_cells', 'class_rates', 'real_tables', 'seed_numbers']
 
 # %% ../nbs/60_s5_other_images.ipynb #a3ea07f5
 import re
@@ -15,23 +14,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
 from .apply import fit_crops
 from .core import fetch
-from .ed8_cross_dataset import (SIZES, apply_model, line_profiles, protein_profiles,
-    shuffled_top, some_rows, take)
+from .ed8_cross_dataset import (SIZES, line_profiles, protein_profiles, shuffled_top, some_rows,
+                                           take)
 from .images import read_image
 from .microscope import CROP_UM
 from cytoself_nb.preprocessing import (SIZE, bright_nuclei, cut_crops, judge_nuclei, signed_distance,
     unit_range)
-from .quantizer import perplexity
 from .readers import read_hpa5, with_distance
 from .real_fields import BAR_UM, find_scale_bar, remove_bar
 from .runs import crop_store, seed_table, trained_model
 from .segmentation import segment_nuclei
-from .spectra import (READINGS, family_spectra, leave_one_out, pearson, rank_families,
-    rank_table, single_localization, top_k)
+from .spectra import (READINGS, family_spectra, pearson, rank_families, rank_table,
+                                 single_localization)
 from .stacks import DIAMETER_UM, PIXEL_UM
 
 # %% ../nbs/60_s5_other_images.ipynb #163a7eb1
@@ -180,7 +177,7 @@ def allen_structures(
     text = Path(path or fetch(ALLEN_LIST, progress=False)[0]).read_text()
     found = re.findall(r'^\s*"([A-Za-z0-9-]+)": \["([^"]+)", "#', text, re.MULTILINE)
     if not found:
-        raise ValueError(f'no line like "GENE": ["structure", "#colour" in {path or ALLEN_LIST}; '
+        raise ValueError(f'no line like "GENE": ["structure", "#color" in {path or ALLEN_LIST}; '
                          'expected the list of structures in the README of cvapipe_analysis')
     table = pd.DataFrame(found, columns=['gene', 'structure'])
     # closed by another bracket
@@ -223,70 +220,6 @@ def class_rates(
     return dict(top1=_balanced(place == 1, truth), top3=_balanced(place <= 3, truth), of_these=first,
                 chance=1/some.shape[1], p=(1 + (level >= first - 1e-9).sum())/(1 + times),
                 best=r.max(axis=1).median(), n=len(truth))
-
-# %% ../nbs/60_s5_other_images.ipynb #2692a617
-def _uses(codes, n): return np.bincount(codes.ravel(), minlength=n)/codes.size
-
-def at_home(
-    sets:dict,         # Name -> (crops, `Applied`); the first is the reference
-    n_codes:int,       # Codes in the codebook
-    seed:int=0,        # Seed of the sample
-)->tuple: # A row per set; a row per crop: set, misfit (times the reference), unexplained
-    "Misfit, unexplained share, use of codes and brightness of several sets of crops"
-    few, rng = min(len(x) for x, _ in sets.values()), np.random.default_rng(seed)
-    usual, rows, crops, first = np.median(next(iter(sets.values()))[1].misfit), [], [], None
-    for name, (x, seen) in sets.items():
-        order, p = rng.permutation(len(x)), x[:, 0]
-        codes, others = seen.codes[order[:few]], seen.codes[order[few:]]
-        use = _uses(codes, n_codes)
-        if first is None: first = _uses(others, n_codes) if len(others) else use   # as much overlap as can be
-        rows.append(dict(
-            set=name, misfit=np.median(seen.misfit)/usual, unexplained=np.median(seen.unexplained),
-            perplexity=perplexity(torch.from_numpy(codes), n_codes), overlap=np.minimum(use, first).sum(),
-            median=np.median(p), bright=(p > .5).mean(), clipped=(p > .98).mean(), crops=len(x),
-            sampled=few))
-        crops.append(pd.DataFrame(dict(set=name, misfit=seen.misfit/usual, unexplained=seen.unexplained)))
-    return pd.DataFrame(rows), pd.concat(crops, ignore_index=True)
-
-# %% ../nbs/60_s5_other_images.ipynb #f491aaf4
-def alterations(
-    x:np.ndarray, # Crops from `fit_crops`, protein first
-    protein:int=0,# Its channel
-)->dict: # Name -> crops
-    "Simulated crops, changed in one way each"
-    from scipy.ndimage import gaussian_filter
-    p, n = x[:, protein], x.shape[-1]
-    px = CROP_UM/n
-    dark = np.quantile(p, .05, axis=(1, 2), keepdims=True).astype(p.dtype)   # background of each crop
-    far = np.hypot(*(np.mgrid[:n, :n] - n/2 + .5))*px > 14
-    changed = {'contrast x 2, clipped': np.clip(2*p, 0, 1),
-               'background removed': np.clip((p - dark)/(1 - dark).clip(1e-6), 0, 1),
-               'gamma 0.5': p**.5, 'gamma 2': p**2,
-               'blurred by 0.5 µm': gaussian_filter(p, (0, .5/px, .5/px)),
-               'moved by 8 µm': None, 'cut out, rest black': np.where(far, 0, p)}
-    out = {'unchanged': x} | {name: x.copy() for name in changed}
-    for name, v in changed.items():
-        if v is not None: out[name][:, protein] = v
-    return out | {'moved by 8 µm': np.roll(x, round(8/px), -1)}
-
-# %% ../nbs/60_s5_other_images.ipynb #bf0baa3e
-def tolerance_table(
-    model, x:np.ndarray, # Network; crops from `fit_crops`
-    proteins,            # Protein of each crop
-    a:dict, families:pd.Series, # Profiles of line a; its protein -> localization
-    usual:float,         # Median misfit of line a
-)->pd.DataFrame: # A row per alteration: top1, top3, misfit (median, times `usual`), n
-    "What each alteration costs"
-    rows, protein = [], model.extra['channels'].split('+').index('protein')
-    sample = np.unique(np.linspace(0, len(x) - 1, min(32, len(x))).astype(int))
-    for name, v in alterations(x, protein).items():
-        asked = protein_profiles(model, lambda i, j, v=v: v[i:j], proteins)['spectrum']
-        r = leave_one_out(a['spectrum'], families, asked)
-        rates = pd.Series(dtype=float)
-        if len(r): rates = top_k(rank_table(r, families), families.dropna()).set_index('k').top
-        rows.append(dict(change=name, top1=rates.get(1, np.nan), top3=rates.get(3, np.nan),
-                         misfit=np.median(apply_model(model, v[sample]).misfit)/usual, n=len(r)))
-    return pd.DataFrame(rows)
 
 # %% ../nbs/60_s5_other_images.ipynb #fb835db9
 def real_tables(

@@ -246,7 +246,7 @@ def without_glow(
     x:np.ndarray, # Picture (H, W) float32
     d:float,      # Nucleus diameter, pixels
 )->np.ndarray: # (H, W)
-    "Subtract the light that is wider than nuclei: a grey opening with a square of three diameters, smoothed"
+    "Subtract the light that is wider than nuclei: a gray opening with a square of three diameters, smoothed"
     k = max(1, int(3*d//16))
     side = max(3, round(3*d/k))
     low = ndi.grey_opening(_smooth(block_mean(x, k), 1), side, mode='nearest')

@@ -302,10 +302,10 @@ def _twice(a, height, width):
     return out
 
 # %% ../nbs/02_simulate.ipynb #2b6ec81a
-def _grain(rng, c, xy, z=None):
-    "Smooth noise in the volume, drawn at half the resolution; `xy`, `z` in µm"
+def _grain(rng, c, um):
+    "Smooth noise in the volume, drawn at half the resolution; `um` wide in all directions"
     half = (PLANES, *[fft.next_fast_len((v + 1)//2, real=True) for v in c.shape[1:]])
-    return _twice(_noise(rng, half, (np.float32((z or xy)/PLANE_UM), xy*c.px/2, xy*c.px/2)), *c.shape[1:])
+    return _twice(_noise(rng, half, (np.float32(um/PLANE_UM), um*c.px/2, um*c.px/2)), *c.shape[1:])
 
 def _texture(rng, c, um, amount, least):
     "Grain of `um` µm around 1"

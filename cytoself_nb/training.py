@@ -35,7 +35,6 @@ def cytoself_learner(
     csv=None,              # File for the history
     checkpoint=None,       # File for the state after each epoch; training goes on from it
     dtype='auto',          # Precision: `auto`, or None for float32
-    watch:str='typical_loss', # Validation loss that the schedule watches
 )->Learner:
     "A fastai learner with the loss, the schedule and the callbacks of `12_losses`"
     channels = channels or default_channels(store)
@@ -47,7 +46,7 @@ def cytoself_learner(
     keep_freed_memory()
     def loader(split, train): return crop_loader(store, split, channels, batch, train, train, seed, device)
     variance = data_variance(store, channels)
-    cbs = [LossParts(variance, model.settings['n_codes'], csv), PaperSchedule(watch), KeepBest(watch),
+    cbs = [LossParts(variance, model.settings['n_codes'], csv), PaperSchedule(), KeepBest(),
            FiniteGuard(), Meter(), ChannelsLast(), AutoPrecision(dtype)]
     if checkpoint is not None: cbs.append(Checkpoint(checkpoint))
     shown = [Logged(n) for n in (*PARTS, 'local_perplexity', 'global_perplexity', 'accuracy')]
@@ -142,7 +141,6 @@ def train_network(
     rate:float=4e-4,           # First learning rate
     seed:int=0,                # Seed of weights, codes, shuffling and augmentation
     codes_from_crops:bool=True,# Start codes from vectors of training crops? False: drawn as the authors do
-    watch:str='typical_loss',  # Validation loss of the schedule: `loss`, as the authors, or `typical_loss`
     quantize_after:int=0,      # Epochs before the quantizers start, see `LateQuantization`
     cosine_part:float=0.,      # Last part of training in which the rate falls to zero; 0: none
     snapshots_at:tuple=(),     # Parts of training after which representations are kept; 0: the first epoch
@@ -154,7 +152,7 @@ def train_network(
     set_seed(seed)
     model = CytoselfFull(**settings)
     if codes_from_crops: start_codebooks(model, store, channels, seed)
-    learn = cytoself_learner(store, model, channels, batch, rate, seed, csv, checkpoint, watch=watch)
+    learn = cytoself_learner(store, model, channels, batch, rate, seed, csv, checkpoint)
     learn.add_cb(Snapshots({max(1, int(epochs*part)) for part in snapshots_at}))
     if quantize_after and settings.get('quantize', True):
         learn.add_cb(LateQuantization(quantize_after, store, channels, seed))

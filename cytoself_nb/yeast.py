@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['HUH', 'CLASSES', 'PROCESSES', 'SOURCES', 'SIGNATURE', 'SHARES', 'huh_localizations', 'single_class', 'go_slim',
-           'PlainUnpickler', 'kegg_pathways', 'cyc2008', 'complex_portal', 'named_processes', 'invented_annotation',
-           'read_annotation', 'class_budget', 'candidates', 'choose_proteins', 'signatures', 'simulated_proteome',
-           'proteome_labels']
+           'PlainUnpickler', 'kegg_pathways', 'cyc2008', 'named_processes', 'invented_annotation', 'read_annotation',
+           'class_budget', 'candidates', 'choose_proteins', 'signatures', 'simulated_proteome', 'proteome_labels']
 
 # %% ../nbs/17_yeast.ipynb #4dd51dd6
 import pickle
@@ -72,17 +71,6 @@ def cyc2008()->pd.DataFrame: # set, protein
     "The 408 curated complexes of CYC2008 (an old Excel file: pandas reads it with xlrd)"
     t = pd.read_excel(fetch('sce_CYC2008_complexes.xls', progress=False)[0], dtype=str)
     t = pd.DataFrame(dict(set=t.Complex.str.strip(), protein=t.ORF.str.strip()))
-    return t.dropna().drop_duplicates()
-
-# %% ../nbs/17_yeast.ipynb #17a00004
-def complex_portal(
-    names:dict, # UniProt accession -> systematic name
-)->pd.DataFrame: # set, protein; subunits without a name are left out
-    "Complexes of EMBL's Complex Portal, yeast"
-    t = pd.read_csv(fetch('ComplexPortal_559292.tsv', progress=False)[0], sep='\t', dtype=str)
-    listed = t.set_index('Recommended name')['Expanded participant list']
-    parts = listed.str.findall(r'[A-Z][A-Z0-9]{5,9}(?=\(|-PRO)').explode()
-    t = pd.DataFrame(dict(set=parts.index.str.strip(), protein=parts.map(names).to_numpy()))
     return t.dropna().drop_duplicates()
 
 # %% ../nbs/17_yeast.ipynb #e2e56382

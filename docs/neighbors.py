@@ -1,8 +1,9 @@
-"Put a row of links to the previous notebook, the index and the next one at the end of every numbered notebook"
+"Put links to the previous notebook, the index, the next one and its own figures at the end of every numbered notebook"
 import json
 from pathlib import Path
 
 NBS = Path(__file__).resolve().parent.parent/'nbs'
+FIGURES = '../figures/simulated'   # As seen from a notebook
 ID = 'neighbors'
 
 
@@ -11,10 +12,14 @@ def neighbor_rows(
 )->dict: # Path to Markdown, in the order of the numbers
     "The row of links that belongs into each numbered notebook"
     paths = sorted(Path(folder).glob('[0-9]*_*.ipynb'))
+    manifest = Path(folder)/FIGURES/'manifest.json'
+    drawn = json.loads(manifest.read_text(encoding='utf-8')) if manifest.exists() else {}
     def row(i):
         before = [f'[← {p.stem}]({p.name})' for p in paths[max(i - 1, 0):i]]
         after = [f'[{p.stem} →]({p.name})' for p in paths[i + 1:i + 2]]
-        return ' · '.join([*before, '[index](index.ipynb)', *after])
+        own = [f'[{name}]({FIGURES}/{name}.png)' for name, entry in drawn.items() if entry['notebook'] == paths[i].stem]
+        figures = 'Its figures: ' + ', '.join(own) + '\n\n' if own else ''
+        return figures + ' · '.join([*before, '[index](index.ipynb)', *after])
     return {p: row(i) for i, p in enumerate(paths)}
 
 
@@ -24,7 +29,7 @@ def with_row(
 )->dict: # The notebook with the row as its last cell
     "Insert the row, or bring it up to date"
     cells = [c for c in notebook['cells'] if c.get('id') != ID]
-    return notebook | dict(cells=[*cells, dict(cell_type='markdown', id=ID, metadata={}, source=[row])])
+    return notebook | dict(cells=[*cells, dict(cell_type='markdown', id=ID, metadata={}, source=row.splitlines(keepends=True))])
 
 
 def update(

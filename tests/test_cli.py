@@ -66,7 +66,7 @@ def test_atlas_and_where(embedded, weights, capsys, tmp_path):
     path = embedded[0]
     assert cli.main(['atlas', str(path), '-o', str(tmp_path/'a.html')]) == 0
     text = (tmp_path/'a.html').read_text()
-    assert 'data:image/jpeg' in text and 'nucleus2' in text
+    assert 'data:image/webp' in text and 'nucleus2' in text
     assert cli.main(['atlas', str(path), '-o', str(tmp_path/'a.html')]) == 1 and '--force' in capsys.readouterr().err
     assert cli.main(['where', str(path), '--reference', str(path), '-o', str(tmp_path/'where.csv')]) == 0
     told, table = capsys.readouterr(), pd.read_csv(tmp_path/'where.csv', keep_default_na=False)

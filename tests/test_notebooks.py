@@ -16,6 +16,7 @@ from cytoself_nb.core import sha256_of
 from cytoself_nb.pipeline import RUNNER, run_notebook, runnable
 
 NUMBERED = sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))
+BEGIN_LATE = {'19_weights', '22_predict', '24_apply', '25_parts', '26_answers', '27_exchange', '75_any_embedding', '90_pipeline', '91_cli'}   # to become empty
 RUN = [p for p in NUMBERED if p.stem != RUNNER]
 ALL = [*NUMBERED, ROOT/'nbs/index.ipynb']
 PARAMETERS = dict(profile='smoke', data='simulated', seed=0)
@@ -137,6 +138,16 @@ def test_is_written_to_be_read(path):
     assert sum(len(c.source.split()) for c in nb.cells if c.cell_type == 'markdown') >= 250
     long = [c.source.splitlines()[1] for c in code_cells(path) if re.search(r'^#\| *export', c.source, re.M) and len(c.source.splitlines()) > 40]
     assert not long, 'exported cells of more than 40 lines'
+
+
+@pytest.mark.parametrize('path', NUMBERED, ids=name)
+def test_is_short_and_shows_something_soon(path):
+    "60 cells, 1,200 words without the links at the end, and a picture or a number within ten cells"
+    cells = nbformat.read(path, 4).cells
+    assert len(cells) <= 60
+    assert sum(len(c.source.split()) for c in cells[:-1] if c.cell_type == 'markdown') <= 1200
+    first = next(i for i, c in enumerate(cells, 1) if c.get('outputs'))
+    assert first <= 10 or path.stem in BEGIN_LATE, f'the first output is that of cell {first}'
 
 
 def test_without_network_a_download_ends_in_a_sentence(tmp_path):

@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 
 from cytoself_nb.model import CytoselfFull
-from cytoself_nb.probes import neighbour_vote, paired_difference, pixel_components, untrained
+from cytoself_nb.probes import neighbor_vote, paired_difference, pixel_components, untrained
 
 SMALL = dict(n_classes=2, size=64, n_codes=8, hidden=8, decoder_width=4)
 
@@ -12,8 +12,8 @@ SMALL = dict(n_classes=2, size=64, n_codes=8, hidden=8, decoder_width=4)
 def test_a_vote_on_noise_is_chance_and_never_asks_more_neighbours_than_there_are():
     rng = np.random.default_rng(0)
     def noise(n): return rng.normal(size=(n, 3)), rng.integers(0, 2, n)
-    assert abs(neighbour_vote(noise(400), noise(400), noise(2000))['accuracy'] - .5) < .05
-    assert neighbour_vote(noise(4), noise(9), noise(9))['neighbours'] <= 4
+    assert abs(neighbor_vote(noise(400), noise(400), noise(2000))['accuracy'] - .5) < .05
+    assert neighbor_vote(noise(4), noise(9), noise(9))['neighbours'] <= 4
 
 
 def test_components_are_fitted_on_training_crops_alone():

@@ -96,7 +96,7 @@ def test_large_maps_show_a_typical_crop():
 
 def test_100_000_points_stay_under_30_mb(tmp_path):
     rng = np.random.default_rng(0)
-    pictures = rng.random((1311, 64, 64, 3), np.float32)   # noise: the worst case for a JPEG
+    pictures = rng.random((1311, 64, 64, 3), np.float32)   # noise: the worst case for a picture
     page = write_atlas_html(tmp_path/'a.html', table(100_000, 1311), pictures, rng.integers(0, 1311, 100_000))
     assert page.stat().st_size < 30e6
 

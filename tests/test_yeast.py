@@ -43,11 +43,6 @@ def test_named_processes(tables):
     assert pairs(yeast.named_processes()) == pairs(want.assign(set_name=want.set_name.map(yeast.PROCESSES)), ('set_name', 'orf'))
 
 
-def test_complex_portal_needs_a_translation(tables):
-    t = yeast.complex_portal({'P32797':'YDL220C', 'P38960':'YDR082W', 'Q07921':'YLR010C'})      # the three subunits of CST
-    assert set(t[t.set == 'CST complex'].protein) == {'YDL220C', 'YDR082W', 'YLR010C'}
-
-
 def test_without_any_annotation_it_is_invented(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
     def nothing(*a, **k): raise OSError('no network')

@@ -291,11 +291,12 @@ def train_model(
                      seed=run.seed, start=start, watch=p.watch, late=late,
                      anneal=cosine_part, data=_made(store.path)['settings'])
     def train(tmp, csv, checkpoint):
-        _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of {n:,} crops, '
-                       f'about {duration(epochs*n, settings)} on two cores')
+        if csv: _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of '
+                          f'{n:,} crops, about {duration(epochs*n, settings)} on two cores')
         learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, start, p.watch,
                               late, cosine_part, snapshots_at, csv, checkpoint)
-        np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
+        kept = {k: v.numpy() for k, v in learn.snapshots.kept.items()}
+        if csv: np.savez(run.path/f'{name}-snapshots.npz', **kept)   # else another process of torchrun does
         extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
                      best_epoch=learn.keep_best.epoch_of_best)
         save_weights(learn.model.to('cpu'), tmp, extra=extra, half=True)

@@ -31,6 +31,14 @@ def _free(path, force):
     return path
 
 # %% ../nbs/91_cli.ipynb #c18d1841
+def _images(name, out):
+    "The folder that is meant; of the data set hpa28, whose fields are fetched, a table of them beside `out`"
+    if name != 'hpa28' or Path(name).exists(): return name
+    from cytoself_nb.real_fields import hpa28_stacks
+    folder = Path(out).with_suffix('.work')/name
+    hpa28_stacks(folder)
+    return str(folder)
+
 def _cut(a, model, start):
     "What is said once crops are cut and parts planned, for an array job"
     from cytoself_nb.parts import missing_parts, prepare_folder
@@ -42,24 +50,24 @@ def _cut(a, model, start):
          'then the same command as now, without --prepare: what a killed task has left is done there')
     return 0
 
-def _times(about, seconds):
+def _times(about, seconds, umap):
     "How long it took, and of what"
     s, n, new = about['seconds'], about['crops'], about['new']
     rate = f' ({new/max(s["embed"], .01):,.0f} crops a second)' if new == n else f' ({n - new:,} were there)'
     return (f'{n:,} crops in {seconds:.0f} s: {s["prepare"]:.0f} s to read and cut them, '
-            f'{s["embed"]:.0f} s to embed them{rate}, {s["map"]:.0f} s for the file and its map')
+            f'{s["embed"]:.0f} s to embed them{rate}, {s["map"]:.0f} s for the file' + ' and its map'*umap)
 
 def embed_command(a):
     "Images to representations: reads a folder, fits it to a network, writes an .h5ad file"
     out, start = _free(a.out, a.force), time.perf_counter()
     from cytoself_nb.weights import load
     from cytoself_nb.parts import embed_folder
-    model = load(a.weights, a.channels)
+    model, a.folder = load(a.weights, a.channels), _images(a.folder, out)
     if a.prepare: return _cut(a, model, start)
     _say(str(model.card), '')
     about = embed_folder(a.folder, model, out, pixel_um=a.pixel_um, workers=a.workers, progress=_progress,
                          umap=not a.no_map)
-    _say(*about['notes'], _times(about, time.perf_counter() - start), f'embedding: {out}',
+    _say(*about['notes'], _times(about, time.perf_counter() - start, not a.no_map), f'embedding: {out}',
          f'crops, notes and what was left out: {about["work"]}', f'next: cytoself-nb atlas {out}')
     return 0
 
@@ -214,7 +222,8 @@ def completion_command(a):
 OUT = 'file to write'
 
 def _embed_options(p):
-    p.add_argument('folder', help='stacks (stacks.csv), crops (labels.csv), images alone, or a crop store')
+    p.add_argument('folder', help='stacks (stacks.csv), crops (labels.csv), images alone, a crop '
+                   'store, or a data set: hpa28, hpa5, hpa3, yeast5')
     p.add_argument('--weights', default='simulated', help='name of a network or a run, a file (.safetensors, '
                    "the authors' .h5), its address, or hf:owner/name (default: simulated)")
     p.add_argument('-o', '--out', required=True, help=OUT + ', such as mine.h5ad')

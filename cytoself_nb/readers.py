@@ -185,7 +185,8 @@ def read_folder(
                                "save the crops without it")
     labels = labels.reset_index(drop=True)
     def crop(name): return prepare(_channels_first(read_image(folder/name), name)[None], [name], named, size)
-    read = lambda rows: np.concatenate([crop(labels.file[r]) for r in rows])
+    files = labels.file.tolist()
+    read = lambda rows: np.concatenate([crop(files[r]) for r in rows])
     return Source((len(labels), n, size, size), read), labels, named
 
 # %% ../nbs/09_readers.ipynb #25e13a55

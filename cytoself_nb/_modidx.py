@@ -850,6 +850,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'cytoself_nb.losses.peak_memory': ('losses.html#peak_memory', 'cytoself_nb/losses.py'),
                                     'cytoself_nb.losses.precision': ('losses.html#precision', 'cytoself_nb/losses.py')},
             'cytoself_nb.maps': { 'cytoself_nb.maps._digest': ('maps.html#_digest', 'cytoself_nb/maps.py'),
+                                  'cytoself_nb.maps._known_neighbors': ('maps.html#_known_neighbors', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps._localizations': ('maps.html#_localizations', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps._matrix': ('maps.html#_matrix', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps._purities': ('maps.html#_purities', 'cytoself_nb/maps.py'),

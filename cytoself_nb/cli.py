@@ -33,19 +33,23 @@ def _free(path, force):
 # %% ../nbs/91_cli.ipynb #c18d1841
 def _images(name, out):
     "The folder that is meant; of the data set hpa28, whose fields are fetched, a table of them beside `out`"
-    if name != 'hpa28' or Path(name).exists(): return name
-    from cytoself_nb.real_fields import hpa28_stacks
-    folder = Path(out).with_suffix('.work')/name
-    hpa28_stacks(folder)
-    return str(folder)
+    if Path(name).expanduser().is_dir(): return name
+    if name == 'hpa28':
+        from cytoself_nb.real_fields import hpa28_stacks
+        folder = Path(out).with_suffix('.work')/name
+        hpa28_stacks(folder)
+        return str(folder)
+    from cytoself_nb.apply import _check_folder   # before a network is loaded and its card shown
+    _check_folder(name)
+    return name
 
 def _cut(a, model, start):
     "What is said once crops are cut and parts planned, for an array job"
     from cytoself_nb.parts import missing_parts, prepare_folder
     store, parts = prepare_folder(a.folder, model, a.out, a.pixel_um, a.workers, _progress)
     said, seconds = (parts.parent/'notes.txt').read_text().splitlines(), time.perf_counter() - start
-    _say(*said, f'{len(store.labels):,} crops cut in {seconds:.0f} s, {len(missing_parts(parts)):,} parts '
-         'to embed',
+    n, left = len(store.labels), len(missing_parts(parts))
+    _say(*said, f'{n:,} crops cut in {seconds:.0f} s, {left:,} part{"s"*(left != 1)} to embed',
          'each of N tasks, K from 0 to N-1:', f'  python -m cytoself_nb.parts {parts} --share K/N',
          'then the same command as now, without --prepare: what a killed task has left is done there')
     return 0
@@ -57,12 +61,15 @@ def _times(about, seconds, umap):
     return (f'{n:,} crops in {seconds:.0f} s: {s["prepare"]:.0f} s to read and cut them, '
             f'{s["embed"]:.0f} s to embed them{rate}, {s["map"]:.0f} s for the file' + ' and its map'*umap)
 
+
+# %% ../nbs/91_cli.ipynb #ee1a66b4
 def embed_command(a):
     "Images to representations: reads a folder, fits it to a network, writes an .h5ad file"
     out, start = _free(a.out, a.force), time.perf_counter()
+    a.folder = _images(a.folder, out)
     from cytoself_nb.weights import load
     from cytoself_nb.parts import embed_folder
-    model, a.folder = load(a.weights, a.channels), _images(a.folder, out)
+    model = load(a.weights, a.channels)
     if a.prepare: return _cut(a, model, start)
     _say(str(model.card), '')
     about = embed_folder(a.folder, model, out, pixel_um=a.pixel_um, workers=a.workers, progress=_progress,

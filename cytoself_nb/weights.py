@@ -286,12 +286,14 @@ def _download(url):
 def _from_hub(name):
     "A file of the Hugging Face hub, from its cache if it is there: owner/name, or owner/name/file"
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils.logging import set_verbosity_error
     owner, repo, *file = name.split('/', 2)
     file = file[0] if file else 'model.safetensors'
     if not file.endswith('.safetensors'):
         raise ValueError(f"{name}: {file} is not opened from the hub; expected a .safetensors file")
     try: return Path(hf_hub_download(f'{owner}/{repo}', file, local_files_only=True))
     except (OSError, ValueError): pass   # not in the cache
+    set_verbosity_error()   # else each try without network is told
     try: return Path(hf_hub_download(f'{owner}/{repo}', file))
     except Exception as e:
         raise OSError(f"cannot get {file} of {owner}/{repo} from the Hugging Face hub ({type(e).__name__}); "

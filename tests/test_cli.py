@@ -189,7 +189,8 @@ def test_other_channels_are_refused(weights, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('command, code, words', [
-    (['embed', 'nowhere', '--weights', 'nothing', '-o', 'x.h5ad'], 1, "no weights called 'nothing'"),
+    (['embed', '.', '--weights', 'nothing', '-o', 'x.h5ad'], 1, "no weights called 'nothing'"),
+    (['embed', 'nowhere', '-o', 'x.h5ad'], 1, '^\\nno folder nowhere; expected'),
     (['atlas', 'nothing.h5ad'], 1, 'no embedding at nothing.h5ad'),
     (['where', 'nothing.h5ad', '--reference', 'none.h5ad'], 1, 'no reference at none.h5ad'),
     (['where', 'nothing.h5ad', '--reference', 'yeast5'], 1, 'no reference for .yeast5.'),

@@ -239,8 +239,8 @@ def duration(
 )->str: # `17 minutes`
     "How long a training takes on two cores, roughly: 16 crops of the paper's network a second"
     work = (settings['size']/100)**2*(.35 + .65*settings['decoder_width']/64)   # decoders are most of it
-    minutes = crops*work/16/60
-    return f'{max(1, round(minutes))} minutes' if minutes < 100 else f'{minutes/60:,.0f} hours'
+    minutes = max(1, round(crops*work/16/60))
+    return f'{minutes} minute' + 's'*(minutes > 1) if minutes < 100 else f'{minutes/60:,.0f} hours'
 
 # %% ../nbs/40_runs.ipynb #8f756360
 def given_network(

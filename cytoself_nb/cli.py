@@ -107,19 +107,28 @@ def _reference(name):
 
 
 # %% ../nbs/91_cli.ipynb #e50a2cc5
+def _answers(table):
+    "What `where` says, a line for each group; the file has all columns"
+    import pandas as pd
+    def most(r):
+        ranks = [c.removeprefix('family_') for c in r.index if c.startswith('family_') and pd.notna(r[c])]
+        return ', '.join(f'{r["family_" + k]} {r["r_" + k]:.2f}' for k in ranks)
+    t = table[['crops', 'answer']].assign(**{'most like': [most(r) for _, r in table.iterrows()]})
+    t['why none'] = table.why
+    if table.in_reference.any(): t['in reference'] = table.in_reference
+    t.index.name = None
+    with pd.option_context('display.max_colwidth', None): return t.to_string(max_rows=60)
+
 def where_command(a):
     "Where is each protein? The localization, or none and why"
-    import pandas as pd
     from cytoself_nb.answers import where
     out = _free(a.out, a.force) if a.out else None
     reference, said = _reference(a.reference)
     table = where(a.embedding, reference, a.by, a.top)
     if out: table.to_csv(out)
-    hidden = ['threshold'] if table.in_reference.any() else ['threshold', 'in_reference']
-    options = 'display.width', 160, 'display.max_columns', None, 'display.max_rows', 60
-    with pd.option_context(*options): _say(str(table.drop(columns=hidden).round(2)))
+    _say(_answers(table))
     answered = int((table.answer != 'none').sum())
-    _say(said, f'{answered} of {len(table)} answered; the rest is none, see the column why')
+    _say(said, f'{answered} of {len(table)} answered; the rest is none, see why')
     if out: _say(f'table: {out}')
     return 0
 

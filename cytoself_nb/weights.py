@@ -14,7 +14,7 @@ from pathlib import Path
 import h5py
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 import hashlib, json, os, textwrap, warnings
 from importlib.resources import files as package_files
@@ -38,7 +38,7 @@ def save_weights(
         raise ValueError(f"{bad[0]} has values that are not finite; expected finite weights; train again")
     fits = lambda v: v.is_floating_point() and v.half().isfinite().all()
     if half: tensors = {k: v.half() if fits(v) else v for k, v in tensors.items()}
-    with _replacing(path) as tmp: save_file(tensors, tmp, about)
+    with _replacing(path) as tmp: tmp.write_bytes(save(tensors, about))   # save_file lets only the owner read
 
 # %% ../nbs/19_weights.ipynb #a19e0001
 def without_heads(

@@ -117,7 +117,9 @@ def leave_out(
     "Leave rows out, write down which and why, and say so in one sentence; all of them is an error"
     rejects = labels.loc[list(reasons), ['file', 'protein',
         'fov']].assign(reason=list(reasons.values())).sort_index()
-    if work is not None: _replace_text(Path(work)/'rejects.csv', rejects.to_csv(index=False))
+    if work is not None:
+        Path(work).mkdir(parents=True, exist_ok=True)
+        _replace_text(Path(work)/'rejects.csv', rejects.to_csv(index=False))
     if rejects.empty: return labels
     first = f"first {rejects.file.iloc[0]}: {rejects.reason.iloc[0]}"
     if len(rejects) == len(labels):

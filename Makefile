@@ -25,7 +25,7 @@ $(foreach v,PROFILE DATA SEED SEEDS ONLY JOBS MASKS WEIGHTS RUN_FOLDER,$(eval ov
 RUN   := $(BIN)/python -m cytoself_nb.pipeline --data "$$DATA" --profile "$$PROFILE" $${MASKS:+--masks "$$MASKS"} $${WEIGHTS:+--weights "$$WEIGHTS"} $(if $(filter-out 0,$(FORCE)),--force)
 
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
-.PHONY: api docs figures test lab seeds ablations readme claims outputs notebooks clean help
+.PHONY: api reference docs figures test lab seeds ablations readme claims outputs notebooks clean help
 
 figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=folder MASKS=folder WEIGHTS=file SEED=0 ONLY=11,20 FORCE=1 JOBS=2
 	$(RUN) --seed "$$SEED" $${ONLY:+--only "$$ONLY"} $${JOBS:+--jobs "$$JOBS"}
@@ -56,6 +56,9 @@ readme: $(READY)        ## write README.md from nbs/index.ipynb
 
 claims: $(READY)        ## write CLAIMS.md from the claims tables beside the figures
 	$(BIN)/python docs/claims.py
+
+reference: $(READY)     ## draw the simulated cells that `where --reference simulated` asks; after a change of the network
+	$(BIN)/python docs/reference.py
 
 api: $(READY)           ## write docs/api.md, the page of public names
 	$(BIN)/python docs/api.py

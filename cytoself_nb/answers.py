@@ -133,17 +133,19 @@ def _places(embedding):
     return [place(*v) for v in zip(*columns)]
 
 def fingerprints(
-    embedding, # AnnData, see `as_embedding`
-)->pd.Series: # Row of the crop; the index holds its fingerprints, up to three for each
-    "Numbers by which a crop is known again: of its vector, its codes, and its place in an image"
+    embedding,          # AnnData, see `as_embedding`
+    by_codes:bool=None, # By the map of local codes, or by the vector? None: by codes where there are any
+)->pd.Series: # Row of the crop; the index holds its fingerprints, up to two for each
+    "Numbers by which a crop is known again: of its codes or its vector, and of its place in an image"
     embedding = as_embedding(embedding)
     X, codes = embedding.X, embedding.obsm.get('local_codes')
+    if by_codes is None: by_codes = codes is not None
     kind, found = np.float16 if X.shape[1] >= 16 else np.float32, []
     with np.errstate(over='ignore'):
         for k, (x, place) in enumerate(zip(X, _places(embedding))):
-            if np.ptp(x): found.append((k, _hashed(b'x', (x.astype(kind) + kind(0)).tobytes())))
+            if not by_codes and np.ptp(x): found.append((k, _hashed(b'x', (x.astype(kind) + kind(0)).tobytes())))
             if place: found.append((k, _hashed(b'place', place.encode())))
-            if codes is not None and len(np.unique(codes[k])) >= 8:   # fewer: an empty map is no identity
+            if by_codes and len(np.unique(codes[k])) >= 8:   # fewer: an empty map is no identity
                 found.append((k, _hashed(b'codes', np.asarray(codes[k], np.uint16).tobytes())))
     rows, numbers = zip(*found) if found else ((), ())
     return pd.Series(rows, np.array(numbers, np.uint64), int)
@@ -186,7 +188,7 @@ def make_reference(
     judged = {k: t for k, t in tables.items() if k == 1 or len(t) >= 10}   # else: the limit of smaller groups
     limits = {k: answer_threshold(t, wanted) for k, t in judged.items()}
     alike = {k: float(t.r.quantile(.05)) if len(t) else -np.inf for k, t in judged.items()}
-    spectra, crops = how['mean'](codes, obs.protein, n), fingerprints(embedding).map(obs.protein)
+    spectra, crops = how['mean'](codes, obs.protein, n), fingerprints(embedding, scale is None).map(obs.protein)
     crops = crops[crops.groupby(level=0).transform('nunique') <= 3]   # what more share is no identity
     network = about.get('network', '')
     return Reference(spectra, single_localization(obs), limits, network, scale, alike, crops)
@@ -219,7 +221,7 @@ def _held(embedding, reference, groups):
         warnings.warn("the reference doesn't say which crops it was made of: that none is asked about "
                       "itself can't be checked; make it again", stacklevel=3)
         return {}, {}
-    mine, theirs = fingerprints(embedding), reference.crops
+    mine, theirs = fingerprints(embedding, reference.scale is None), reference.crops
     t = pd.DataFrame(dict(key=mine.index, row=mine.to_numpy()))
     t = t.merge(pd.DataFrame(dict(key=theirs.index, protein=theirs.to_numpy())), on='key')
     if n := t.row.nunique():

@@ -9,15 +9,17 @@ __all__ = ['WIDTH_UM', 'IMAGES', 'network_um', 'fit_crops', 'notes_on_fit', 'Ima
 # %% ../nbs/24_apply.ipynb #92f51925
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from .core import _replace_text, cached, read_table
 from .data import CropStore, array_source, check_crops, open_store, resize_crops, write_store
 from .images import read_image
-from .preprocessing import SIZE, distance_from_nucleus, read_stacks, typical_diameter
+from .preprocessing import SIZE, _cores, distance_from_nucleus, read_stacks, typical_diameter
 from .readers import PUBLISHED, data_state, labels_table, read_crops, read_folder
 from .stacks import (DIAMETER_UM, PIXEL_UM, Source, TABLE_COLUMNS, channel_numbers,
     field_names, stack_channels, stack_info, stack_options, stacks_table)
@@ -265,29 +267,33 @@ def fit_images(
     path,           # `.npy` file for the fitted crops, float16
     progress=lambda n: None, # Called with the number of crops done
     block:int=256,  # Crops at a time
+    workers:int=None, # Processes; None: cores of this machine where nuclei have to be found in many crops
 )->tuple: # Crops (n, C, size, size) by memory map, their channels, row of each; rejects (file, row, reason)
     "Crops of a folder as a network expects them, and those that can't be used"
     add, channels = _with_distance(images, model)
     wanted = model.extra['channels'].split('+')
     also = tuple(c for c in ('nucleus',) if c in channels and c not in wanted)
-    fit = lambda rows: fit_crops(add(images.source.read(np.asarray(rows))), channels, model, images.um, also)
     n, side = len(images.labels), model.settings['size']
     one = np.empty((1, len(channels), *images.source.shape[2:]))
     _check_shape(one, channels, wanted, *_widths_of(images, model))
     out = np.lib.format.open_memmap(path, 'w+', np.float16, (n, len(wanted) + len(also), side, side))
+    if workers is None: workers = _cores() if n >= 1000 and channels != images.channels else 1
+    like = SimpleNamespace(extra=model.extra, settings=model.settings)   # a worker needs no weights
+    jobs = (delayed(_fit_rows)(images.source, images.um, add, channels, like, also,
+                               range(a, min(a + block, n))) for a in range(0, n, block))
     kept, bad = [], []
-    for a in range(0, n, block):
-        rows = np.arange(a, min(a + block, n))
-        for part in _parts_that_read(fit, rows, bad):
-            out[len(kept):len(kept) + len(part[0])] = part[1]
-            kept += list(part[0])
-        progress(len(rows))
+    for rows, crops, left_out in Parallel(workers, return_as='generator')(jobs):
+        out[len(kept):len(kept) + len(rows)] = crops
+        kept += rows
+        bad += left_out
+        progress(len(rows) + len(left_out))
     out.flush()
     t = images.labels.iloc[[r for r, _ in bad]]
     named = t.file if 'file' in t else t.protein
     rejects = pd.DataFrame(dict(file=named.to_numpy(), row=[r for r, _ in bad], reason=[w for _, w in bad]))
     if not kept: raise ValueError(f"none of the {n} crops could be used, first: {bad[0][1]}")
     return np.load(path, mmap_mode='r')[:len(kept)], [*wanted, *also], np.array(kept), rejects
+
 
 # %% ../nbs/24_apply.ipynb #f849c891
 def _widths_of(images, model):
@@ -296,14 +302,17 @@ def _widths_of(images, model):
     crop_um = images.um if images.um and network_um(model) else um
     return crop_um, um, round(images.source.shape[-1]*um/crop_um), model.settings['size']
 
-def _parts_that_read(fit, rows, bad):
-    "(rows, crops) of a block, or of each crop of it that can be read; others go to `bad` with a reason"
-    try: return [(rows, fit(rows))]
-    except (ValueError, OSError): parts = []
+def _fit_rows(source, um, add, channels, model, also, rows):
+    "Rows that can be read, their crops (float16), and those that can't, with a reason"
+    fit = lambda rows: fit_crops(add(source.read(np.asarray(rows))), channels, model, um, also)
+    try: return list(rows), fit(rows).astype(np.float16), []
+    except (ValueError, OSError): kept, crops, bad = [], [], []   # then one by one
     for r in rows:
-        try: parts.append(([r], fit([r])))
-        except (ValueError, OSError) as e: bad.append((int(r), str(e)))
-    return parts
+        try: crops.append(fit([r]).astype(np.float16))
+        except (ValueError, OSError) as e: bad.append((r, str(e)))
+        else: kept.append(r)
+    return kept, np.concatenate(crops) if kept else [], bad
+
 
 # %% ../nbs/24_apply.ipynb #641188c7
 def applied_store(
@@ -311,7 +320,7 @@ def applied_store(
     model,               # Trained network
     work,                # Folder for the store, `crops.zarr`, and for notes
     pixel_um:float=None, # As in `read_any`
-    workers:int=None,    # Processes for stacks
+    workers:int=None,    # Processes
     progress=None,       # `progress(what, total)` gives a function to call with the number of crops done
 )->CropStore: # All crops, with split `test`
     "The crops of a folder as a network expects them, in a store; `notes.txt` and `rejects.csv` beside it"
@@ -324,7 +333,7 @@ def applied_store(
         (work/'rejects.csv').unlink(missing_ok=True)
         images = read_any(folder, work, scale if scale in ('field', 'crop') else 'field', pixel_um, workers)
         step = progress('crops', len(images.labels)) if progress else lambda n: None
-        x, channels, rows, rejects = fit_images(images, model, tmp.parent/'fitted.npy', step)
+        x, channels, rows, rejects = fit_images(images, model, tmp.parent/'fitted.npy', step, workers=workers)
         labels = images.labels.iloc[rows].drop(columns='split_rule', errors='ignore').assign(split='test')
         write_store(tmp, array_source(x), labels, channels)
         notes = images.notes + notes_on_fit(images.channels, model, images.um, images.scale)

@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore')
     from fastai.basics import *
     from fastai.callback.channelslast import ChannelsLast
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from .core import NotForTheseData, cached, set_seed
 from .data import CropLoader, default_channels
@@ -293,7 +293,7 @@ def _save_training(folder, learn, keep, seconds):
     folder.mkdir()
     weights = {k: v.cpu().contiguous() for k, v in learn.model.state_dict().items()}
     about = dict(format='deeploc 1', settings=json.dumps(learn.model.settings))
-    save_file(weights, folder/'model.safetensors', about)
+    (folder/'model.safetensors').write_bytes(save(weights, about))
     pd.DataFrame(learn.best_epoch.rows).assign(seconds=seconds).to_csv(folder/'history.csv', index=False)
     np.save(folder/'means.npy', np.stack(keep.kept))
     pd.Series(sorted(set(keep.proteins)), name='protein').to_csv(folder/'proteins.csv', index=False)

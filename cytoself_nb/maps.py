@@ -24,6 +24,16 @@ from cytoself_nb.stats import (jackknife_interval, neighbors, purity, rank_corre
 from .training import embed_batches
 
 # %% ../nbs/20_maps.ipynb #66485ddd
+_EXACT = 4096, 2**15   # Crops from and up to which neighbors are found exactly here: below, umap-learn does so
+
+def _known_neighbors(X, k):
+    "The k nearest of each crop, itself first, and their distances: for UMAP; in a fifth of its time"
+    index = neighbors(X, k - 1, block=1024)
+    far = np.stack([np.linalg.norm(np.asarray(X) - X[i], axis=1) for i in index.T], 1)
+    order, own = np.argsort(far, 1, kind='stable'), np.arange(len(X))[:, None]
+    index, far = (np.take_along_axis(a, order, 1) for a in (index, far))
+    return np.hstack([own, index]), np.pad(far, ((0, 0), (1, 0))).astype(np.float32)
+
 def umap_xy(
     X,                  # (n, d) representations, an array or a memory map
     seed:int=0,         # Seed of the layout
@@ -38,7 +48,9 @@ def umap_xy(
         from umap import UMAP
         init = 'spectral' if len(X) > n_neighbors else 'random'   # too few points have no spectrum
         n_neighbors = min(n_neighbors, len(X) - 1)
-        model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, n_jobs=1, init=init)
+        known = {}
+        if _EXACT[0] <= len(X) <= _EXACT[1]: known = dict(precomputed_knn=_known_neighbors(X, n_neighbors))
+        model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, n_jobs=1, init=init, **known)
         return model.fit_transform(X).astype(np.float32)
 
 # %% ../nbs/20_maps.ipynb #623b76da

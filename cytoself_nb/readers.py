@@ -117,7 +117,9 @@ def leave_out(
     "Leave rows out, write down which and why, and say so in one sentence; all of them is an error"
     rejects = labels.loc[list(reasons), ['file', 'protein',
         'fov']].assign(reason=list(reasons.values())).sort_index()
-    if work is not None: _replace_text(Path(work)/'rejects.csv', rejects.to_csv(index=False))
+    if work is not None:
+        Path(work).mkdir(parents=True, exist_ok=True)
+        _replace_text(Path(work)/'rejects.csv', rejects.to_csv(index=False))
     if rejects.empty: return labels
     first = f"first {rejects.file.iloc[0]}: {rejects.reason.iloc[0]}"
     if len(rejects) == len(labels):
@@ -185,7 +187,8 @@ def read_folder(
                                "save the crops without it")
     labels = labels.reset_index(drop=True)
     def crop(name): return prepare(_channels_first(read_image(folder/name), name)[None], [name], named, size)
-    read = lambda rows: np.concatenate([crop(labels.file[r]) for r in rows])
+    files = labels.file.tolist()
+    read = lambda rows: np.concatenate([crop(files[r]) for r in rows])
     return Source((len(labels), n, size, size), read), labels, named
 
 # %% ../nbs/09_readers.ipynb #25e13a55

@@ -232,8 +232,8 @@ def duration(
 )->str: # `17 minutes`
     "How long a training takes on two cores, roughly: 16 crops of the paper's network a second"
     work = (settings['size']/100)**2*(.35 + .65*settings['decoder_width']/64)   # decoders are most of it
-    minutes = crops*work/16/60
-    return f'{max(1, round(minutes))} minutes' if minutes < 100 else f'{minutes/60:,.0f} hours'
+    minutes = max(1, round(crops*work/16/60))
+    return f'{minutes} minute' + 's'*(minutes > 1) if minutes < 100 else f'{minutes/60:,.0f} hours'
 
 # %% ../nbs/40_runs.ipynb #8f756360
 def given_network(
@@ -291,11 +291,12 @@ def train_model(
                      seed=run.seed, start=start, late=late, anneal=cosine_part,
                      data=_made(store.path)['settings'])
     def train(tmp, csv, checkpoint):
-        _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of {n:,} crops, '
-                       f'about {duration(epochs*n, settings)} on two cores')
+        if csv: _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of '
+                          f'{n:,} crops, about {duration(epochs*n, settings)} on two cores')
         learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, start, late,
                               cosine_part, snapshots_at, csv, checkpoint)
-        np.savez(run.path/f'{name}-snapshots.npz', **{k: v.numpy() for k, v in learn.snapshots.kept.items()})
+        kept = {k: v.numpy() for k, v in learn.snapshots.kept.items()}
+        if csv: np.savez(run.path/f'{name}-snapshots.npz', **kept)   # else another process of torchrun does
         extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
                      best_epoch=learn.keep_best.epoch_of_best)
         save_weights(learn.model.to('cpu'), tmp, extra=extra, half=True)

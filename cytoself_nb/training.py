@@ -7,7 +7,7 @@ __all__ = ['cytoself_learner', 'embed_batches', 'embed', 'start_codebooks', 'Lat
            'code_maps', 'plot_codes', 'resumable']
 
 # %% ../nbs/13_training.ipynb #1788afa6
-import hashlib, itertools, json, os, warnings
+import hashlib, itertools, json, os, tempfile, warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,22 @@ with warnings.catch_warnings():
     from fastai.callback.channelslast import ChannelsLast
     import fastai.callback.schedule   # Learner.fit_flat_cos
 
-from .core import _replace_text, cached, set_seed
+from .core import _replace_text, _settings_of, cached, set_seed
 from .data import crop_loader, data_variance, default_channels, select_channels
 from .losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, Logged, LossParts,
     Meter, PARTS, PaperSchedule, _bare, cytoself_loss, keep_freed_memory, precision)
 from .model import CytoselfFull
 
 # %% ../nbs/13_training.ipynb #fc8fd3c0
+def _of_torchrun():
+    "Callbacks of a process that torchrun has started: it shows its part of an epoch; gradients are averaged"
+    if num_distrib() < 2: return []
+    from accelerate.utils import DistributedDataParallelKwargs
+    from fastai.distributed import DistributedDL, DistributedTrainer
+    DistributedDL._broadcast = lambda self, rows, rank: list(rows)   # all draw one order; fastai's needs CUDA
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)   # codes, before the quantizers start
+    return [DistributedTrainer(False, cpu=not torch.cuda.is_available(), kwargs_handlers=[unused])]
+
 def cytoself_learner(
     store,                 # Crop store, see `08_data`
     model:CytoselfFull,    # The network, or a variant of it
@@ -42,12 +51,12 @@ def cytoself_learner(
     if n != takes:
         raise ValueError(f"the network takes {takes} channels, {channels!r} has {n}; "
                          f"build it with channels={n}")
-    device = default_device()
+    shared, device = _of_torchrun(), default_device()   # each process has a device of its own
     keep_freed_memory()
     def loader(split, train): return crop_loader(store, split, channels, batch, train, train, seed, device)
     variance = data_variance(store, channels)
     cbs = [LossParts(variance, model.settings['n_codes'], csv), PaperSchedule(), KeepBest(),
-           FiniteGuard(), Meter(), ChannelsLast(), AutoPrecision(dtype)]
+           FiniteGuard(), Meter(), ChannelsLast(), AutoPrecision(dtype), *shared]
     if checkpoint is not None: cbs.append(Checkpoint(checkpoint))
     shown = [Logged(n) for n in (*PARTS, 'local_perplexity', 'global_perplexity', 'accuracy')]
     loaders = DataLoaders(loader('train', True), loader('val', False), device=device)
@@ -127,7 +136,8 @@ class Snapshots(Callback):
     def after_epoch(self):
         epoch = self.loss_parts.row['epoch'] + 1
         if epoch not in self.epochs: return
-        self.kept[str(epoch)] = torch.from_numpy(embed(_bare(self.model), self.dls.valid, self.most)[0])
+        crops = getattr(self.dls.valid, 'dl', self.dls.valid)   # all, also in a process of torchrun
+        self.kept[str(epoch)] = torch.from_numpy(embed(_bare(self.model), crops, self.most)[0])
     def state_dict(self): return dict(kept=self.kept)
     def load_state_dict(self, state): self.kept = state['kept']
 
@@ -192,11 +202,19 @@ def plot_codes(
     return fig
 
 # %% ../nbs/13_training.ipynb #9e5ab1c2
+def _trained_along(path, made_with, train, load, checkpoint):
+    "What processes of torchrun but the first do: they train along, and file nothing"
+    made = _settings_of(path).get('settings') if path.exists() else None
+    if made == json.loads(json.dumps(made_with)): return load(path)
+    with tempfile.TemporaryDirectory() as tmp:
+        train(Path(tmp)/path.name, None, checkpoint)
+        return load(Path(tmp)/path.name)
+
 def resumable(
     path,          # File of the trained network
     csv,           # File for its history
     made_with:dict,# Everything the network depends on, JSON values
-    train,         # `train(tmp, csv, checkpoint)` trains, going on from a checkpoint, and writes `tmp`
+    train,         # `train(tmp, csv, checkpoint)` trains on from a checkpoint, writes `tmp`; csv may be None
     load,          # `load(path)` reads the network
     made_by:str,   # Notebook
 ): # The network, in evaluation mode
@@ -205,6 +223,7 @@ def resumable(
     digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:12]
     ends = 'checkpoint.pt', 'history.csv'
     checkpoint, live = (path.with_name(f'{path.stem}-{digest}.{end}') for end in ends)
+    if rank_distrib(): return _trained_along(path, made_with, train, load, checkpoint).eval()
     def build(tmp):
         for end in ends:
             for old in path.parent.glob(f'{path.stem}-*.{end}'):

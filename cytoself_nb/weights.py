@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['GROUPS', 'MOST', 'FIELDS', 'SCALING', 'NETWORKS', 'save_weights', 'without_heads', 'load_weights',
-           'published_settings', 'load_published_weights', 'Card', 'network_file', 'available', 'find_weights', 'load']
+           'published_settings', 'load_published_weights', 'Card', 'network_file', 'reference_file', 'available',
+           'find_weights', 'load']
 
 # %% ../nbs/19_weights.ipynb #66d0b53c
 from math import sqrt
@@ -13,7 +14,7 @@ from pathlib import Path
 import h5py
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 import hashlib, json, os, textwrap, warnings
 from importlib.resources import files as package_files
@@ -37,7 +38,7 @@ def save_weights(
         raise ValueError(f"{bad[0]} has values that are not finite; expected finite weights; train again")
     fits = lambda v: v.is_floating_point() and v.half().isfinite().all()
     if half: tensors = {k: v.half() if fits(v) else v for k, v in tensors.items()}
-    with _replacing(path) as tmp: save_file(tensors, tmp, about)
+    with _replacing(path) as tmp: tmp.write_bytes(save(tensors, about))   # save_file lets only the owner read
 
 # %% ../nbs/19_weights.ipynb #a19e0001
 def without_heads(
@@ -203,7 +204,7 @@ def _fill(arrays, targets, group, path):
 
 # %% ../nbs/19_weights.ipynb #14bdf8be
 FIELDS = dict(data='trained on', channels='shown', scaling='scaling', sizes='sizes', license='license',
-              tested='tested on', cannot='it cannot')   # Key of a card -> how its line begins
+              tested='tested on', cannot='it cannot', reference='reference')   # Key -> how its line begins
 
 SCALING = dict(field='fluorescence from 0 to 1 between the 0.5 and 99.9 % quantiles of each field',
                crop='fluorescence from 0 to 1 between the 0.5 and 99.9 % quantiles of each crop',
@@ -211,7 +212,9 @@ SCALING = dict(field='fluorescence from 0 to 1 between the 0.5 and 99.9 % quanti
 
 class Card(dict):
     "What a network was trained on, what its crops have to be, and what it cannot do"
-    def lines(self): return [(words, str(self.get(k) or 'not said')) for k, words in FIELDS.items()]
+    def lines(self):
+        said = {k: self.get(k) for k in FIELDS if k in self or k != 'reference'}
+        return [(FIELDS[k], str(v or 'not said')) for k, v in said.items()]
     def __str__(self):
         room = dict(width=100, initial_indent=' '*11, subsequent_indent=' '*11)
         text = (f'{words:<11}' + textwrap.fill(said, **room).lstrip() for words, said in self.lines())
@@ -251,6 +254,12 @@ def network_file(
     "Where a network that comes with the package lies"
     return Path(str(package_files('cytoself_nb')))/'networks'/f'{name}.safetensors'
 
+def reference_file(
+    name:str, # Name of `NETWORKS`
+)->Path: # It may be missing
+    "Where what a network of the package says of known proteins lies, see `26_answers`"
+    return network_file(name).with_suffix('.h5ad')
+
 def available()->dict: # Name -> file
     "The networks that are here: those of the package, then those of runs"
     own = {n: network_file(n) for n in NETWORKS if network_file(n).is_file()}
@@ -277,12 +286,14 @@ def _download(url):
 def _from_hub(name):
     "A file of the Hugging Face hub, from its cache if it is there: owner/name, or owner/name/file"
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils.logging import set_verbosity_error
     owner, repo, *file = name.split('/', 2)
     file = file[0] if file else 'model.safetensors'
     if not file.endswith('.safetensors'):
         raise ValueError(f"{name}: {file} is not opened from the hub; expected a .safetensors file")
     try: return Path(hf_hub_download(f'{owner}/{repo}', file, local_files_only=True))
     except (OSError, ValueError): pass   # not in the cache
+    set_verbosity_error()   # else each try without network is told
     try: return Path(hf_hub_download(f'{owner}/{repo}', file))
     except Exception as e:
         raise OSError(f"cannot get {file} of {owner}/{repo} from the Hugging Face hub ({type(e).__name__}); "
@@ -334,6 +345,9 @@ def _published_extra(model, path, channels):
     return dict(channels=channels or _published_channels(path, s['channels']), card=card)
 
 # %% ../nbs/19_weights.ipynb #3d3ffb2f
+_REFERENCE = ('simulated cells of known localization, in fields it was not trained on: cytoself-nb where '
+             'mine.h5ad --reference {}')   # A line of the card, where there is one
+
 def load(
     source,            # A name of `NETWORKS`, a run (`simulated-demo-0`), a file, an address, `hf:owner/name`
     channels:str=None, # For files that don't say which: `protein+distance`, `protein+nucleus`, `protein`
@@ -353,4 +367,6 @@ def load(
         raise ValueError(f"channels={known!r}; expected {model.settings['channels']} names joined by +, "
                          f"as the network in {path} takes")
     model.extra['channels'] = known
+    if path == network_file(path.stem) and reference_file(path.stem).is_file():
+        model.extra['card'] = (model.extra.get('card') or {}) | dict(reference=_REFERENCE.format(path.stem))
     return model

@@ -195,3 +195,15 @@ def test_images_unlike_the_reference_are_none():
     odd = np.random.default_rng(3).normal(size=(60, 10)) + 30*np.eye(10)[9] + 3*np.eye(10)[0]
     t = where(as_embedding(odd, labels[:60].assign(protein='unlike')), reference)
     assert t.answer.tolist() == ['none']
+
+
+def test_another_cell_with_the_same_global_codes_is_not_taken_for_the_same():
+    "A vector of few codes comes again in other cells; the map of local codes does not"
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(6, 40)).astype(np.float32), pd.DataFrame(dict(protein=list('aabbcc')))
+    a, b = (as_embedding(x, labels) for _ in range(2))
+    a.obsm['local_codes'], b.obsm['local_codes'] = (rng.integers(0, 64, (6, 256)).astype(np.uint16) for _ in range(2))
+    b.obsm['local_codes'][2] = a.obsm['local_codes'][2]
+    known = fingerprints(a)
+    assert fingerprints(b)[fingerprints(b).index.isin(known.index)].tolist() == [2]
+    assert fingerprints(b, by_codes=False).index.isin(fingerprints(a, by_codes=False).index).all()

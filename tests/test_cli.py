@@ -14,8 +14,9 @@ from conftest import ROOT
 from cytoself_nb import apply, cli, parts
 from cytoself_nb.answers import about_embedding, read_reference, where, write_reference
 from cytoself_nb.maps import read_embedding
+from cytoself_nb.microscope import simulated_proteome, write_screen
 from cytoself_nb.model import CytoselfFull
-from cytoself_nb.weights import save_weights
+from cytoself_nb.weights import load, reference_file, save_weights
 
 
 @pytest.fixture(scope='module')
@@ -96,7 +97,6 @@ def test_a_folder_without_a_table_and_crops_of_other_widths(weights, tmp_path, c
 
 
 def test_stacks_keep_the_way_back_to_the_raw_pixel(weights, tmp_path, capsys):
-    from cytoself_nb.microscope import simulated_proteome, write_screen
     write_screen(tmp_path/'stacks', simulated_proteome(2), 1, size=400, workers=1, progress=False)
     assert cli.main(['embed', str(tmp_path/'stacks'), '--weights', str(weights), '-o', str(tmp_path/'s.h5ad'), '--workers', '1']) == 0
     said = capsys.readouterr().out
@@ -112,6 +112,15 @@ def test_stacks_keep_the_way_back_to_the_raw_pixel(weights, tmp_path, capsys):
     assert '2 stacks of 2 proteins' in capsys.readouterr().out
 
 
+def test_fields_of_hpa28_by_name(mirror, weights, tmp_path, monkeypatch, capsys):
+    from cytoself_nb import real_fields
+    monkeypatch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
+    fetch = real_fields.fetch
+    monkeypatch.setattr(real_fields, 'fetch', lambda *a, **k: [f for f in fetch(*a, **k) if f.name == 'train.csv' or f.name.startswith('000a9596')])
+    assert cli.main(['embed', 'hpa28', '--weights', str(weights), '-o', str(tmp_path/'h.h5ad'), '--workers', '1', '--no-map']) == 0
+    assert '1 fields' in capsys.readouterr().out and set(read_embedding(tmp_path/'h.h5ad').obs.localization) == {'nuclear bodies'}
+
+
 def test_crops_are_cut_first_and_embedded_by_an_array_job(weights, tmp_path, capsys):
     folder, out = write_crops(tmp_path/'crops', 8), tmp_path/'j.h5ad'
     command = ['embed', str(folder), '--weights', str(weights), '-o', str(out), '--workers', '1', '--no-map']
@@ -125,17 +134,27 @@ def test_crops_are_cut_first_and_embedded_by_an_array_job(weights, tmp_path, cap
     assert np.array_equal(a.X, b.X) and np.array_equal(a.obsm['local_codes'], b.obsm['local_codes'])
 
 
-def test_a_reference_of_simulated_cells_is_drawn_once(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv('CYTOSELF_NB_CACHE', str(tmp_path))
-    monkeypatch.setattr(cli, 'DRAWN', dict(proteins=4, fields=1, seed=1311))
-    with pytest.raises(ValueError, match='different networks'): cli._simulated_reference('another')
-    assert not list(tmp_path.iterdir()), 'nothing is drawn for a network that it cannot answer'
-    monkeypatch.setattr(cli, '_network_of', lambda path: '')
-    reference, said = cli._reference('simulated', 'mine.h5ad')
-    assert 'invented cells only' in said and 'drawing the reference' in capsys.readouterr().out and len(reference.crops)
-    again = cli._simulated_reference(reference.network)
-    assert 'drawing' not in capsys.readouterr().out and again.families.equals(reference.families)
-    assert [p.suffix for p in (tmp_path/'references').glob('[!.]*')].count('.h5ad') == 1
+def test_the_reference_of_the_package_is_of_its_network(tmp_path, capsys):
+    model, reference = load('simulated'), read_reference(reference_file('simulated'))
+    assert reference.network == parts.weights_checksum(model), 'another network: make reference'
+    assert reference_file('simulated').stat().st_size < 1_500_000 and '--reference simulated' in str(model.card)
+    assert reference.families.notna().sum() == 53 and reference.families.nunique() == 16 and len(reference.crops)
+
+
+def test_simulated_cells_are_asked_without_drawing_any(tmp_path, capsys, embedded):
+    "New cells of proteins that the network knows are answered rightly where they are answered; another network is refused"
+    write_screen(tmp_path/'stacks', simulated_proteome(12), 1, 5, workers=1, progress=False)
+    out = str(tmp_path/'mine.h5ad')
+    assert cli.main(['embed', str(tmp_path/'stacks'), '-o', out, '--workers', '1', '--no-map']) == 0
+    said = capsys.readouterr().out
+    assert 'map' not in said.split(' crops in ')[1].split('embedding')[0], 'no map was asked for'
+    assert cli.main(['where', out, '--reference', 'simulated', '-o', str(tmp_path/'w.csv')]) == 0
+    assert 'invented cells only' in capsys.readouterr().out
+    table = pd.read_csv(tmp_path/'w.csv', keep_default_na=False).set_index('group')
+    truth = simulated_proteome(12).set_index('protein').localization.reindex(table.index)
+    answered = table[table.answer != 'none']
+    assert len(answered) and (answered.answer == truth[answered.index]).mean() >= .5 and not table.in_reference.any()
+    assert cli.main(['where', str(embedded[0]), '--reference', 'simulated']) == 1 and 'different networks' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('words, wanted', [
@@ -150,6 +169,17 @@ def test_the_tab_key(words, wanted, tmp_path, capsys):
     assert cli.main(['completion', 'zsh']) == 0 and 'bashcompinit' in capsys.readouterr().out
 
 
+def test_nuclei_are_found_by_processes_as_by_one(weights, tmp_path):
+    folder = write_crops(tmp_path/'crops', 12)
+    (folder/'c07.tif').write_bytes((folder/'c07.tif').read_bytes()[:2000])
+    model, steps = load(str(weights)), []
+    images = apply.read_any(folder, tmp_path/'work', pixel_um=.4)
+    one, two = (apply.fit_images(images, model, tmp_path/f'{w}.npy', steps.append, block=5, workers=w) for w in (1, 2))
+    assert one[1] == ['protein', 'distance', 'nucleus'] and np.array_equal(one[0], two[0]) and np.array_equal(one[2], two[2])
+    pd.testing.assert_frame_equal(one[3], two[3])
+    assert sum(steps) == 2*len(images.labels)
+
+
 def test_other_channels_are_refused(weights, tmp_path, capsys):
     folder = write_crops(tmp_path/'crops', 4)
     (folder/'channels.txt').write_text('protein\ncytosol\n')
@@ -159,7 +189,8 @@ def test_other_channels_are_refused(weights, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('command, code, words', [
-    (['embed', 'nowhere', '--weights', 'nothing', '-o', 'x.h5ad'], 1, "no weights called 'nothing'"),
+    (['embed', '.', '--weights', 'nothing', '-o', 'x.h5ad'], 1, "no weights called 'nothing'"),
+    (['embed', 'nowhere', '-o', 'x.h5ad'], 1, '^\\nno folder nowhere; expected'),
     (['atlas', 'nothing.h5ad'], 1, 'no embedding at nothing.h5ad'),
     (['where', 'nothing.h5ad', '--reference', 'none.h5ad'], 1, 'no reference at none.h5ad'),
     (['where', 'nothing.h5ad', '--reference', 'yeast5'], 1, 'no reference for .yeast5.'),

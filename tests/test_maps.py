@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cytoself_nb import maps
 from cytoself_nb.core import NotForTheseData
 from cytoself_nb.maps import nuclear_light, path_order, path_sets, path_table, purity_table, read_embedding, write_embedding
 
@@ -100,3 +101,21 @@ def test_what_is_no_embedding_gets_a_sentence(tmp_path):
     AnnData(obs=pd.DataFrame(index=list('ab'))).write_h5ad(tmp_path/'noX')
     with pytest.raises(ValueError, match='is no complete .h5ad with a matrix X'): read_embedding(tmp_path/'noX')
     with pytest.raises(FileNotFoundError, match='no embedding at'): read_embedding(tmp_path/'nothing')
+
+
+def test_a_map_from_known_neighbors_is_the_map_of_umap_learn(monkeypatch):
+    "The crop itself first, then the nearest by rising distance, equal crops included; and the same layout"
+    from sklearn.neighbors import NearestNeighbors
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(3, 12)), 40, 0).astype(np.float32) + rng.normal(size=(120, 12), scale=.3).astype(np.float32)
+    X[7] = X[100]
+    index, far = maps._known_neighbors(X, 15)
+    want, same = NearestNeighbors(n_neighbors=15).fit(X).kneighbors(X)
+    assert np.array_equal(index[:, 0], np.arange(120)) and np.allclose(far, want, atol=1e-5)
+    assert all(set(a) == set(b) for a, b in zip(index, same))
+    straight = maps.umap_xy(X)
+    monkeypatch.setattr(maps, '_EXACT', (100, 200))
+    known = maps.umap_xy(X)
+    group = np.repeat([0, 1, 2], 40)
+    group[7] = 2
+    for xy in (straight, known): assert maps.purity(maps.neighbors(xy, 10), group) > .95

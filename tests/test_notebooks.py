@@ -9,7 +9,7 @@ import sys
 import nbformat
 import papermill
 import pytest
-from conftest import ROOT
+from conftest import ROOT, write_notebook
 
 from cytoself_nb import __version__
 from cytoself_nb.core import sha256_of
@@ -164,3 +164,40 @@ def test_without_network_a_download_ends_in_a_sentence(tmp_path):
     assert first.startswith('cannot download https://') and 'CYTOSELF_NB_MIRROR' in first
     assert second.startswith('1 ') and 'no network in this test' in second
     assert not list(tmp_path.rglob('*.png'))
+
+
+def too_early(path):
+    "(cell, function) where a cell reaches a function that a later cell defines, through functions too"
+    cells = [c for c in json.loads(path.read_text(encoding='utf-8'))['cells'] if c['cell_type'] == 'code']
+    trees = [ast.parse(''.join(c['source'])) for c in cells]
+    makes = (ast.FunctionDef, ast.ClassDef)
+    defined = {n.name: (k, n) for k, t in reversed(list(enumerate(trees))) for n in t.body
+               if isinstance(n, makes) and 'patch' not in {getattr(d, 'id', '') for d in n.decorator_list}}
+    imported = {}
+    for k, t in enumerate(trees):
+        for n in ast.walk(t):
+            if isinstance(n, (ast.Import, ast.ImportFrom)):
+                for a in n.names: imported.setdefault(a.asname or a.name, k)
+    def uses(tree):
+        names = [n for n in ast.walk(tree) if isinstance(n, ast.Name)]
+        own = {n.id for n in names if not isinstance(n.ctx, ast.Load)} | {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+        return ({n.id for n in names} & set(defined)) - own
+    found = set()
+    for k, tree in enumerate(trees):
+        todo, seen = [f for n in tree.body if not isinstance(n, makes) for f in uses(n)], set()
+        while todo:
+            f = todo.pop()
+            if f in seen or imported.get(f, len(cells)) <= k: continue
+            seen.add(f)
+            if defined[f][0] > k: found.add((cells[k]['id'], f))
+            todo += uses(defined[f][1])
+    return sorted(found)
+
+
+@pytest.mark.parametrize('path', sorted((ROOT/'nbs').glob('[0-9]*.ipynb')), ids=lambda p: p.stem)
+def test_no_cell_reaches_a_function_that_comes_later(path): assert not too_early(path)
+
+
+def test_too_early_is_found(tmp_path):
+    path = write_notebook(tmp_path/'01_a.ipynb', 'def f(): return g()', 'f()', 'def g(): return 1', 'f()')
+    assert [f for _, f in too_early(path)] == ['g']

@@ -1,6 +1,7 @@
 "The runner, on throwaway notebooks"
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 
 import nbformat
 import pytest
-from conftest import ROOT, write_notebook
+from conftest import ROOT, need, write_notebook
 
 from cytoself_nb import inputs, pipeline
 from cytoself_nb.core import open_run
@@ -368,3 +369,27 @@ def test_helpers_end_with_a_process_that_is_killed(tmp_path):
         if not any(map(alive, helpers)): break
         time.sleep(.1)
     assert len(helpers) == 2 and not any(map(alive, helpers))
+
+
+@pytest.mark.slow
+def test_published_weights_and_arrays_go_through_the_notebooks_of_figures(shared, tmp_path):
+    "Each draws its figures or says why it can't; smoke sizes, crops of simulated cells in the published layout"
+    import numpy as np
+    import pandas as pd
+    from cytoself_nb.microscope import simulated_cells, simulated_proteome
+    weights = need(shared/'oracle/cytoself_tf_small.h5', "the authors' network")
+    source, labels, _ = simulated_cells(simulated_proteome(12), fields=5, cells=3, size=100, workers=-1)
+    x = np.concatenate([np.asarray(c) for c in source])
+    x[:, 2] *= 100
+    folder, number = tmp_path/'opencell', labels.protein.str[3:].astype(int)
+    folder.mkdir()
+    np.save(folder/'Image_data00.npy', np.moveaxis(np.concatenate([x, x[:, 2:3] > 0], 1), 1, -1).astype(np.float32))
+    place = labels.localization.fillna('')
+    table = dict(ensg=[f'ENSG{n:011}' for n in number], name=labels.protein, protein_id=number, FOV_id=labels.fov.str[-3:].astype(int))
+    pd.DataFrame(table | dict(loc_grade1='', loc_grade2='', loc_grade3=place)).to_csv(folder/'Label_data00.csv', index=False)
+    only = [p.stem[:2] for p in numbered_notebooks() if '40' <= p.stem[:2] < '76']
+    command = [sys.executable, '-W', 'ignore', '-m', 'cytoself_nb.pipeline', '--data', folder, '--profile', 'smoke', '--weights', weights, '--only', ','.join(only)]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | dict(CYTOSELF_NB_OUT=str(tmp_path/'out')), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = [line for line in done.stdout.splitlines() if re.match(r'\d\d_', line)]
+    assert len(said) == len(only) and all(re.search(r'figures? |left out: .{30}', line) for line in said), said

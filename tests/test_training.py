@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
 
 from cytoself_nb import runs
 from cytoself_nb.core import get_profile
 from cytoself_nb.model import CytoselfFull
 from cytoself_nb.training import code_maps, cytoself_learner, embed, resumable, start_codebooks, train_network
 from cytoself_nb.data import crop_loader
+from cytoself_nb.weights import load_weights
 
 SMALL = dict(n_classes=2, size=64, n_codes=8, hidden=8, decoder_width=4)
 SCRIPT = f"""
@@ -47,6 +49,38 @@ def test_a_training_that_is_killed_goes_on_as_if_nothing_had_happened(tiny_store
         if key == 'callbacks': a, b = a['snapshots']['kept'], b['snapshots']['kept']
         assert a.keys() == b.keys()
         for k in a: torch.testing.assert_close(a[k], b[k])
+
+
+TOGETHER = f"""
+import os, sys
+from pathlib import Path
+from cytoself_nb.data import open_store
+from cytoself_nb.training import resumable, train_network
+from cytoself_nb.weights import load_weights, save_weights
+folder, store, rank = Path(sys.argv[2]), open_store(sys.argv[1]), os.environ['RANK']
+def train(tmp, csv, checkpoint):
+    learn = train_network(store, {SMALL}, 3, batch=4, rate=1e-3, quantize_after=1, snapshots_at=(1,), csv=csv, checkpoint=checkpoint)
+    assert len(learn.snapshots.kept['3']) == (store.labels.split == 'val').sum(), 'not all crops of the snapshot'
+    save_weights(learn.model, tmp)
+for _ in range(2): model = resumable(folder/'model.safetensors', folder/'history.csv', dict(a=1), train, load_weights, 'test')
+save_weights(model, folder/f'of-{{rank}}.safetensors')
+"""
+
+
+def test_two_processes_of_torchrun_train_one_network(tiny_store, tmp_path):
+    "Half of each epoch in each process, on CPUs; the second time it is only loaded; the first process files it"
+    (tmp_path/'together.py').write_text(TOGETHER)
+    command = [sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', tmp_path/'together.py', tiny_store.path, tmp_path]
+    env = os.environ | dict(OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='', PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]))
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    history = pd.read_csv(tmp_path/'history.csv')
+    assert len(history) == 3 and history.train_global_perplexity.notna().tolist() == [False, True, True] and history.train_loss.iloc[-1] < history.train_loss.iloc[0]
+    first, second, filed = (load_weights(tmp_path/f'{n}.safetensors').state_dict() for n in ('of-0', 'of-1', 'model'))
+    for k, v in first.items():
+        assert torch.equal(v, filed[k]), k
+        if 'running' not in k and 'num_batches' not in k: assert torch.equal(v, second[k]), k
+    assert not list(tmp_path.glob('*checkpoint*')) and not list(tmp_path.glob('*/*.tmp'))
 
 
 def test_channels_that_do_not_fit_are_refused(tiny_store):

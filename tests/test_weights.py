@@ -191,3 +191,10 @@ def test_a_plan_loads_no_compiler(file):
     code = f"import sys; from cytoself_nb.weights import load; load({str(file)!r}); print('torch._dynamo' in sys.modules)"
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == 'False', 'torch loads its compiler, for seconds'
+
+
+def test_others_can_read_what_we_write(tmp_path):
+    "As any file: what the umask allows"
+    save_weights(CytoselfFull(size=64, n_classes=2, n_codes=16, hidden=8, decoder_width=16), tmp_path/'a.safetensors')
+    (tmp_path/'b').touch()
+    assert (tmp_path/'a.safetensors').stat().st_mode == (tmp_path/'b').stat().st_mode

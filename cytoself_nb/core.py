@@ -95,6 +95,39 @@ def output_root()->Path: # Folder that holds `runs/` and `figures/`
     here = Path.cwd()
     return next((p for p in (here, *here.parents) if is_project(p)), here)
 
+# %% ../nbs/01_core.ipynb #099dd00c
+def _remove(path):
+    "Delete a file or a folder if it is there"
+    if path.is_dir(): shutil.rmtree(path)
+    else: path.unlink(missing_ok=True)
+
+@contextmanager
+def _alone(path):
+    "One process at a time makes or changes `path`; the others wait"
+    with FileLock(path.with_name(f'.{path.name}.lock')): yield
+
+@contextmanager
+def _refused(path):
+    "A full disk or a missing permission becomes one sentence"
+    try: yield
+    except OSError as e:
+        if e.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT): raise
+        raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set "
+                      "CYTOSELF_NB_OUT to another folder; what was there is unchanged") from e
+
+@contextmanager
+def _replacing(path):
+    "A name beside `path` that no other process uses; what was written there becomes `path` in one step"
+    tmp = path.with_name(f'.{path.name}.{os.getpid()}-{threading.get_ident()}.tmp')
+    try:
+        yield tmp
+        os.replace(tmp, path)
+    finally: tmp.unlink(missing_ok=True)
+
+def _replace_text(path, text):
+    "Write `text` to `path` in one step"
+    with _replacing(path) as tmp: tmp.write_text(text, encoding='utf-8')
+
 # %% ../nbs/01_core.ipynb #72faee75
 def _folder_owners():
     "File with the folder that each name under `runs/` belongs to"
@@ -320,39 +353,6 @@ def set_seed(
     "Seed Python, NumPy and PyTorch"
     import torch
     random.seed(seed); np.random.seed(seed); torch.manual_seed(seed)
-
-# %% ../nbs/01_core.ipynb #099dd00c
-def _remove(path):
-    "Delete a file or a folder if it is there"
-    if path.is_dir(): shutil.rmtree(path)
-    else: path.unlink(missing_ok=True)
-
-@contextmanager
-def _alone(path):
-    "One process at a time makes or changes `path`; the others wait"
-    with FileLock(path.with_name(f'.{path.name}.lock')): yield
-
-@contextmanager
-def _refused(path):
-    "A full disk or a missing permission becomes one sentence"
-    try: yield
-    except OSError as e:
-        if e.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT): raise
-        raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set "
-                      "CYTOSELF_NB_OUT to another folder; what was there is unchanged") from e
-
-@contextmanager
-def _replacing(path):
-    "A name beside `path` that no other process uses; what was written there becomes `path` in one step"
-    tmp = path.with_name(f'.{path.name}.{os.getpid()}-{threading.get_ident()}.tmp')
-    try:
-        yield tmp
-        os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
-
-def _replace_text(path, text):
-    "Write `text` to `path` in one step"
-    with _replacing(path) as tmp: tmp.write_text(text, encoding='utf-8')
 
 # %% ../nbs/01_core.ipynb #26e8c624
 _WATCHED = []

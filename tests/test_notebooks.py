@@ -153,3 +153,28 @@ def test_without_network_a_download_ends_in_a_sentence(tmp_path):
     assert first.startswith('cannot download https://') and 'CYTOSELF_NB_MIRROR' in first
     assert second.startswith('1 ') and 'no network in this test' in second
     assert not list(tmp_path.rglob('*.png'))
+
+
+def needed_too_early(path):
+    "Functions and constants that a cell calls for, be it by way of others, and that only a later cell makes"
+    cells = [ast.parse(re.sub(r'^\s*[%!].*', '', c.source, flags=re.M)) for c in nbformat.read(path, 4).cells if c.cell_type == 'code']
+    def names(n):
+        own = {m.id for m in ast.walk(n) if isinstance(m, ast.Name) and not isinstance(m.ctx, ast.Load)} | {m.arg for m in ast.walk(n) if isinstance(m, ast.arg)}
+        return {m.id for m in ast.walk(n) if isinstance(m, ast.Name)} - (own if isinstance(n, ast.FunctionDef) else set())
+    made, uses, imported = {}, {}, {}
+    for k, n in ((k, n) for k, cell in enumerate(cells) for n in cell.body):
+        if isinstance(n, (ast.FunctionDef, ast.ClassDef)): made.setdefault(n.name, k); uses.setdefault(n.name, names(n))
+        for a in n.names if isinstance(n, (ast.Import, ast.ImportFrom)) else (): imported.setdefault((a.asname or a.name).split('.')[0], k)
+    for k, cell in enumerate(cells):
+        todo, seen = set().union(*(names(n) for n in cell.body if n.__class__ not in (ast.FunctionDef, ast.ClassDef))), set()
+        while todo:
+            x = todo.pop()
+            if x in seen or imported.get(x, k + 1) <= k: continue
+            seen.add(x)
+            if made.get(x, k) > k: yield f'cell {k} needs {x}'
+            else: todo |= uses.get(x, set())
+
+@pytest.mark.parametrize('path', NUMBERED, ids=name)
+def test_no_cell_needs_a_later_one(path):
+    "Not on any way either: a name that only folders of one's own need stopped each first run of one"
+    assert not list(needed_too_early(path))

@@ -214,8 +214,9 @@ def reduce_image(
     k = max(1, round(factor))
     h, w = (v//k*k for v in image.shape[1:])
     if abs(factor/k - 1) <= 0.05:   # sums of every k-th pixel: ten times as fast as a mean over blocks
-        part = lambda y, x: image[:, y:h:k, x:w:k].astype(np.float32)
-        return sum(sum(part(y, x) for x in range(k)) for y in range(k))/np.float32(k*k)
+        part = lambda i, y, x: i[y:h:k, x:w:k].astype(np.float32)
+        mean = lambda i: sum(sum(part(i, y, x) for x in range(k)) for y in range(k))/np.float32(k*k)
+        return np.stack([mean(i) for i in image])
     shape = [round(v/factor) for v in image.shape[1:]]
     return np.stack([resize(i.astype(np.float32), shape, order=1, anti_aliasing=factor > 1) for i in image])
 

@@ -324,11 +324,12 @@ def _tiff_planes(tif, series, letters, shape):
 
 # %% ../nbs/03_images.ipynb #1a6e0028
 def _full_axes(series, axes):
-    "Shape and axes of a series, with those of length 1 if the caller names them"
-    shape, full = series.get_shape(False), series.get_axes(False)
-    named = re.sub('[^A-Z]', '', (axes or '').upper())
-    fits = len(named) == len(full) and all(named.find(a) == full.find(a) for a in 'YX')
-    return (shape, full) if fits else (series.shape, series.axes)
+    "Shape and axes of a series, with axes of length 1 that the caller names besides"
+    named, known = re.sub('[^A-Z]', '', (axes or '').upper()), dict(zip(series.axes, series.shape))
+    more = {*named} - {*known}
+    if not more or more & {*'CZYX'} or [a for a in named if a in known] != [*known]:
+        return series.shape, series.axes
+    return tuple(known.get(a, 1) for a in named), named
 
 @contextmanager
 def _open_tiff(path, position, **told):

@@ -675,3 +675,11 @@ def test_a_channels_file_that_contradicts_the_stack_is_said():
     assert 'channels.txt that contradicts them' in _other_names(info, dict(nucleus=0, protein=1))
     for fine in (dict(protein=0, nucleus=1), ('protein', 'nucleus')): assert not _other_names(info, fine)
     assert not _other_names(info._replace(names=['DAPI', 'GFP']), dict(nucleus=0, protein=1))
+
+@pytest.mark.parametrize('kind', ['ome', 'imagej'])
+def test_axes_of_length_one_may_be_named(kind):
+    x = cells(); write_tiff('a.tif', turned(x, 'ZCYX'), kind, 'ZCYX')
+    for axes in ('ZCYX', 'TZCYX', 'T,Z,C,Y,X'): same('a.tif', x, axes=axes)
+    for axes in ('TCZYXS', 'CCZYX', 'TTZCYX'): refused(stack_info, 'a.tif', axes)
+    write_tiff('b.tif', x[:, 0], kind, 'CYX')
+    assert 'planes' in refused(stack_info, 'b.tif', 'CZYX')

@@ -109,16 +109,18 @@ def judge_pixel(
     source, # What says so, such as OME
 )->tuple: # µm, None if not known; source; why it can't be believed, empty if it can
     "The pixel size that metadata tell, and whether it can be that of a microscope"
-    sizes = [(v, u) for v, u in sizes if v is not None and _unit_um(u) is not None]
+    told = [(v, u) for v, u in sizes if v is not None]
+    sizes = [(v, u) for v, u in told if _unit_um(u) is not None]
     if not sizes: return None, '', ''
     try: um = [float(v)*_unit_um(u) for v, u in sizes]
     except ValueError: um = [math.nan]
     why = ''
     if not all(LIMITS[0] <= u <= LIMITS[1] for u in um):
         why = f'expected {LIMITS[0]} to {LIMITS[1]:g} µm, the width of a pixel in the sample'
+    elif len(told) > len(sizes): why = 'expected a unit of length for both sides'
     elif max(um) > 1.01*min(um): why = 'expected square pixels'
     elif set(um) == {1.}: why = 'exactly 1 µm is what programs write where nobody has set it'
-    said = ' x '.join(dict.fromkeys(f'{v} {u}' for v, u in sizes))
+    said = ' x '.join(dict.fromkeys(f"{v} {u or 'of no unit'}" for v, u in told))
     why = why and f'the pixel size is {said} ({source}); {why}'
     return (um[0] if math.isfinite(um[0]) else None), source, why
 
@@ -267,6 +269,25 @@ def _tiff_image(tif, path, position=None):
                          f"{'are' if ',' in lost else 'is'} missing; expected all beside it; copy them too")
     return names[k] if len(names) > 1 else '', series[k], images[k]
 
+# %% ../nbs/03_images.ipynb #ab853cd2
+def _own_size(tif):
+    "Pixel size where a program writes it in a way of its own: Zeiss's LSM, Micro-Manager, MetaMorph"
+    lsm, stk = tif.lsm_metadata or {}, tif.stk_metadata or {}
+    mm = (tif.micromanager_metadata or {}).get('Summary') or {}
+    size = judge_pixel([(lsm.get(f'VoxelSize{a}') or None, 'm') for a in 'XY'], 'LSM')
+    if size[0] is None: size = judge_pixel([(mm.get('PixelSize_um') or None, 'µm')], 'Micro-Manager')
+    if size[0] is None and stk.get('CalibrationUnits'):
+        size = judge_pixel([(stk.get(f'{a}Calibration') or None, stk['CalibrationUnits']) for a in 'XY'],
+                           'MetaMorph')
+    return size
+
+def _check_imagej(said, series, name):
+    "A sentence where ImageJ's description counts more pages than its axes hold"
+    n = math.prod(k for a, k in zip(series.axes, series.shape) if a not in 'YXS')
+    if said.get('images', n) != n:
+        raise ValueError(f"{name} has {said['images']} pages, its axes {series.axes} hold {n}; expected the "
+                         "same; save it again from ImageJ")
+
 # %% ../nbs/03_images.ipynb #1a6e0025
 def _resolution(page, units, source):
     "Pixel size from the tags of resolution; that of a printer (pixels above 20 µm) says nothing"
@@ -286,7 +307,8 @@ def _tiff_metadata(tif, series, image):
         size = judge_pixel(sides, 'OME')
     said = (tif.imagej_metadata or {}) if tif.is_imagej else {}
     if 'unit' in said: size = _resolution(page, (said['unit'], said.get('yunit', said['unit'])), 'ImageJ')
-    elif size == (None, '', ''):
+    elif size == (None, '', ''): size = _own_size(tif)
+    if size == (None, '', '') and 'unit' not in said:
         unit = {2:'inch', 3:'cm'}.get(page.tags.valueof('ResolutionUnit', 2))
         size = _resolution(page, (unit, unit), 'TIFF tags')
     return names, size, bits or page.bitspersample
@@ -338,6 +360,7 @@ def _open_tiff(path, position, **told):
         position, series, image = _tiff_image(tif, path, position)
         page = series.keyframe
         _check_colors(page, path.name)
+        if tif.is_imagej: _check_imagej(tif.imagej_metadata or {}, series, path.name)
         letters, shape = _name_axes(*_full_axes(series, told['axes']), path.name, **told)
         names, size, bits = _tiff_metadata(tif, series, image)
         packed = str(getattr(page.compression, 'name', page.compression)).lower()*(page.compression != 1)

@@ -218,6 +218,13 @@ def _other_names(info, channels):
     called = ', '.join(info.names)
     return f'a channels.txt that contradicts them (they call their channels {called})' if odd else ''
 
+def _beside_nuclei(nucleus, labels):
+    "A doubt about labels that were given: the nuclei of this stack, or of another?"
+    inside = labels > 0
+    apart = nucleus[inside].mean() - nucleus[~inside].mean() if not inside.all() else np.inf
+    odd = apart < .2*nucleus.std()
+    return 'label images whose nuclei are not brighter than what is around them' if odd else ''
+
 def _check_size(image, pixel_um):
     h, w = image.shape[1:]
     if min(h, w) < SIZE:
@@ -289,6 +296,7 @@ def prepare_stack(
     nuclei.loc[kept.index[lit], 'protein_mean'] = means[lit]
     if not lit.all(): crops = crops[lit]
     measures = _measure(raw, image, labels, nuclei, info, diameter_um)
+    if not callable(segment): measures['doubt'] = _beside_nuclei(image[1], labels) or measures['doubt']
     if 'nucleus' not in told: measures['doubt'] = _other_names(info, channels) or measures['doubt']
     return Field(image, labels, distance, nuclei, crops, measures)
 

@@ -103,7 +103,7 @@ def test_memory_of_a_stack_is_a_few_planes(tmp_path):
                "held = lambda w: next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith(w))\n"
                "before = held('VmRSS'); max_projection(sys.argv[1]); print((held('VmHWM') - before)*1024)")
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', program, str(tmp_path/'s.ome.tif')], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 16*512*512*2
+    assert int(done.stdout) < 30*512*512*2     # half of one channel
 
 
 def test_nothing_is_logged(tmp_path, caplog, capfd):

@@ -683,3 +683,22 @@ def test_axes_of_length_one_may_be_named(kind):
     for axes in ('TCZYXS', 'CCZYX', 'TTZCYX'): refused(stack_info, 'a.tif', axes)
     write_tiff('b.tif', x[:, 0], kind, 'CYX')
     assert 'planes' in refused(stack_info, 'b.tif', 'CZYX')
+
+@pytest.mark.parametrize('sizes', [[(1, 'pixel'), (.3, 'µm')], [(.3, 'µm'), (1, None)], [(.2, 'µm'), (.2, '')]])
+def test_a_side_without_a_unit_makes_the_other_doubtful(sizes):
+    assert 'both sides' in judge_pixel(sizes, 'OME')[2] and not judge_pixel([sizes[0], (None, None)], 'OME')[2]
+
+def test_an_imagej_file_that_counts_more_pages_than_its_axes_hold():
+    x = cells(); write_tiff('a.tif', turned(x, 'ZCYX'), 'imagej', 'ZCYX'); raw = open('a.tif', 'rb').read()
+    same('a.tif', x)
+    for a, b in ((b'slices=3', b'slices=2'), (b'slices=3', b'slices=9'), (b'channels=2', b'channels=3'), (b'channels=2', b'channels=1')):
+        open('b.tif', 'wb').write(raw.replace(a, b))
+        assert 'b.tif' in refused(stack_info, 'b.tif')
+
+@pytest.mark.parametrize('what, said, source', [('lsm_metadata', dict(VoxelSizeX=1.3e-7, VoxelSizeY=1.3e-7), 'LSM'), ('micromanager_metadata', dict(Summary=dict(PixelSize_um=.13)), 'Micro-Manager'), ('stk_metadata', dict(XCalibration=.13, YCalibration=.13, CalibrationUnits='um'), 'MetaMorph'), ('micromanager_metadata', dict(Summary=dict(PixelSize_um=0)), ''), ('stk_metadata', dict(XCalibration=1, YCalibration=1, CalibrationUnits='pixel'), '')])
+def test_sizes_that_a_program_writes_in_a_way_of_its_own(what, said, source, monkeypatch):
+    "No such file can be written: what tifffile says of one is put in its place"
+    monkeypatch.setattr(tifffile.TiffFile, what, property(lambda self: said))
+    tifffile.imwrite('a.tif', cells(), photometric='minisblack', metadata=dict(axes='CZYX'))
+    info = stack_info('a.tif')
+    assert (info.pixel_um, info.source, info.doubt) == (pytest.approx(.13) if source else None, source, '')

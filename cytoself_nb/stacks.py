@@ -298,6 +298,8 @@ def name_fields(
 )->pd.Series: # Field of each row, which begins with the protein: fields may be numbered anew in each
     "The field of view of each row"
     field = t.field if 'field' in t else pd.Series(np.nan, t.index, dtype=object)
+    if not field.astype(str).str.fullmatch(r'\d+\.0*[1-9]\d*').any():     # 1.0 is 1, beside 1.5 it isn't
+        field = field.map(lambda f: re.sub(r'^(\d+)\.0+$', r'\1', f) if isinstance(f, str) else f)
     if default is not None: field = field.where(field.notna(), default)
     named = [isinstance(f, str) and f.startswith(f'{p}_') for f, p in zip(field, t.protein)]
     return field.where(named, t.protein + '_' + field)

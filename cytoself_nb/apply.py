@@ -18,11 +18,11 @@ from joblib import Parallel, delayed
 
 from .core import _replace_text, cached, read_table
 from .data import CropStore, array_source, check_crops, open_store, resize_crops, write_store
-from .images import read_image
+from .images import MAKERS, read_image
 from .preprocessing import SIZE, _cores, distance_from_nucleus, read_stacks, typical_diameter
 from .readers import PUBLISHED, data_state, labels_table, read_crops, read_folder
 from .stacks import (DIAMETER_UM, PIXEL_UM, Source, TABLE_COLUMNS, channel_numbers,
-    field_names, stack_channels, stack_info, stack_options, stacks_table)
+    field_names, label_file, label_files, stack_channels, stack_info, stack_options, stacks_table)
 
 # %% ../nbs/24_apply.ipynb #175d100e
 WIDTH_UM = SIZE*PIXEL_UM   # Of a crop of the paper, µm
@@ -121,7 +121,7 @@ class Images(NamedTuple):
     scale:str              # Fluorescence scaled over the `field`, over each `crop`, or as `published`
     notes:list             # Sentences about what was read and left out
 
-IMAGES = ('.tif', '.tiff', '.png', '.npy', '.jpg', '.jpeg')   # Endings of image files
+IMAGES = ('.tif', '.tiff', '.btf', '.lsm', '.png', '.npy', '.jpg', '.jpeg', '.zarr', '.ozx', *MAKERS)
 
 def image_files(
     folder, # Folder
@@ -130,11 +130,13 @@ def image_files(
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}; expected one with images; check the spelling")
-    files = (p for p in folder.rglob('*') if p.suffix.lower() in IMAGES and p.is_file())
+    files = (p for p in folder.rglob('*')
+             if p.suffix.lower() in IMAGES and (p.is_file() or p.suffix.lower() == '.zarr'))
     names = (p.relative_to(folder) for p in files)
-    return sorted(n.as_posix() for n in names if not any(q.startswith('.') for q in n.parts))
+    def within(n): return any(q.lower().endswith(('.zarr', '.oif.files')) for q in n.parts[:-1])
+    return sorted(n.as_posix() for n in names if not within(n) and not any(q[0] == '.' for q in n.parts))
 
-# %% ../nbs/24_apply.ipynb #755662a3
+# %% ../nbs/24_apply.ipynb #63457a42
 def _shape_of(paths):
     "The shape of the first image that can be read whole, empty if none can (a stack, a damaged file)"
     for path in list(paths)[:20]:
@@ -148,9 +150,11 @@ def _are_crops(paths):
     sides = sorted(shape)[-2:]
     return 1 < len(shape) < 4 and sides[0] == sides[1] <= 320
 
+# %% ../nbs/24_apply.ipynb #755662a3
 def without_table(
     folder, # Folder of images
     work,   # Folder for a table and links to the images
+    masks=None, # Folder of label images
 )->tuple: # The folder to read, a sentence
     "Stand in for a missing table: no protein is known, a subfolder or the image is the field"
     folder, work = Path(folder).resolve(), Path(work)
@@ -170,16 +174,20 @@ def without_table(
     stems = zip(files, field_names(pd.Series(files)))
     field = [f.rpartition('/')[0] if crops and '/' in f else s for f, s in stems]
     t = pd.DataFrame(dict(file=names, protein='unknown', field=[f.replace('/', '_') for f in field]))
+    if masks is not None and not crops:
+        found = label_files(masks)
+        t['mask'] = [label_file(found, folder/f, folder).resolve() for f in files]
     _replace_text(work/table, t.to_csv(index=False))
     return work, (f"no table: {len(files)} images are read as {kind}, and no protein is known; write {table} "
                   "with the columns file and protein to name them")
 
 # %% ../nbs/24_apply.ipynb #f064c79d
-def _read_stacks(folder, work, scale, workers, progress):
+def _read_stacks(folder, work, scale, workers, progress, masks=None):
     "Crops of a folder of stacks, with raw pixel coordinates, and what was left out"
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')   # rejects are counted below
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter('always', UserWarning)
         options = dict(scale=scale, workers=workers, progress=progress)
+        if masks is not None: options['segment'] = masks
         source, labels, channels = read_stacks(folder, work, **options)
     text = dict(file=object, position=object)
     fields, nuclei = (pd.read_csv(Path(work)/f'{n}.csv', dtype=text) for n in ('fields', 'nuclei'))
@@ -193,11 +201,17 @@ def _read_stacks(folder, work, scale, workers, progress):
     if len(rejects):
         notes.append(f"{len(rejects):,} stacks could not be used, "
                      f"first {rejects.file[0]}: {rejects.reason[0]}")
+    said = dict.fromkeys(str(w.message) for w in told if issubclass(w.category, UserWarning))
+    notes += [s for s in said if 'could not be used' not in s and 'no network can learn' not in s]
     return Images(source, labels.assign(**at), channels, SIZE*PIXEL_UM, scale, notes)
 
 # %% ../nbs/24_apply.ipynb #f9f00b94
-def _check_folder(folder):
-    "A sentence for a folder that isn't there"
+_TABLES = 'stacks.csv', 'labels.csv', 'zarr.json'
+
+def _check_folder(folder, pixel_um=None):
+    "A sentence for a folder that isn't there, or a pixel that can't be"
+    if pixel_um is not None and not .01 <= pixel_um <= 20:
+        raise ValueError(f"pixel_um={pixel_um}; expected the width of a pixel in µm, 0.01 to 20; correct it")
     if str(folder) in PUBLISHED or Path(folder).expanduser().is_dir(): return
     raise FileNotFoundError(f"no folder {folder}; expected stacks, crops, a crop store, or one of "
                             f"{', '.join(PUBLISHED)}; check the spelling")
@@ -215,28 +229,28 @@ def read_any(
     pixel_um:float=None, # Width of a pixel of crops, µm, if it is known
     workers:int=None,    # Processes for stacks
     progress:bool=None,  # Progress bars? Default: in a terminal
+    masks=None,          # Folder of label images of stacks; default: nuclei are found
 )->Images:
     "Read a folder, whatever it holds"
     work, notes = Path(work), []
-    if pixel_um is not None and not .01 <= pixel_um <= 20:
-        raise ValueError(f"pixel_um={pixel_um}; expected the width of a pixel in µm, 0.01 to 20; correct it")
-    _check_folder(folder)
+    _check_folder(folder, pixel_um)
     if str(folder) in PUBLISHED:
         x, labels, channels = read_crops(str(folder), 128)
         return Images(array_source(x), labels, channels, None, 'crop', [f"{len(labels):,} crops of {folder}"])
     folder = Path(folder).expanduser()
-    tables = 'stacks.csv', 'labels.csv', 'zarr.json'
-    published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
-    if not published and not any((folder/t).is_file() for t in tables):
-        folder, said = without_table(folder, work/'table')
+    published = any(any(folder.glob(f)) for f in ('Image_data*.npy', '*_pro.npy'))
+    if not published and not any((folder/t).is_file() for t in _TABLES):
+        folder, said = without_table(folder, work/'table', masks)
         notes.append(said)
     if (folder/'stacks.csv').is_file():
-        found = _read_stacks(folder, work/'fields', scale, workers, progress)
+        found = _read_stacks(folder, work/'fields', scale, workers, progress, masks)
         return found._replace(notes=notes + found.notes)
+    if masks is not None:
+        raise ValueError(f"{folder} has no stacks, and label images belong to stacks; leave masks out")
     if (folder/'zarr.json').is_file():
         s = open_store(folder)
-        read = Source(s.images.shape, lambda rows: np.asarray(s.images.oindex[rows], np.float32))
-        found, how = (read, s.labels, s.channels), 'field'
+        read = lambda rows: np.asarray(s.images.oindex[rows], np.float32)
+        found, how = (Source(s.images.shape, read), s.labels, s.channels), 'field'
     elif published: found, how = read_crops(folder, 100), 'published'
     else:
         with warnings.catch_warnings(record=True) as told:
@@ -322,6 +336,7 @@ def applied_store(
     pixel_um:float=None, # As in `read_any`
     workers:int=None,    # Processes
     progress=None,       # `progress(what, total)` gives a function to call with the number of crops done
+    masks=None,          # As in `read_any`
 )->CropStore: # All crops, with split `test`
     "The crops of a folder as a network expects them, in a store; `notes.txt` and `rejects.csv` beside it"
     work = Path(work)
@@ -329,9 +344,13 @@ def applied_store(
     scale = (model.extra.get('card') or {}).get('scale')
     wants = dict(channels=model.extra['channels'], size=model.settings['size'], um=network_um(model),
                  scale=scale, folder=str(folder), state=data_state(str(folder)), pixel_um=pixel_um)
+    if masks is not None:
+        masks = Path(masks).expanduser().resolve()
+        wants |= dict(masks=str(masks), masks_state=data_state(str(masks)))
     def build(tmp):
         (work/'rejects.csv').unlink(missing_ok=True)
-        images = read_any(folder, work, scale if scale in ('field', 'crop') else 'field', pixel_um, workers)
+        images = read_any(folder, work, scale if scale in ('field', 'crop') else 'field', pixel_um, workers,
+                          masks=masks)
         step = progress('crops', len(images.labels)) if progress else lambda n: None
         x, channels, rows, rejects = fit_images(images, model, tmp.parent/'fitted.npy', step, workers=workers)
         labels = images.labels.iloc[rows].drop(columns='split_rule', errors='ignore').assign(split='test')

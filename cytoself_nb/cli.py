@@ -46,7 +46,7 @@ def _images(name, out):
 def _cut(a, model, start):
     "What is said once crops are cut and parts planned, for an array job"
     from cytoself_nb.parts import missing_parts, prepare_folder
-    store, parts = prepare_folder(a.folder, model, a.out, a.pixel_um, a.workers, _progress)
+    store, parts = prepare_folder(a.folder, model, a.out, a.pixel_um, a.workers, _progress, a.masks)
     said, seconds = (parts.parent/'notes.txt').read_text().splitlines(), time.perf_counter() - start
     n, left = len(store.labels), len(missing_parts(parts))
     _say(*said, f'{n:,} crops cut in {seconds:.0f} s, {left:,} part{"s"*(left != 1)} to embed',
@@ -61,7 +61,6 @@ def _times(about, seconds, umap):
     return (f'{n:,} crops in {seconds:.0f} s: {s["prepare"]:.0f} s to read and cut them, '
             f'{s["embed"]:.0f} s to embed them{rate}, {s["map"]:.0f} s for the file' + ' and its map'*umap)
 
-
 # %% ../nbs/91_cli.ipynb #ee1a66b4
 def embed_command(a):
     "Images to representations: reads a folder, fits it to a network, writes an .h5ad file"
@@ -73,7 +72,7 @@ def embed_command(a):
     if a.prepare: return _cut(a, model, start)
     _say(str(model.card), '')
     about = embed_folder(a.folder, model, out, pixel_um=a.pixel_um, workers=a.workers, progress=_progress,
-                         umap=not a.no_map)
+                         umap=not a.no_map, masks=a.masks)
     _say(*about['notes'], _times(about, time.perf_counter() - start, not a.no_map), f'embedding: {out}',
          f'crops, notes and what was left out: {about["work"]}', f'next: cytoself-nb atlas {out}')
     return 0
@@ -245,6 +244,7 @@ def _embed_options(p):
     p.add_argument('-o', '--out', required=True, help=OUT + ', such as mine.h5ad')
     p.add_argument('--channels', help="for the authors' files: protein+distance, protein+nucleus or protein")
     p.add_argument('--pixel-um', type=float, help='width of a pixel of crops in µm (stacks say theirs)')
+    p.add_argument('--masks', help='folder of label images of stacks (default: nuclei are found)')
     p.add_argument('--workers', type=int, help='processes (default: the cores of this machine)')
     p.add_argument('--prepare', action='store_true', help='cut the crops only, for the array job of a '
                    'cluster, whose line is said at the end')

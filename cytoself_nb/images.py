@@ -8,7 +8,7 @@ __all__ = ['UNITS', 'NO_UNIT', 'LIMITS', 'MAKERS', 'StackInfo', 'judge_pixel', '
 
 # %% ../nbs/03_images.ipynb #1a6e0004
 import logging, math, re, threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -23,7 +23,7 @@ class StackInfo(NamedTuple):
     shape:tuple        # Length of each axis
     names:list         # Channel names of the metadata, empty without
     pixel_um:float     # Width of a pixel in µm, None if the file doesn't tell
-    source:str = ''    # What tells it: OME, ImageJ, TIFF tags, OME-Zarr, bioio
+    source:str = ''    # What tells it: OME, ImageJ, TIFF tags, OME-Zarr, the maker
     doubt:str = ''     # Why that can't be believed
     dtype:str = ''     # Type of the pixels
     bits:int = 0       # Bits of a pixel that are used, as far as the file tells
@@ -109,16 +109,18 @@ def judge_pixel(
     source, # What says so, such as OME
 )->tuple: # µm, None if not known; source; why it can't be believed, empty if it can
     "The pixel size that metadata tell, and whether it can be that of a microscope"
-    sizes = [(v, u) for v, u in sizes if v is not None and _unit_um(u) is not None]
+    told = [(v, u) for v, u in sizes if v is not None]
+    sizes = [(v, u) for v, u in told if _unit_um(u) is not None]
     if not sizes: return None, '', ''
     try: um = [float(v)*_unit_um(u) for v, u in sizes]
     except ValueError: um = [math.nan]
     why = ''
     if not all(LIMITS[0] <= u <= LIMITS[1] for u in um):
         why = f'expected {LIMITS[0]} to {LIMITS[1]:g} µm, the width of a pixel in the sample'
+    elif len(told) > len(sizes): why = 'expected a unit of length for both sides'
     elif max(um) > 1.01*min(um): why = 'expected square pixels'
     elif set(um) == {1.}: why = 'exactly 1 µm is what programs write where nobody has set it'
-    said = ' x '.join(dict.fromkeys(f'{v} {u}' for v, u in sizes))
+    said = ' x '.join(dict.fromkeys(f"{v} {u or 'of no unit'}" for v, u in told))
     why = why and f'the pixel size is {said} ({source}); {why}'
     return (um[0] if math.isfinite(um[0]) else None), source, why
 
@@ -267,6 +269,25 @@ def _tiff_image(tif, path, position=None):
                          f"{'are' if ',' in lost else 'is'} missing; expected all beside it; copy them too")
     return names[k] if len(names) > 1 else '', series[k], images[k]
 
+# %% ../nbs/03_images.ipynb #ab853cd2
+def _own_size(tif):
+    "Pixel size where a program writes it in a way of its own: Zeiss's LSM, Micro-Manager, MetaMorph"
+    lsm, stk = tif.lsm_metadata or {}, tif.stk_metadata or {}
+    mm = (tif.micromanager_metadata or {}).get('Summary') or {}
+    size = judge_pixel([(lsm.get(f'VoxelSize{a}') or None, 'm') for a in 'XY'], 'LSM')
+    if size[0] is None: size = judge_pixel([(mm.get('PixelSize_um') or None, 'µm')], 'Micro-Manager')
+    if size[0] is None and stk.get('CalibrationUnits'):
+        size = judge_pixel([(stk.get(f'{a}Calibration') or None, stk['CalibrationUnits']) for a in 'XY'],
+                           'MetaMorph')
+    return size
+
+def _check_imagej(said, series, name):
+    "A sentence where ImageJ's description counts more pages than its axes hold"
+    n = math.prod(k for a, k in zip(series.axes, series.shape) if a not in 'YXS')
+    if said.get('images', n) != n:
+        raise ValueError(f"{name} has {said['images']} pages, its axes {series.axes} hold {n}; expected the "
+                         "same; save it again from ImageJ")
+
 # %% ../nbs/03_images.ipynb #1a6e0025
 def _resolution(page, units, source):
     "Pixel size from the tags of resolution; that of a printer (pixels above 20 µm) says nothing"
@@ -286,7 +307,8 @@ def _tiff_metadata(tif, series, image):
         size = judge_pixel(sides, 'OME')
     said = (tif.imagej_metadata or {}) if tif.is_imagej else {}
     if 'unit' in said: size = _resolution(page, (said['unit'], said.get('yunit', said['unit'])), 'ImageJ')
-    elif size == (None, '', ''):
+    elif size == (None, '', ''): size = _own_size(tif)
+    if size == (None, '', '') and 'unit' not in said:
         unit = {2:'inch', 3:'cm'}.get(page.tags.valueof('ResolutionUnit', 2))
         size = _resolution(page, (unit, unit), 'TIFF tags')
     return names, size, bits or page.bitspersample
@@ -324,11 +346,12 @@ def _tiff_planes(tif, series, letters, shape):
 
 # %% ../nbs/03_images.ipynb #1a6e0028
 def _full_axes(series, axes):
-    "Shape and axes of a series, with those of length 1 if the caller names them"
-    shape, full = series.get_shape(False), series.get_axes(False)
-    named = re.sub('[^A-Z]', '', (axes or '').upper())
-    fits = len(named) == len(full) and all(named.find(a) == full.find(a) for a in 'YX')
-    return (shape, full) if fits else (series.shape, series.axes)
+    "Shape and axes of a series, with axes of length 1 that the caller names besides"
+    named, known = re.sub('[^A-Z]', '', (axes or '').upper()), dict(zip(series.axes, series.shape))
+    more = {*named} - {*known}
+    if not more or more & {*'CZYX'} or [a for a in named if a in known] != [*known]:
+        return series.shape, series.axes
+    return tuple(known.get(a, 1) for a in named), named
 
 @contextmanager
 def _open_tiff(path, position, **told):
@@ -337,6 +360,7 @@ def _open_tiff(path, position, **told):
         position, series, image = _tiff_image(tif, path, position)
         page = series.keyframe
         _check_colors(page, path.name)
+        if tif.is_imagej: _check_imagej(tif.imagej_metadata or {}, series, path.name)
         letters, shape = _name_axes(*_full_axes(series, told['axes']), path.name, **told)
         names, size, bits = _tiff_metadata(tif, series, image)
         packed = str(getattr(page.compression, 'name', page.compression)).lower()*(page.compression != 1)
@@ -461,51 +485,130 @@ def _open_zarr(path, position, **told):
     yield opened
 
 # %% ../nbs/03_images.ipynb #1a6e0034
-MAKERS = {'.czi':('Zeiss', 'bioio-czi'), '.lif':('Leica', 'bioio-lif'), '.nd2':('Nikon', 'bioio-nd2'),
-          '.oib':('Olympus', 'bioio-bioformats'), '.oif':('Olympus', 'bioio-bioformats'),
-          '.vsi':('Olympus', 'bioio-vsi'), '.ims':('Imaris', 'bioio-bioformats'),
-          '.dv':('DeltaVision', 'bioio-dv')}
+MAKERS = {'.czi':('Zeiss', 'pylibCZIrw'), '.lif':('Leica', 'liffile'), '.oib':('Olympus', 'oiffile'),
+          '.oif':('Olympus', 'oiffile'), '.nd2':('Nikon', 'bioio bioio-nd2'),
+          '.vsi':('Olympus', 'bioio bioio-vsi'), '.ims':('Imaris', 'bioio bioio-bioformats'),
+          '.dv':('DeltaVision', 'bioio bioio-dv')}
 
-def _check_czi(path, scenes):
-    "A sentence for what bioio-czi 3.0.1 shows wrongly: it goes by the names of scenes, which some "
-    "programs don't write, and gives all channels the type of the first; Zeiss's own library knows better"
+class _Found(NamedTuple):
+    "One image of such a file"
+    axes:str           # A letter an axis
+    shape:tuple
+    names:list         # Of channels
+    sizes:list         # Value and unit along x and y
+    dtype:object
+    plane:object=None  # `plane(*numbers)` reads one, a number for each axis before Y and X
+    whole:object=None  # `whole()` gives an array, where planes can't be read one by one
+
+def _czi_blocks(czi):
+    "Letters and numbers of the planes that a CZI file holds; they need not begin at 0"
+    found = []
+    czi.enumerate_subblocks(lambda _, b: found.append((b.coordinate.to_dict(), b.get_zoom())) or True)
+    return [{str(a)[-1]: k for a, k in at.items()} for at, zoom in found if zoom > .99]
+
+@contextmanager
+def _czi(path):
+    "Names of the scenes of a CZI file, and a function that describes one"
     from pylibCZIrw.czi import open_czi
     with open_czi(str(path)) as czi:
-        n, kinds = len(czi.scenes_bounding_rectangle), [*czi.pixel_types.values()]
-    if n > len(scenes):
-        raise ValueError(f"{path.name} holds {n} scenes, of which bioio shows {len(scenes)}; expected to see "
-                         "all; save each as a file of its own, or export it as OME-TIFF")
-    order = ['Gray8', 'Gray16', 'Gray32Float']
-    wide = max(kinds, key=order.index) if {*kinds} <= {*order} else None
-    if len({*kinds}) > 1 and kinds[0] != wide:
-        raise ValueError(f"{path.name} has channels of the types {', '.join(kinds)}, of which bioio gives "
-                         "all the first; expected one type, or the widest first; export it as OME-TIFF")
+        blocks = _czi_blocks(czi)
+        scenes = sorted({b['S'] for b in blocks if 'S' in b}) or [None]
+        yield [f'scene {s}' for s in scenes], lambda k: _czi_scene(czi, scenes[k], blocks)
+
+# %% ../nbs/03_images.ipynb #db77aae9
+def _czi_scene(czi, scene, blocks):
+    "One scene of a CZI file"
+    blocks, xml = [b for b in blocks if b.get('S') == scene], ElementTree.fromstring(czi.raw_metadata)
+    numbers = {a: sorted({b.get(a, 0) for b in blocks}) for a in 'VHIRBTCZ'}
+    lead = [a for a, k in numbers.items() if a in 'CZ' or len(k) > 1]
+    kinds = [czi.pixel_types[c] for c in numbers['C']]
+    types = dict(Gray8=np.uint8, Gray16=np.uint16, Gray32Float=np.float32)
+    if odd := {*kinds} - {*types}:
+        raise ValueError(f"it has pixels of the type {', '.join(odd)}, expected gray levels")
+    named = {c.get('Id', '').split(':')[-1]: c.get('Name')
+             for c in xml.findall('.//Information/Image/Dimensions/Channels/Channel')}
+    sizes = [(xml.findtext(f".//Scaling/Items/Distance[@Id='{a}']/Value"), 'm') for a in 'XY']
+    at = czi.total_bounding_rectangle if scene is None else czi.scenes_bounding_rectangle[scene]
+    def plane(*k):
+        where = {a: numbers[a][0] for a in numbers} | {a: numbers[a][i] for a, i in zip(lead, k)}
+        if not any(all(b.get(a, 0) == where[a] for a in numbers) for b in blocks):
+            raise EOFError(f"plane {where['Z']} of channel {where['C']} is missing")
+        return czi.read(plane={a: where[a] for a in 'CZTVHIRB'}, scene=scene)[..., 0]
+    shape = (*(len(numbers[a]) for a in lead), at.h, at.w)
+    return _Found(''.join(lead) + 'YX', shape, [named.get(str(c)) for c in numbers['C']], sizes,
+                  np.result_type(*(types[k] for k in kinds)), plane)
+
+# %% ../nbs/03_images.ipynb #464e916d
+@contextmanager
+def _lif(path):
+    "Names of the images of a LIF file, and a function that describes one"
+    from liffile import LifFile
+    with LifFile(path) as file:
+        images, short = file.images, [i.name for i in file.images]
+        def describe(k):
+            image = images[k]
+            step = lambda a: np.diff(np.asarray(image.coords.get(a, []), float)[:2])
+            sizes = [(abs(float(d[0])) if len(d := step(a)) else None, 'm') for a in 'XY']
+            pages = tuple(image.frames.frame_dims) == ('Y', 'X')
+            plane = (lambda *at: image.frames[at] if at else image.asarray()) if pages else None
+            letters = ''.join({'λ':'L', 'Λ':'E'}.get(a, a) for a in image.dims)
+            return _Found(letters, image.shape, [], sizes, image.dtype, plane, image.asarray)
+        yield [i.path if short.count(i.name) > 1 else i.name for i in images], describe
+
+@contextmanager
+def _oif(path):
+    "The image of an OIB or OIF file"
+    from oiffile import OifFile
+    with OifFile(path) as file:
+        side = file.mainfile.get('Reference Image Parameter', {})
+        sizes = [(side.get(f'{s}ConvertValue'), side.get(f'{s}Unit')) for s in ('Width', 'Height')]
+        n = dict(zip(file.axes, file.shape)).get('C', 1)
+        names = [file.mainfile.get(f'Channel {k + 1} Parameters', {}).get('CH Name') for k in range(n)]
+        found = _Found(file.axes, file.shape, names, sizes, file.dtype, whole=file.asarray)
+        yield [path.name], lambda k: found
+
+@contextmanager
+def _bioio(path):
+    "Names of the scenes of a file that bioio reads, and a function that describes one"
+    from bioio import BioImage
+    image = BioImage(path)
+    def describe(k):
+        image.set_scene(k)
+        size = image.physical_pixel_sizes
+        return _Found(image.dims.order, image.shape, image.channel_names or [],
+                      [(size.X, 'µm'), (size.Y, 'µm')], image.dtype, whole=lambda: image.dask_data)
+    yield list(image.scenes), describe
 
 # %% ../nbs/03_images.ipynb #1a6e0045
 @contextmanager
-def _open_bioio(path, position, kind='', **told):
-    "What a file of a microscope's maker holds, and its planes"
-    maker, plugin = MAKERS[kind]
-    advice = f"install what reads it (pip install bioio {plugin}), or export it as OME-TIFF"
-    try:
-        from bioio import BioImage
-        image = BioImage(path)
-        scenes = list(image.scenes)
+def _readable(path, kind):
+    "A sentence for a file that its package can't read, or whose package isn't there"
+    maker, package = MAKERS[kind]
+    advice = f"install what reads it (pip install {package}), or export it as OME-TIFF"
+    try: yield
     except ImportError as e:
         raise ValueError(f"{path.name} is a file of {maker}, which an optional package reads; "
                          f"{advice}") from e
     except Exception as e:
         why = (str(e) or type(e).__name__).splitlines()[0]
         raise ValueError(f"{path.name} can't be opened as a file of {maker} ({why}); {advice}") from e
-    if kind == '.czi': _check_czi(path, scenes)
-    k = choose_image(scenes, position, path.name)
-    image.set_scene(k)
-    letters, shape = _name_axes(image.shape, image.dims.order, path.name, **told)
-    size, bits = image.physical_pixel_sizes, np.dtype(image.dtype).itemsize*8
-    pixel = judge_pixel([(size.X, 'µm'), (size.Y, 'µm')], 'bioio')
-    info = _info(letters, shape, image.channel_names or [], pixel, image.dtype, bits, '',
-                 scenes[k] if len(scenes) > 1 else '')
-    yield info, _planes_of(image.dask_data, letters)
+
+@contextmanager
+def _open_maker(path, position, kind='', **told):
+    "What a file of a microscope's maker holds, and its planes"
+    openers = {'.czi':_czi, '.lif':_lif, '.oib':_oif, '.oif':_oif}
+    with ExitStack() as opened:
+        with _readable(path, kind): names, describe = opened.enter_context(openers.get(kind, _bioio)(path))
+        k = choose_image(names, position, path.name)
+        with _readable(path, kind): found = describe(k)
+        letters, shape = _name_axes(found.shape, found.axes, path.name, **told)
+        pixel = judge_pixel(found.sizes, MAKERS[kind][0])
+        info = _info(letters, shape, found.names, pixel, found.dtype, np.dtype(found.dtype).itemsize*8, '',
+                     names[k] if len(names) > 1 else '')
+        if found.plane and len(letters) == len(found.shape) and letters.endswith('YX'):
+            read = lambda c, z: found.plane(*(dict(C=c, Z=z).get(a, 0) for a in letters[:-2]))
+        else: read = _planes_of(found.whole(), letters)
+        yield info, read
 
 # %% ../nbs/03_images.ipynb #1a6e0036
 def _picture(path, count=None):
@@ -597,7 +700,7 @@ def open_image(
     "`StackInfo` of an image, and a function that reads plane z of channel c"
     kind, told = image_kind(path), dict(axes=axes, planes=planes, count=count)
     path = path if '://' in str(path) else Path(path)
-    if kind in MAKERS: opened = _open_bioio(path, position, kind=kind, **told)
+    if kind in MAKERS: opened = _open_maker(path, position, kind=kind, **told)
     elif kind == 'OME-Zarr': opened = _open_zarr(path, position, **told)
     elif kind == 'TIFF': opened = _open_tiff(path, position, **told)
     else: opened = _open_array(path, position, kind=kind, **told)

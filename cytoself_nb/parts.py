@@ -233,10 +233,11 @@ def prepare_folder(
     pixel_um:float=None, # The same
     workers:int=None,    # The same
     progress=None,       # The same
+    masks=None,          # The same
 )->tuple: # Crop store, folder of the plan: what the workers of an array job need
     "Cut the crops of a folder and plan their parts, without embedding any"
     work = Path(path).with_suffix('.work')
-    store = applied_store(folder, model, work, pixel_um, workers, progress)
+    store = applied_store(folder, model, work, pixel_um, workers, progress, masks)
     plan_parts(store, model, work/'parts')
     return store, work/'parts'
 
@@ -250,11 +251,12 @@ def embed_folder(
     umap:bool=True,      # Make the map too?
     progress=None,       # `progress(what, total)` gives a function to call with the number done
     seed:int=0,          # Seed of the map
+    masks=None,          # Folder of label images of stacks, as Cellpose and others write them
 )->dict: # crops, notes (sentences), work (the folder), seconds (of what), new (crops embedded now)
     "From images to an AnnData file: representations, codes, map, and labels that lead back to the field"
     path, clock = Path(path), [time.perf_counter()]
     tick = lambda: clock.append(time.perf_counter())
-    store, folder_of_parts = prepare_folder(folder, model, path, pixel_um, workers, progress)
+    store, folder_of_parts = prepare_folder(folder, model, path, pixel_um, workers, progress, masks)
     work, new = folder_of_parts.parent, _rows_left(folder_of_parts)
     tick()
     parts = embed_store(store, model, folder_of_parts, None, workers, progress)

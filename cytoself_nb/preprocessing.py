@@ -73,8 +73,11 @@ def signed_distance(
     if not border.any():
         raise ValueError("no nuclear envelope in the label image; "
                          "expected nuclei and background; check the segmentation")
-    far = (distance_to(border, 1/scale)[0] + 0.5)*scale
-    return np.clip(np.where(labels > 0, far, -far), -1, 1).astype(np.float32)
+    far = distance_to(border, 1/scale)[0]
+    far += .5
+    far *= scale
+    np.negative(far, out=far, where=labels <= 0)
+    return np.clip(far, -1, 1, out=far).astype(np.float32)
 
 # %% ../nbs/06_preprocessing.ipynb #b91cac85
 SIZE = 100            # Side of a crop, pixels
@@ -84,12 +87,14 @@ def nucleus_table(
     labels:np.ndarray, # Label image (H, W)
 )->pd.DataFrame: # label, y, x (center of mass), area (pixels)
     "Where each nucleus is, and how large"
-    flat, sums = labels.ravel(), []
-    area = np.bincount(flat)
-    for along in np.indices(labels.shape, sparse=True):
-        sums.append(np.bincount(flat, np.broadcast_to(along, labels.shape).ravel()))
-    label = np.flatnonzero(area[1:]) + 1
-    y, x = (s[label]/area[label] for s in sums)
+    n, along, sums = int(labels.max()) + 1, np.arange(labels.shape[1]), np.zeros((3, int(labels.max()) + 1))
+    for k in range(0, len(labels), 256):
+        band = labels[k:k+256]
+        rows = np.repeat(np.arange(k, k + len(band)), labels.shape[1])
+        for s, weights in zip(sums, (None, rows, np.tile(along, len(band)))):
+            s += np.bincount(band.ravel(), weights, minlength=n)
+    label = np.flatnonzero(sums[0, 1:]) + 1
+    area, y, x = sums[0], *(s[label]/sums[0, label] for s in sums[1:])
     return pd.DataFrame(dict(label=label, y=y, x=x, area=area[label].astype(float)))
 
 def _largest_pieces(labels):
@@ -185,10 +190,15 @@ def sharpness(
 # %% ../nbs/06_preprocessing.ipynb #6b1e000d
 FITS = 1/1.4, 1.4    # Median width of the nuclei over the expected one, inside which nothing is said
 
-def _measure(projection, image, labels, nuclei, info, expected):
+def _measure_raw(protein):
+    "Numbers of the protein's projection as it was read: how much of it is saturated, and a checksum"
+    checksum, most = hashlib.blake2b(digest_size=8), protein.max()
+    for k in range(0, len(protein), 512): checksum.update(np.ascontiguousarray(protein[k:k+512], np.float32))
+    return dict(saturated=float((protein == most).mean()), pixels=checksum.hexdigest())
+
+def _measure(raw, image, labels, nuclei, info, expected):
     "Numbers that describe a field, and what is doubtful about it"
     low, high = np.quantile(image[0], QUANTILES)
-    checksum = hashlib.blake2b(np.ascontiguousarray(projection[0], np.float32), digest_size=8).hexdigest()
     wide = float(np.sqrt(nuclei.area_um2.median()*4/np.pi))
     odd = expected and not FITS[0] <= wide/expected <= FITS[1]
     doubt = f'nuclei {wide:.1f} µm wide, about {expected:g} expected' if odd else ''
@@ -196,8 +206,8 @@ def _measure(projection, image, labels, nuclei, info, expected):
                 pixel_um=info.pixel_um or PIXEL_UM/2, pixel_from=info.source or 'assumed',
                 nuclei=len(nuclei), crops=int((nuclei.reason == '').sum()), diameter_um=wide, doubt=doubt,
                 protein_low=float(low), protein_high=float(high),
-                saturated=float((projection[0] == projection[0].max()).mean()),
-                sharpness=sharpness(image[1]), covered=float((labels > 0).mean()), pixels=checksum)
+                saturated=raw['saturated'],
+                sharpness=sharpness(image[1]), covered=float((labels > 0).mean()), pixels=raw['pixels'])
 
 # %% ../nbs/06_preprocessing.ipynb #5cfff9cd
 def _other_names(info, channels):
@@ -207,6 +217,13 @@ def _other_names(info, channels):
                                              for c in CHANNELS)
     called = ', '.join(info.names)
     return f'a channels.txt that contradicts them (they call their channels {called})' if odd else ''
+
+def _beside_nuclei(nucleus, labels):
+    "A doubt about labels that were given: the nuclei of this stack, or of another?"
+    inside = labels > 0
+    apart = nucleus[inside].mean() - nucleus[~inside].mean() if not inside.all() else np.inf
+    odd = apart < .2*nucleus.std()
+    return 'label images whose nuclei are not brighter than what is around them' if odd else ''
 
 def _check_size(image, pixel_um):
     h, w = image.shape[1:]
@@ -218,9 +235,9 @@ def _whole_times(large, small):
     k = round(large[0]/small[0])
     return k > 0 and all(0 <= abs(a - k*b) < k for a, b in zip(large, small))
 
-def _check_labels(labels, projection, image):
+def _check_labels(labels, raw, image):
     "Labels of this stack in the size of its reduced image; they may be of its size or reduced, not cropped"
-    raw, new, own = projection.shape[1:], image.shape[1:], labels.shape
+    new, own = image.shape[1:], labels.shape
     if labels.ndim != 2 or own == new: return labels
     if not (_whole_times(raw, own) or _whole_times(own, raw)):
         raise ValueError(f"labels have the shape {own}, the stack {raw[0]} x {raw[1]} pixels; expected the "
@@ -232,6 +249,21 @@ def _check_kept(nuclei):
     why = ', '.join(f'{n} {r}' for r, n in nuclei.reason.value_counts().items())
     raise ValueError(f"{len(nuclei)} nuclei, none to be cropped ({why}); expected one at least; "
                      "check the pixel size and the size of the field")
+
+# %% ../nbs/06_preprocessing.ipynb #1d3489d6
+def _cut_all(image, distance, nuclei, scale):
+    "Protein, nucleus and distance around each nucleus (n, 3, 100, 100) float16, and the mean protein"
+    crops = np.empty((len(nuclei), 3, SIZE, SIZE), np.float16)
+    parts = [slice(k, k + 256) for k in range(0, len(nuclei), 256)]     # a large field has 25,000 nuclei
+    means = [cut_crops(image, nuclei[p])[:, 0].mean((1, 2), dtype=float).round(2) for p in parts]
+    for c in (0, 1):
+        scaled = unit_range(image[c]) if scale == 'field' else image[c]
+        for p in parts:
+            some = cut_crops(scaled[None], nuclei[p])[:, 0]
+            crops[p, c] = some if scale == 'field' else unit_range(some)
+        del scaled
+    for p in parts: crops[p, 2] = cut_crops(distance[None], nuclei[p])[:, 0]
+    return crops, np.concatenate(means)
 
 # %% ../nbs/06_preprocessing.ipynb #6b1e000e
 def prepare_stack(
@@ -249,22 +281,22 @@ def prepare_stack(
     info, projection = read_projection(path, axes, channels, **told)
     pixel_um, source = known_pixel(info, pixel_um, str(path).rstrip('/').split('/')[-1])
     info = info._replace(pixel_um=pixel_um, source=source)
-    image = reduce_image(projection, info.pixel_um)
-    if not callable(segment): segment = _check_labels(np.asarray(segment), projection, image)
+    image, raw, sides = reduce_image(projection, pixel_um), _measure_raw(projection[0]), projection.shape[1:]
+    del projection     # the largest array of all
+    if not callable(segment): segment = _check_labels(np.asarray(segment), sides, image)
     _check_size(image, info.pixel_um)
     labels = find_nuclei(image[1], segment, diameter_um and diameter_um/PIXEL_UM)
     distance, nuclei = signed_distance(labels), judge_nuclei(labels)
     _check_kept(nuclei)
     kept = nuclei[nuclei.reason == '']
-    raw = cut_crops(image, kept)
-    fluorescence = cut_crops(unit_range(image), kept) if scale == 'field' else unit_range(raw)
-    lit = np.ptp(fluorescence[:, 0].astype(np.float16), axis=(1, 2)) > 0
+    crops, means = _cut_all(image, distance, kept, scale)
+    lit = np.ptp(crops[:, 0], axis=(1, 2)) > 0
     nuclei.loc[kept.index[~lit], 'reason'] = 'without contrast in the protein channel'
     _check_kept(nuclei)
-    kept, raw, fluorescence = kept[lit], raw[lit], fluorescence[lit]
-    nuclei.loc[kept.index, 'protein_mean'] = raw[:, 0].mean((1, 2), dtype=float).round(2)
-    crops = np.concatenate([fluorescence, cut_crops(distance[None], kept)], 1).astype(np.float16)
-    measures = _measure(projection, image, labels, nuclei, info, diameter_um)
+    nuclei.loc[kept.index[lit], 'protein_mean'] = means[lit]
+    if not lit.all(): crops = crops[lit]
+    measures = _measure(raw, image, labels, nuclei, info, diameter_um)
+    if not callable(segment): measures['doubt'] = _beside_nuclei(image[1], labels) or measures['doubt']
     if 'nucleus' not in told: measures['doubt'] = _other_names(info, channels) or measures['doubt']
     return Field(image, labels, distance, nuclei, crops, measures)
 

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['UNSEEN_FIELDS', 'YEAST_SIZES', 'simulated_proteins', 'stack_folder', 'read_run_stacks', 'yeast_run', 'annotation',
-           'yeast_label', 'yeast_proteome', 'crop_store', 'model_settings', 'run_card', 'duration', 'given_network',
-           'training_history', 'train_model', 'trained_model', 'which_model', 'probe_table', 'of_all_seeds',
-           'seed_table', 'tables_of_seeds', 'over_seeds', 'crop_embedding', 'micrometres', 'map_numbers', 'split_codes',
-           'held_out_store', 'group_calibration', 'predict_localization', 'protein_profile', 'cellprofiler_table',
-           'inpainting_model', 'inpainting_embedding']
+           'yeast_label', 'yeast_proteome', 'crop_store', 'model_settings', 'micrometres', 'run_card', 'duration',
+           'given_network', 'training_history', 'train_model', 'trained_model', 'which_model', 'probe_table',
+           'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds', 'crop_embedding', 'map_numbers',
+           'split_codes', 'held_out_store', 'group_calibration', 'predict_localization', 'protein_profile',
+           'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
 
 # %% ../nbs/40_runs.ipynb #01d45add
 from pathlib import Path
@@ -204,6 +204,13 @@ def _check_classes(store):
     if len(names := class_names(store)) > 1: return
     raise NotForTheseData(f"the data name one protein, {names[0]}; expected two or more, which the network "
                           "learns to tell apart; add a second")
+
+# %% ../nbs/40_runs.ipynb #1b026fe2
+def micrometres(run:Run)->float: # Width of a crop, µm; None if not known
+    "How wide a crop is: simulated cells, stacks and the published OpenCell crops have 40 µm"
+    folder = Path(run.data).expanduser()
+    published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
+    return CROP_UM if has_stacks(run.data) or published else None
 
 # %% ../nbs/40_runs.ipynb #219d10b0
 def run_card(
@@ -406,13 +413,6 @@ def crop_embedding(
         write_embedding(tmp, (g for g, *_ in embed_batches(model, loader)), obs, settings)
         add_map(tmp, umap_xy(read_embedding(tmp).X, run.seed))
     return cached(run.path/'embedding.h5ad', settings, build, read_embedding, '40_runs')
-
-# %% ../nbs/40_runs.ipynb #1b026fe2
-def micrometres(run:Run)->float: # Width of a crop, µm; None if not known
-    "How wide a crop is: simulated cells, stacks and the published OpenCell crops have 40 µm"
-    folder = Path(run.data).expanduser()
-    published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
-    return CROP_UM if has_stacks(run.data) or published else None
 
 # %% ../nbs/40_runs.ipynb #a2b7e0ef
 def map_numbers(run:Run)->pd.DataFrame: # what, value, low, high, level, units, or an order

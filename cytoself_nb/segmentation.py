@@ -75,8 +75,12 @@ def background_mask(
 )->np.ndarray: # True where stained, (H, W)
     "Low-pass filter and Li threshold"
     g = _smooth(x, LENGTHS['lowpass']*d)
-    steps = np.diff(np.sort(g - g.min(), axis=None))     # scikit-image's own tolerance, from a faster sort
-    return g > threshold_li(g, tolerance=steps[steps > 0].min(initial=np.inf)/2)
+    levels = (g - g.min()).ravel()
+    levels.sort()                         # scikit-image's own tolerance, from a faster sort
+    steps = np.diff(levels)
+    least = steps.min(where=steps > 0, initial=np.inf)
+    del levels, steps
+    return g > threshold_li(g, tolerance=least/2)
 
 # %% ../nbs/04_segmentation.ipynb #fe766402
 def log_response(

@@ -214,8 +214,9 @@ def reduce_image(
     k = max(1, round(factor))
     h, w = (v//k*k for v in image.shape[1:])
     if abs(factor/k - 1) <= 0.05:   # sums of every k-th pixel: ten times as fast as a mean over blocks
-        part = lambda y, x: image[:, y:h:k, x:w:k].astype(np.float32)
-        return sum(sum(part(y, x) for x in range(k)) for y in range(k))/np.float32(k*k)
+        part = lambda i, y, x: i[y:h:k, x:w:k].astype(np.float32)
+        mean = lambda i: sum(sum(part(i, y, x) for x in range(k)) for y in range(k))/np.float32(k*k)
+        return np.stack([mean(i) for i in image])
     shape = [round(v/factor) for v in image.shape[1:]]
     return np.stack([resize(i.astype(np.float32), shape, order=1, anti_aliasing=factor > 1) for i in image])
 
@@ -297,6 +298,8 @@ def name_fields(
 )->pd.Series: # Field of each row, which begins with the protein: fields may be numbered anew in each
     "The field of view of each row"
     field = t.field if 'field' in t else pd.Series(np.nan, t.index, dtype=object)
+    if not field.astype(str).str.fullmatch(r'\d+\.0*[1-9]\d*').any():     # 1.0 is 1, beside 1.5 it isn't
+        field = field.map(lambda f: re.sub(r'^(\d+)\.0+$', r'\1', f) if isinstance(f, str) else f)
     if default is not None: field = field.where(field.notna(), default)
     named = [isinstance(f, str) and f.startswith(f'{p}_') for f, p in zip(field, t.protein)]
     return field.where(named, t.protein + '_' + field)

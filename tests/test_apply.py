@@ -44,3 +44,44 @@ def test_positions_of_one_file(tmp_path, monkeypatch):
     ratio = (found.labels.y_raw + .5)/(found.labels.y + .5)
     assert ratio.groupby(found.labels.protein).mean().round(1).to_dict() == {'A': 2., 'B': 1.}
     assert 'the axes CZYX' in ' '.join(apply.look_at('.'))
+
+
+def test_what_is_assumed_is_said_also_without_a_run(tmp_path, monkeypatch):
+    "A size that nobody knows, nuclei of another width: one sentence each among the notes"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(apply, 'read_stacks', partial(read_stacks, segment=discs))
+    for k in range(2): tifffile.imwrite(f'{k}.tif', field(k, px=.2 + .1*k), photometric='minisblack', metadata=dict(axes='CZYX'))
+    table(file=['0.tif', '1.tif'], protein=['A', 'B'])
+    open('channels.txt', 'w').write('protein\nnucleus\n')
+    notes = apply.read_any('.', 'work', workers=1).notes
+    assert any('the pixel size of 2 of 2 stacks is not known, 0.2 µm assumed' in n for n in notes)
+
+
+def test_label_images_without_a_run(tmp_path, monkeypatch):
+    "By name, with a table and without, in subfolders; those of another field are doubted"
+    monkeypatch.chdir(tmp_path)
+    for k in range(2):
+        (tmp_path/f'in/w{k}').mkdir(parents=True)
+        x = field(k); x = np.roll(x, 37*k, -1)
+        tifffile.imwrite(f'in/w{k}/a.ome.tif', x, ome=True, photometric='minisblack', metadata=dict(axes='CZYX', PhysicalSizeX=.2, Channel=dict(Name=['protein', 'nucleus'])))
+        (tmp_path/f'masks/w{k}').mkdir(parents=True)
+        tifffile.imwrite(f'masks/w{k}/a_cp_masks.tif', discs(x[1].max(0)).astype(np.uint16))
+    table('in/stacks.csv', file=['w0/a.ome.tif', 'w1/a.ome.tif'], protein=['A', 'B'])
+    told = apply.read_any('in', 'work', workers=1, masks='masks')
+    own = read_stacks('in', 'own', segment=discs, workers=1)[1]
+    assert len(told.labels) == len(own) and not any('brighter' in n for n in told.notes)
+    (tmp_path/'in/stacks.csv').unlink()
+    plain = apply.read_any('in', 'plain', workers=1, masks='masks')
+    np.testing.assert_array_equal(plain.source.read(np.arange(len(own))), told.source.read(np.arange(len(own))))
+    masks = [tmp_path/f'masks/w{k}/a_cp_masks.tif' for k in (0, 1)]
+    first, second = (m.read_bytes() for m in masks)
+    masks[0].write_bytes(second); masks[1].write_bytes(first)
+    assert any('not brighter than what is around them' in n for n in apply.read_any('in', 'swapped', workers=1, masks='masks').notes)
+    with pytest.raises(ValueError, match='belong to stacks'):
+        tifffile.imwrite(tmp_path/'crop.tif', np.zeros((2, 30, 30), np.uint8)); apply.read_any(tmp_path, 'c', masks='masks')
+
+
+def test_images_of_all_kinds_are_seen(tmp_path):
+    for f in ('a.czi', 'b.lif', 'c.lsm', 'd.zarr/0/c.tif', 'e.oif', 'e.oif.files/s.tif', '.f.tif', 'w/g.nd2', 'h.txt'):
+        (tmp_path/f).parent.mkdir(parents=True, exist_ok=True); (tmp_path/f).write_bytes(b'x')
+    assert apply.image_files(tmp_path) == ['a.czi', 'b.lif', 'c.lsm', 'd.zarr', 'e.oif', 'w/g.nd2']

@@ -486,42 +486,102 @@ def test_kinds_go_by_the_first_bytes(tmp_path):
 
 # ---- files of the microscopes' makers, where the optional packages are
 
-def test_a_file_of_zeiss(tmp_path):
-    pytest.importorskip('bioio_czi')
-    czi = pytest.importorskip('pylibCZIrw.czi')
+def write_czi(f, planes, scenes=1, names=('protein', 'nucleus')):
+    "`planes`: (c, z) -> pixels"
+    czi = pytest.importorskip('pylibCZIrw.czi', reason='files of Zeiss need pylibCZIrw')
+    with czi.create_czi(str(f), exist_ok=True) as out:
+        for s in range(scenes):
+            for (c, z), x in planes.items(): out.write(x + np.asarray(s, x.dtype), plane=dict(C=c, Z=z, T=0), **(dict(scene=s, location=(200*s, 0)) if scenes > 1 else {}))
+        out.write_metadata('cells', channel_names=dict(enumerate(names)), scale_x=.2e-6, scale_y=.2e-6, scale_z=.5e-6)
+
+def by_plane(x, z=0): return {(c, k + z): x[c, k] for c in range(len(x)) for k in range(len(x[0]))}
+
+@pytest.mark.parametrize('first', [0, 3])
+def test_a_file_of_zeiss(first, tmp_path):
+    "Its planes need not begin at 0: a part of a stack keeps its numbers"
     x = field(n=100)
-    def write(f, scenes=1):
-        with czi.create_czi(str(f)) as out:
-            for s in range(scenes):
-                for c, z in itertools.product(range(2), range(3)): out.write(x[c, z] + s, plane=dict(C=c, Z=z, T=0), scene=s, location=(200*s, 0))
-            out.write_metadata('cells', channel_names={0:'protein', 1:'nucleus'}, scale_x=.2e-6, scale_y=.2e-6, scale_z=.5e-6)
-    write(tmp_path/'a.czi')
+    write_czi('a.czi', by_plane(x, first))
     info = same('a.czi', x)
-    assert info.names == ['protein', 'nucleus'] and info.pixel_um == pytest.approx(.2) and info.source == 'bioio' and not info.doubt
+    assert info.names == ['protein', 'nucleus'] and info.pixel_um == pytest.approx(.2) and info.source == 'Zeiss' and not info.doubt
     np.testing.assert_array_equal(max_projection('a.czi'), x.max(1))
-    write(tmp_path/'b.czi', 2)
-    said = refused(max_projection, 'b.czi')       # written without names of the scenes; bioio shows the first alone
-    assert '2 scenes' in said or '2 images' in said
-    (tmp_path/'c.czi').write_bytes((tmp_path/'a.czi').read_bytes()[:3000])
-    assert 'c.czi' in refused(max_projection, 'c.czi')
+    write_czi('b.czi', by_plane(x, first), 2)
+    assert '2 images (0: scene 0, 1: scene 1)' in refused(max_projection, 'b.czi')
+    for s in (0, 1): same('b.czi', x + np.uint16(s), position=s)
+    write_czi('c.czi', {k: v for k, v in by_plane(x, first).items() if k != (1, first + 1)})
+    assert f'plane {first + 1} of channel 1 is missing' in refused(max_projection, 'c.czi')
+    (tmp_path/'d.czi').write_bytes((tmp_path/'a.czi').read_bytes()[:3000])
+    assert 'd.czi' in refused(max_projection, 'd.czi')
+    write_czi('e.czi', {(0, 0): np.zeros((40, 40, 3), np.uint8) + np.arange(40, dtype=np.uint8)[:, None]})
+    assert 'Bgr24' in refused(stack_info, 'e.czi')
 
 
-def test_channels_of_zeiss_keep_their_bits(tmp_path):
-    "bioio-czi 3.0.1 gives all channels the type of the first: 1000 behind 8 bits would be 232; Zeiss's reader says 1000"
-    pytest.importorskip('bioio_czi')
-    czi = pytest.importorskip('pylibCZIrw.czi')
-    def write(f, *channels):
-        with czi.create_czi(f) as out:
-            for c, (value, kind) in enumerate(channels):
-                plane = np.full((64, 64), value, kind)
-                plane[:9] = 7
-                out.write(plane, plane=dict(C=c, Z=0, T=0))
-            out.write_metadata('cells', channel_names={0:'nucleus', 1:'protein'}, scale_x=.2e-6, scale_y=.2e-6)
-    for name, wide in (('a.czi', (1000, np.uint16)), ('b.czi', (1.5, np.float32))):
-        write(name, (200, np.uint8), wide)
-        assert 'Gray8' in refused(max_projection, name)
-    write('c.czi', (1000, np.uint16), (200, np.uint8))     # the widest first is read rightly
-    np.testing.assert_array_equal(max_projection('c.czi')[:, [0, -1], 0], [[7, 200], [7, 1000]])
+def test_channels_of_zeiss_keep_their_bits():
+    "A reader that gives all channels the type of the first makes 232 of 1000"
+    def plane(value, kind): return np.where(np.arange(64)[:, None] < 9, 7, np.full((64, 64), value)).astype(kind)
+    for first, second in (((200, np.uint8), (1000, np.uint16)), ((200, np.uint8), (1.5, np.float32)), ((1000, np.uint16), (200, np.uint8))):
+        write_czi('a.czi', {(0, 0): plane(*first), (1, 0): plane(*second)})
+        np.testing.assert_array_equal(max_projection('a.czi')[:, [0, -1], 0], [[7, first[0]], [7, second[0]]])
+
+
+def write_lif(f, **images):
+    "A file as LAS X writes it: name=(axes, array), planes one after the other"
+    import xml.etree.ElementTree as E
+    top = E.Element('LMSDataContainerHeader', Version='2'); root = E.SubElement(E.SubElement(top, 'Element', Name='project', UniqueID='p'), 'Children')
+    for k, (name, (axes, x)) in enumerate(images.items()):
+        here = E.SubElement(root, 'Element', Name=name, UniqueID=f'u{k}')
+        told, step = E.SubElement(E.SubElement(E.SubElement(here, 'Data'), 'Image'), 'ImageDescription'), x.itemsize
+        E.SubElement(here, 'Memory', Size=str(x.nbytes), MemoryBlockID=f'MemBlock_{k}')
+        channels, dims = E.SubElement(told, 'Channels'), E.SubElement(told, 'Dimensions')
+        for a, n in zip(reversed(axes), reversed(x.shape)):
+            if a == 'C':
+                for c in range(n): E.SubElement(channels, 'ChannelDescription', DataType='0', ChannelTag='0', Resolution=str(8*x.itemsize), NameOfMeasuredQuantity='', Min='0', Max='1', Unit='', LUTName='Gray', IsLUTInverted='0', BytesInc=str(c*step), BitInc='0')
+            else: E.SubElement(dims, 'DimensionDescription', DimID=str({'X':1, 'Y':2, 'Z':3, 'T':4, 'L':5, 'M':10}[a]), NumberOfElements=str(n), Origin='0', Length=str((n - 1)*.2e-6), Unit='m', BitInc='0', BytesInc=str(step))
+            step *= n
+        if 'C' not in axes: E.SubElement(channels, 'ChannelDescription', DataType='0', ChannelTag='0', Resolution=str(8*x.itemsize), NameOfMeasuredQuantity='', Min='0', Max='1', Unit='', LUTName='Gray', IsLUTInverted='0', BytesInc='0', BitInc='0')
+    text = E.tostring(top, 'unicode').encode('utf-16-le')
+    out = struct.pack('<IIBI', 0x70, len(text) + 5, 0x2a, len(text)//2) + text
+    for k, (_, x) in enumerate(images.values()):
+        block = f'MemBlock_{k}'.encode('utf-16-le')
+        out += struct.pack('<IIBQBI', 0x70, 14 + len(block), 0x2a, x.nbytes, 0x2a, len(block)//2) + block + x.tobytes()
+    Path(f).write_bytes(out)
+
+@pytest.mark.parametrize('dtype', ['uint8', 'uint16'])
+def test_a_file_of_leica(dtype):
+    pytest.importorskip('liffile', reason='files of Leica need liffile')
+    xs = [cells(k, dtype=dtype) for k in range(3)]
+    write_lif('a.lif', one=('ZCYX', turned(xs[0], 'ZCYX')), two=('CZYX', xs[1]), flat=('CYX', xs[2][:, 0].copy()), rows=('YCZX', turned(xs[1], 'YCZX')), colors=('LYX', xs[0][:, 0].copy()), tiles=('MCYX', xs[0]), times=('TCYX', xs[0]))
+    assert '7 images' in refused(stack_info, 'a.lif')
+    for name, x in dict(one=xs[0], two=xs[1], flat=xs[2][:, :1], rows=xs[1]).items():
+        info = same('a.lif', x, position=name)
+        assert info.pixel_um == pytest.approx(.2) and info.source == 'Leica' and info.names == [] and info.position == name
+    assert 'axes LYX' in refused(stack_info, 'a.lif', position='colors') and 'axes M' in refused(stack_info, 'a.lif', position='tiles') and '2 time points' in refused(stack_info, 'a.lif', position='times')
+    same('a.lif', xs[0][:, :1], position='colors', axes='CYX')         # who knows it better may say so
+    raw = Path('a.lif').read_bytes()
+    Path('b.lif').write_bytes(raw[:len(raw)//2])
+    assert 'b.lif' in refused(lambda: same('b.lif', xs[0][:, :1], position='colors', axes='CYX'))
+
+
+def stand_in(monkeypatch, name, **what):
+    import sys, types
+    monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(**what))
+
+def test_what_packages_of_olympus_and_nikon_say_is_taken(monkeypatch):
+    "No such file can be written: stand-ins give what oiffile said of a real one, and what bioio says of one with two scenes"
+    from contextlib import nullcontext
+    from types import SimpleNamespace as Is
+    x = cells(planes=1)[:, 0]
+    for f in ('a.oib', 'a.nd2'): Path(f).write_bytes(b'\xd0\xcf\x11\xe0' + bytes(99))
+    said = {'Reference Image Parameter': dict(WidthConvertValue=.177, WidthUnit='um', HeightConvertValue=.177, HeightUnit='um')} | {f'Channel {k} Parameters': {'CH Name': f'CH{k}'} for k in (1, 2)}
+    stand_in(monkeypatch, 'oiffile', OifFile=lambda f: nullcontext(Is(axes='CYX', shape=x.shape, dtype=x.dtype, mainfile=said, asarray=lambda: x)))
+    info = same('a.oib', x[:, None])
+    assert info.names == ['CH1', 'CH2'] and info.pixel_um == .177 and info.source == 'Olympus'
+    class Image:
+        scenes, dims, dtype, channel_names, physical_pixel_sizes = ('P0', 'P1'), Is(order='TCZYX'), x.dtype, ['protein', 'nucleus'], Is(X=.108, Y=.108)
+        def __init__(self, path): self.shape = (1, 2, 1, *x.shape[1:])
+        def set_scene(self, k): self.dask_data = x[None, :, None] + np.uint16(k)
+    stand_in(monkeypatch, 'bioio', BioImage=Image)
+    assert '2 images' in refused(stack_info, 'a.nd2')
+    for k, position in ((0, 0), (1, 'P1')): assert same('a.nd2', x[:, None] + np.uint16(k), position=position).pixel_um == .108
 
 
 def test_damage_of_one_file_is_not_that_of_others_read_beside_it(tmp_path):
@@ -615,3 +675,30 @@ def test_a_channels_file_that_contradicts_the_stack_is_said():
     assert 'channels.txt that contradicts them' in _other_names(info, dict(nucleus=0, protein=1))
     for fine in (dict(protein=0, nucleus=1), ('protein', 'nucleus')): assert not _other_names(info, fine)
     assert not _other_names(info._replace(names=['DAPI', 'GFP']), dict(nucleus=0, protein=1))
+
+@pytest.mark.parametrize('kind', ['ome', 'imagej'])
+def test_axes_of_length_one_may_be_named(kind):
+    x = cells(); write_tiff('a.tif', turned(x, 'ZCYX'), kind, 'ZCYX')
+    for axes in ('ZCYX', 'TZCYX', 'T,Z,C,Y,X'): same('a.tif', x, axes=axes)
+    for axes in ('TCZYXS', 'CCZYX', 'TTZCYX'): refused(stack_info, 'a.tif', axes)
+    write_tiff('b.tif', x[:, 0], kind, 'CYX')
+    assert 'planes' in refused(stack_info, 'b.tif', 'CZYX')
+
+@pytest.mark.parametrize('sizes', [[(1, 'pixel'), (.3, 'µm')], [(.3, 'µm'), (1, None)], [(.2, 'µm'), (.2, '')]])
+def test_a_side_without_a_unit_makes_the_other_doubtful(sizes):
+    assert 'both sides' in judge_pixel(sizes, 'OME')[2] and not judge_pixel([sizes[0], (None, None)], 'OME')[2]
+
+def test_an_imagej_file_that_counts_more_pages_than_its_axes_hold():
+    x = cells(); write_tiff('a.tif', turned(x, 'ZCYX'), 'imagej', 'ZCYX'); raw = open('a.tif', 'rb').read()
+    same('a.tif', x)
+    for a, b in ((b'slices=3', b'slices=2'), (b'slices=3', b'slices=9'), (b'channels=2', b'channels=3'), (b'channels=2', b'channels=1')):
+        open('b.tif', 'wb').write(raw.replace(a, b))
+        assert 'b.tif' in refused(stack_info, 'b.tif')
+
+@pytest.mark.parametrize('what, said, source', [('lsm_metadata', dict(VoxelSizeX=1.3e-7, VoxelSizeY=1.3e-7), 'LSM'), ('micromanager_metadata', dict(Summary=dict(PixelSize_um=.13)), 'Micro-Manager'), ('stk_metadata', dict(XCalibration=.13, YCalibration=.13, CalibrationUnits='um'), 'MetaMorph'), ('micromanager_metadata', dict(Summary=dict(PixelSize_um=0)), ''), ('stk_metadata', dict(XCalibration=1, YCalibration=1, CalibrationUnits='pixel'), '')])
+def test_sizes_that_a_program_writes_in_a_way_of_its_own(what, said, source, monkeypatch):
+    "No such file can be written: what tifffile says of one is put in its place"
+    monkeypatch.setattr(tifffile.TiffFile, what, property(lambda self: said))
+    tifffile.imwrite('a.tif', cells(), photometric='minisblack', metadata=dict(axes='CZYX'))
+    info = stack_info('a.tif')
+    assert (info.pixel_um, info.source, info.doubt) == (pytest.approx(.13) if source else None, source, '')

@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from scipy import ndimage as ndi
 
+from test_images import field, ome
 from test_stacks import stack, write
 
 from cytoself_nb.preprocessing import (bright_nuclei, cut_crops, distance_from_nucleus, find_nuclei, judge_nuclei, prepare_stack, prepare_stacks,
@@ -364,7 +365,7 @@ def test_label_images_of_another_size(size, fits):
     "Reduced by a whole number, or cropped?"
     from cytoself_nb.preprocessing import _check_labels
     labels = np.zeros((size, size), int); labels[size//4:size//2, size//4:size//2] = 1
-    check = lambda: _check_labels(labels, np.zeros((2, 400, 400)), np.zeros((2, 200, 200)))
+    check = lambda: _check_labels(labels, (400, 400), np.zeros((2, 200, 200)))
     if fits: assert check().shape == (200, 200) and abs(np.argwhere(check()).mean(0) - 74.5).max() < 1
     else:
         with pytest.raises(ValueError, match='expected the same'): check()
@@ -395,3 +396,28 @@ def test_odd_images_in_one_range():
         got = unit_range(np.stack([holed, noise]))
         assert np.isnan(got).sum() == 4 and np.nanmax(np.abs(got[0] - got[1])) < .01
     np.testing.assert_allclose(unit_range((y//34 + 2**31).astype(np.uint32)), unit_range(y//34))
+
+
+def test_memory_of_a_field_is_bounded(tmp_path):
+    "A large field with a nucleus every 20 µm: 25 bytes a raw pixel at most, crops included"
+    if sys.platform != 'linux': pytest.skip('reads /proc')
+    for name, k in (('small', 1), ('large', 5)): ome(tmp_path/f'{name}.ome.tif', np.tile(field(planes=1), (1, 1, k, k)))
+    program = ("import sys; from cytoself_nb.preprocessing import prepare_stack\n"
+               "held = lambda w: next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith(w))\n"
+               "prepare_stack(sys.argv[1]); open('/proc/self/clear_refs', 'w').write('5'); before = held('VmRSS')\n"
+               "crops = prepare_stack(sys.argv[2]).crops; print(len(crops), (held('VmHWM') - before)*1024)")
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', program, *(str(tmp_path/f'{n}.ome.tif') for n in ('small', 'large'))], capture_output=True, text=True, check=True)
+    n, held = map(int, done.stdout.split())
+    assert n > 300 and held < 25*2000**2
+
+
+@pytest.mark.parametrize('scale', ['field', 'crop'])
+def test_crops_cut_in_parts_are_those_cut_at_once(scale, tmp_path):
+    ome(tmp_path/'a.ome.tif', np.tile(field(planes=1), (1, 1, 5, 5)))
+    f = prepare_stack(tmp_path/'a.ome.tif', scale=scale)
+    kept = f.nuclei[f.nuclei.reason == '']
+    raw = cut_crops(f.image, kept)
+    assert len(kept) == len(f.crops) > 256
+    np.testing.assert_array_equal(f.crops[:, :2], (cut_crops(unit_range(f.image), kept) if scale == 'field' else unit_range(raw)).astype(np.float16))
+    np.testing.assert_array_equal(f.crops[:, 2], cut_crops(f.distance[None], kept)[:, 0].astype(np.float16))
+    np.testing.assert_allclose(kept.protein_mean, raw[:, 0].mean((1, 2)), atol=.01)

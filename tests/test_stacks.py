@@ -103,7 +103,7 @@ def test_memory_of_a_stack_is_a_few_planes(tmp_path):
                "held = lambda w: next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith(w))\n"
                "before = held('VmRSS'); max_projection(sys.argv[1]); print((held('VmHWM') - before)*1024)")
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', program, str(tmp_path/'s.ome.tif')], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 16*512*512*2
+    assert int(done.stdout) < 30*512*512*2     # half of one channel
 
 
 def test_nothing_is_logged(tmp_path, caplog, capfd):
@@ -297,3 +297,11 @@ def test_planes_axes_and_paths_of_a_table(tmp_path):
     write(file=['\u00fc.tif', 'memory://x/a.zarr'], file_nucleus=['w1\\n.tif', None], mask=['w1\\n.tif', None])
     t = stacks_table(tmp_path)
     assert t.file[0] == 'u\u0308.tif' and t.file_nucleus[0] == t['mask'][0] == 'w1/n.tif' and same_files(t, tmp_path)[0] == []
+
+
+@pytest.mark.parametrize('fields, names', [(['1', '1.0', '2'], ['A_1', 'A_1', 'A_2']), (['1.0', '1.5', '2.0'], ['A_1.0', 'A_1.5', 'A_2.0']), (['a.0', '1.00', None], ['A_a.0', 'A_1', 'A_2.tif'])])
+def test_a_field_that_a_spreadsheet_gave_a_decimal_is_the_same_field(fields, names, tmp_path):
+    "Two names of one field would let it be in train and test"
+    for k in range(3): (tmp_path/f'{k}.tif').write_bytes(bytes([k]))
+    pd.DataFrame(dict(file=['0.tif', '1.tif', '2.tif'], protein='A', field=fields)).to_csv(tmp_path/'stacks.csv', index=False)
+    assert [f.removesuffix('.tif') for f in stacks_table(tmp_path).fov] == [n.removesuffix('.tif') for n in names]

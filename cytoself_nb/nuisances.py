@@ -100,8 +100,8 @@ def units_of(
     table = by.assign(localization=one, crops=labels.groupby('protein').size())
     known = table.localization.value_counts()
     if len(known) < 2 or known.max() < 2 or known.sum() < 4:
-        raise NotForTheseData(f"{known.sum()} proteins of one localization each, in {len(known)} localizations; "
-                              "expected four or more in two, one of which two share")
+        raise NotForTheseData(f"{known.sum()} proteins of one localization each, in {len(known)} "
+                              "localizations; expected four or more in two, one of which two share")
     scaled = (plain - plain.mean())/plain.std().replace(0, 1)
     reps = _representations(run) | {'brightness and size alone': scaled.to_numpy()}
     return {k: unit_means(X, labels.protein) for k, X in reps.items()}, table

@@ -251,6 +251,7 @@ def _draw_islands(fig, frame, islands, store, um):
     ax.set(xlabel='', ylabel='')
     ax.axis('off')
     for line, some in ((0, islands[high]), (2, islands[~high])):
+        if some.empty: continue      # one group alone stands above
         for k, (r, picture) in enumerate(zip(some.itertuples(), crop_pictures(store, some.row))):
             spot, color = fig.add_subplot(grid[line, k]), colors.get(r.group, GRAY)
             spot.imshow(picture)

@@ -52,3 +52,17 @@ def test_insets_name_six_proteins_and_count_the_others():
 
 def test_a_square_shows_the_crop_nearest_to_its_middle():
     assert pick_thumbnails(np.array([[0., 0], [.2, .3], [1, 1]]), across=2).crop.tolist() == [1, 2]
+
+
+def test_one_group_alone_stands_above_the_map(tmp_path):
+    from cytoself_nb import fig2_atlas
+    from cytoself_nb.data import write_store
+    rng = np.random.default_rng(0)
+    store = write_store(tmp_path/'crops.zarr', rng.random((12, 1, 16, 16), np.float32), pd.DataFrame(dict(protein=list('AB')*6, localization='er', fov=[f'{p}_{k//2 % 3}' for k, p in enumerate('AB'*6)])), ['protein'], seed=0)
+    frame = store.labels.assign(row=range(12), umap_1=rng.random(12), umap_2=rng.random(12))
+    islands = fig2_atlas.island_crops(frame)
+    assert len(islands) == 1
+    fig = plt.figure()
+    fig2_atlas._draw_islands(fig, frame, islands, store, None)
+    assert len(fig.axes) == 2
+    plt.close(fig)

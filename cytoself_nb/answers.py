@@ -143,7 +143,8 @@ def fingerprints(
     kind, found = np.float16 if X.shape[1] >= 16 else np.float32, []
     with np.errstate(over='ignore'):
         for k, (x, place) in enumerate(zip(X, _places(embedding))):
-            if not by_codes and np.ptp(x): found.append((k, _hashed(b'x', (x.astype(kind) + kind(0)).tobytes())))
+            if not by_codes and np.ptp(x):
+                found.append((k, _hashed(b'x', (x.astype(kind) + kind(0)).tobytes())))
             if place: found.append((k, _hashed(b'place', place.encode())))
             if by_codes and len(np.unique(codes[k])) >= 8:   # fewer: an empty map is no identity
                 found.append((k, _hashed(b'codes', np.asarray(codes[k], np.uint16).tobytes())))
@@ -188,7 +189,8 @@ def make_reference(
     judged = {k: t for k, t in tables.items() if k == 1 or len(t) >= 10}   # else: the limit of smaller groups
     limits = {k: answer_threshold(t, wanted) for k, t in judged.items()}
     alike = {k: float(t.r.quantile(.05)) if len(t) else -np.inf for k, t in judged.items()}
-    spectra, crops = how['mean'](codes, obs.protein, n), fingerprints(embedding, scale is None).map(obs.protein)
+    spectra = how['mean'](codes, obs.protein, n)
+    crops = fingerprints(embedding, scale is None).map(obs.protein)
     crops = crops[crops.groupby(level=0).transform('nunique') <= 3]   # what more share is no identity
     network = about.get('network', '')
     return Reference(spectra, single_localization(obs), limits, network, scale, alike, crops)

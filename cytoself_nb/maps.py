@@ -24,7 +24,7 @@ from cytoself_nb.stats import (jackknife_interval, neighbors, purity, rank_corre
 from .training import embed_batches
 
 # %% ../nbs/20_maps.ipynb #66485ddd
-_EXACT = 4096, 2**15   # Crops from and up to which neighbors are found exactly here: below, umap-learn does so
+_EXACT = 4096, 2**15   # From and up to so many crops neighbors are found exactly here, below by umap-learn
 
 def _known_neighbors(X, k):
     "The k nearest of each crop, itself first, and their distances: for UMAP; in a fifth of its time"
@@ -50,7 +50,8 @@ def umap_xy(
         n_neighbors = min(n_neighbors, len(X) - 1)
         known = {}
         if _EXACT[0] <= len(X) <= _EXACT[1]: known = dict(precomputed_knn=_known_neighbors(X, n_neighbors))
-        model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, n_jobs=1, init=init, **known)
+        model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, n_jobs=1, init=init,
+                     **known)
         return model.fit_transform(X).astype(np.float32)
 
 # %% ../nbs/20_maps.ipynb #623b76da

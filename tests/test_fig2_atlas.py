@@ -1,7 +1,11 @@
 "Fig. 2: outlines, insets and thumbnails"
+import textwrap
+
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
+from conftest import ROOT
 
 from cytoself_nb.core import PALETTE
 from cytoself_nb.draw import name_groups
@@ -55,14 +59,17 @@ def test_a_square_shows_the_crop_nearest_to_its_middle():
 
 
 def test_one_group_alone_stands_above_the_map(tmp_path):
-    from cytoself_nb import fig2_atlas
+    from cytoself_nb import draw
     from cytoself_nb.data import write_store
+    cells = [c.source for c in nbformat.read(ROOT/'nbs/51_fig2_atlas.ipynb', 4).cells if 'def island_crops' in c.source or 'def _draw_islands' in c.source]
+    here = dict(vars(draw), pd=pd, np=np, plt=plt, textwrap=textwrap)
+    for c in cells: exec(c, here)
     rng = np.random.default_rng(0)
     store = write_store(tmp_path/'crops.zarr', rng.random((12, 1, 16, 16), np.float32), pd.DataFrame(dict(protein=list('AB')*6, localization='er', fov=[f'{p}_{k//2 % 3}' for k, p in enumerate('AB'*6)])), ['protein'], seed=0)
     frame = store.labels.assign(row=range(12), umap_1=rng.random(12), umap_2=rng.random(12))
-    islands = fig2_atlas.island_crops(frame)
+    islands = here['island_crops'](frame)
     assert len(islands) == 1
     fig = plt.figure()
-    fig2_atlas._draw_islands(fig, frame, islands, store, None)
+    here['_draw_islands'](fig, frame, islands, store, None)
     assert len(fig.axes) == 2
     plt.close(fig)

@@ -155,7 +155,6 @@ def _noise_of(x, wide):
     other = np.minimum.reduce([noise, *(pixel_noise(x, k) for k in steps)])
     return np.where(other < noise/2, other, noise)
 
-# %% ../nbs/06_preprocessing.ipynb #0e0a7756
 def unit_range(
     image:np.ndarray, # (..., H, W), fluorescence, any unit
 )->np.ndarray: # float32, each image from 0 to 1

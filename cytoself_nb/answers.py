@@ -132,6 +132,7 @@ def _places(embedding):
         return f'{folder} row {row}' if folder and row and not file else ''
     return [place(*v) for v in zip(*columns)]
 
+# %% ../nbs/26_answers.ipynb #d30e2e6a
 def fingerprints(
     embedding,          # AnnData, see `as_embedding`
     by_codes:bool=None, # By the map of local codes, or by the vector? None: by codes where there are any

@@ -152,26 +152,6 @@ def fingerprints(
     rows, numbers = zip(*found) if found else ((), ())
     return pd.Series(rows, np.array(numbers, np.uint64), int)
 
-# %% ../nbs/26_answers.ipynb #37ae93ca
-def fingerprints(
-    embedding,          # AnnData, see `as_embedding`
-    by_codes:bool=None, # By the map of local codes, or by the vector? None: by codes where there are any
-)->pd.Series: # Row of the crop; the index holds its fingerprints, up to two for each
-    "Numbers by which a crop is known again: of its codes or its vector, and of its place in an image"
-    embedding = as_embedding(embedding)
-    X, codes = embedding.X, embedding.obsm.get('local_codes')
-    if by_codes is None: by_codes = codes is not None
-    kind, found = np.float16 if X.shape[1] >= 16 else np.float32, []
-    with np.errstate(over='ignore'):
-        for k, (x, place) in enumerate(zip(X, _places(embedding))):
-            if not by_codes and np.ptp(x):
-                found.append((k, _hashed(b'x', (x.astype(kind) + kind(0)).tobytes())))
-            if place: found.append((k, _hashed(b'place', place.encode())))
-            if by_codes and len(np.unique(codes[k])) >= 8:   # fewer: an empty map is no identity
-                found.append((k, _hashed(b'codes', np.asarray(codes[k], np.uint16).tobytes())))
-    rows, numbers = zip(*found) if found else ((), ())
-    return pd.Series(rows, np.array(numbers, np.uint64), int)
-
 # %% ../nbs/26_answers.ipynb #f78a3c56
 def halves(
     obs:pd.DataFrame, # A row per crop: protein, fov

@@ -16,11 +16,6 @@ from cytoself_nb.core import sha256_of
 from cytoself_nb.pipeline import RUNNER, run_notebook, runnable
 
 NUMBERED = sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))
-<<<<<<< HEAD
-BEGIN_LATE = {'27_exchange', '75_any_embedding', '90_pipeline', '91_cli'}   # to become empty
-=======
-BEGIN_LATE = {'19_weights', '22_predict', '24_apply', '25_parts', '26_answers'}   # to become empty
->>>>>>> late2
 RUN = [p for p in NUMBERED if p.stem != RUNNER]
 ALL = [*NUMBERED, ROOT/'nbs/index.ipynb']
 PARAMETERS = dict(profile='smoke', data='simulated', seed=0)
@@ -151,7 +146,7 @@ def test_is_short_and_shows_something_soon(path):
     assert len(cells) <= 60
     assert sum(len(c.source.split()) for c in cells[:-1] if c.cell_type == 'markdown') <= 1200
     first = next(i for i, c in enumerate(cells, 1) if c.get('outputs'))
-    assert first <= 10 or path.stem in BEGIN_LATE, f'the first output is that of cell {first}'
+    assert first <= 10, f'the first output is that of cell {first}'
 
 
 def test_without_network_a_download_ends_in_a_sentence(tmp_path):

@@ -7,6 +7,8 @@ __all__ = ['QUANTITIES', 'plain_quantities', 'unseen_crops', 'unit_means', 'unit
            'read_rows', 'seed_numbers', 'picture_ranks']
 
 # %% ../nbs/64_nuisances.ipynb #4dadb6f1
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import pdist
@@ -82,6 +84,7 @@ def unit_means(
     "The mean of each unit"
     return pd.DataFrame(np.asarray(X)).groupby(np.asarray(units)).mean().to_numpy()
 
+@cache   # its numbers and its pictures ask for the same
 def units_of(
     run, # The run
 ):  # Dict: representation -> (u, d) means; table: localization (NaN: several), crops, `QUANTITIES`
@@ -95,9 +98,7 @@ def units_of(
     plain = plain_quantities(store.images[rows[0]:rows[-1] + 1][np.array(rows) - rows[0]][:, order],
                              micrometres(run))
     by = plain.groupby(labels.protein).mean()
-    place = labels.groupby('protein').localization.first()
-    one = place.where(~place.astype(str).str.contains(';') & (place.str.lower() != 'others'))
-    table = by.assign(localization=one, crops=labels.groupby('protein').size())
+    table = by.assign(localization=single_localization(labels), crops=labels.groupby('protein').size())
     known = table.localization.value_counts()
     if len(known) < 2 or known.max() < 2 or known.sum() < 4:
         raise NotForTheseData(f"{known.sum()} proteins of one localization each, in {len(known)} "
@@ -113,7 +114,7 @@ def left_over(
 )->np.ndarray: # (p,) what is left of the ranks of the distances
     "The part of a distance that a linear map of the differences, by ranks, does not explain"
     rank = lambda v: (rankdata(v, axis=0) - (len(v) + 1)/2)/len(v)
-    A, y = np.column_stack([rank(np.asarray(plain, float))]), rank(np.asarray(far, float))
+    A, y = rank(np.asarray(plain, float)), rank(np.asarray(far, float))
     return y - A @ np.linalg.lstsq(A, y, rcond=None)[0]
 
 def pair_auc(
@@ -144,10 +145,9 @@ def pair_rows(
     far, differ, codes, i, j = _pairs(X, table)
     out, orders = [], shuffles(len(codes), times=times, seed=seed)
     for part, d in (('all', far), ('beyond', left_over(far, differ))):
-        rank = rankdata(-d)
-        value = auc_of_ranks(rank, codes[i] == codes[j])
-        again = [auc_of_ranks(rankdata(-d[w]), (codes[i] == codes[j])[w])
-                 for w in ((i != k) & (j != k) for k in range(len(codes)))]
+        rank, same = rankdata(-d), codes[i] == codes[j]
+        value = auc_of_ranks(rank, same)
+        again = [pair_auc(d[w], same[w]) for w in ((i != k) & (j != k) for k in range(len(codes)))]
         by_chance = [auc_of_ranks(rank, codes[o][i] == codes[o][j]) for o in orders]
         low, high = jackknife_interval(value, again, 0, 1)
         p = permutation_p(value, np.array(by_chance))

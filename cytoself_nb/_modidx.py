@@ -1437,6 +1437,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                           'cytoself_nb/training.py'),
                                       'cytoself_nb.training.Snapshots.state_dict': ( 'training.html#snapshots.state_dict',
                                                                                      'cytoself_nb/training.py'),
+                                      'cytoself_nb.training._agreed': ('training.html#_agreed', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training._of_torchrun': ('training.html#_of_torchrun', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training._trained_along': ('training.html#_trained_along', 'cytoself_nb/training.py'),
                                       'cytoself_nb.training.code_maps': ('training.html#code_maps', 'cytoself_nb/training.py'),

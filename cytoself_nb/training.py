@@ -202,12 +202,20 @@ def plot_codes(
     return fig
 
 # %% ../nbs/13_training.ipynb #9e5ab1c2
-def _trained_along(path, made_with, train, load, checkpoint):
+def _agreed(made=None):
+    "What the first process of torchrun says, once all have come here: they load together or train together"
+    if num_distrib() < 2: return made
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+    PartialState(cpu=not torch.cuda.is_available())   # lets the processes speak, if they do not yet
+    return broadcast_object_list([made])[0]
+
+def _trained_along(path, train, load, checkpoint):
     "What processes of torchrun but the first do: they train along, and file nothing"
-    made = _settings_of(path).get('settings') if path.exists() else None
-    if made == json.loads(json.dumps(made_with)): return load(path)
+    if _agreed(): return load(path)
     with tempfile.TemporaryDirectory() as tmp:
         train(Path(tmp)/path.name, None, checkpoint)
+        _agreed()   # the first has filed it
         return load(Path(tmp)/path.name)
 
 def resumable(
@@ -219,11 +227,13 @@ def resumable(
     made_by:str,   # Notebook
 ): # The network, in evaluation mode
     "A trained network with its history: loaded if trained with these settings; a killed training goes on"
-    if not csv.exists(): path.unlink(missing_ok=True)   # one is nothing without the other
     digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:12]
     ends = 'checkpoint.pt', 'history.csv'
     checkpoint, live = (path.with_name(f'{path.stem}-{digest}.{end}') for end in ends)
-    if rank_distrib(): return _trained_along(path, made_with, train, load, checkpoint).eval()
+    if rank_distrib(): return _trained_along(path, train, load, checkpoint).eval()
+    if not csv.exists(): path.unlink(missing_ok=True)   # one is nothing without the other
+    made = path.exists() and _settings_of(path).get('settings') == json.loads(json.dumps(made_with))
+    _agreed(made)
     def build(tmp):
         for end in ends:
             for old in path.parent.glob(f'{path.stem}-*.{end}'):
@@ -232,5 +242,6 @@ def resumable(
         train(tmp, live, checkpoint)
         _replace_text(csv, live.read_text(encoding='utf-8'))
     model = cached(path, made_with, build, load, made_by).eval()
+    if not made: _agreed(True)
     for done in (checkpoint, live): done.unlink(missing_ok=True)   # not before model and settings are filed
     return model

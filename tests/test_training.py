@@ -52,7 +52,7 @@ def test_a_training_that_is_killed_goes_on_as_if_nothing_had_happened(tiny_store
 
 
 TOGETHER = f"""
-import os, sys
+import os, sys, time
 from pathlib import Path
 from cytoself_nb.data import open_store
 from cytoself_nb.training import resumable, train_network
@@ -62,6 +62,7 @@ def train(tmp, csv, checkpoint):
     learn = train_network(store, {SMALL}, 3, batch=4, rate=1e-3, quantize_after=1, snapshots_at=(1,), csv=csv, checkpoint=checkpoint)
     assert len(learn.snapshots.kept['3']) == (store.labels.split == 'val').sum(), 'not all crops of the snapshot'
     save_weights(learn.model, tmp)
+    if rank == '0': time.sleep(3)   # the other process asks for the network before this one has filed it
 for _ in range(2): model = resumable(folder/'model.safetensors', folder/'history.csv', dict(a=1), train, load_weights, 'test')
 save_weights(model, folder/f'of-{{rank}}.safetensors')
 """

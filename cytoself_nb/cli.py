@@ -156,7 +156,7 @@ def train_command(a):
     start, run = time.perf_counter(), open_run(a.folder, a.profile, a.seed)
     model = trained_model(run)
     if int(os.environ.get('RANK', 0)): return 0   # of several processes of torchrun the first speaks
-    if out: save_weights(model, out, half=a.half)
+    if out: save_weights(model, out, bits=a.bits)
     minutes = (time.perf_counter() - start)/60
     _say(*run_summary(run), f'network: {out or run.path/"model.safetensors"}, {minutes:.1f} min', '',
          str(model.card))
@@ -272,7 +272,8 @@ def _scores_options(p):
 def _train_options(p):
     p.add_argument('folder', help='stacks or crops with a table, or a data set: simulated, yeast5, hpa5')
     p.add_argument('-o', '--out', help=OUT + ', .safetensors (default: it stays in the run)')
-    p.add_argument('--half', action='store_true', help='round the weights to 16 bits: half the size')
+    p.add_argument('--bits', type=int, choices=(8, 16, 32), default=32,
+                   help='bits of a weight in the file (default 32); 16 halves it, 8 quarters it')
     _run_options(p)
 
 def _run_options(p):

@@ -24,21 +24,29 @@ from .core import DATASETS, _cache_folder, _replacing, output_root
 from .model import CytoselfFull
 
 # %% ../nbs/19_weights.ipynb #838f733b
+def _packed(name, v, bits):
+    "A tensor as the file holds it: 16 bits where it fits, or matrices in 8 bits and a scale for each output"
+    if bits == 32 or not v.is_floating_point(): return {name: v}
+    if bits == 8 and v.ndim > 1 and v.numel() > 4096 and 'codebook' not in name:
+        scale = v.abs().amax(tuple(range(1, v.ndim)), keepdim=True).clamp(min=1e-30)/127
+        return {name: (v/scale).round().to(torch.int8), f'{name} scale': scale}
+    return {name: v.half() if v.half().isfinite().all() else v}
+
 def save_weights(
     model:CytoselfFull, # Network
     path,               # File to write, such as `model.safetensors`
     extra:dict=None,    # What else to keep, JSON values: `classes`, `channels`, `card`; default `model.extra`
-    half:bool=False,    # Round to 16 bits what fits, for half the size? Then codes may differ a little
+    bits:int=32,        # Of a number; 16 and 8: a half, a quarter of the size, and a few other codes
 ):
     "Write weights and settings to one file, complete or not at all"
+    if bits not in (8, 16, 32): raise ValueError(f"bits={bits!r}; expected 8, 16 or 32")
     path, extra = Path(path), model.extra if extra is None else extra
     about = dict(format='cytoself_nb 1', settings=json.dumps(model.settings), extra=json.dumps(extra))
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if bad := [k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()]:
         raise ValueError(f"{bad[0]} has values that are not finite; expected finite weights; train again")
-    fits = lambda v: v.is_floating_point() and v.half().isfinite().all()
-    if half: tensors = {k: v.half() if fits(v) else v for k, v in tensors.items()}
-    with _replacing(path) as tmp: tmp.write_bytes(save(tensors, about))   # save_file lets only the owner read
+    packed = {k: v for name, t in tensors.items() for k, v in _packed(name, t, bits).items()}
+    with _replacing(path) as tmp: tmp.write_bytes(save(packed, about))   # save_file lets only the owner read
 
 # %% ../nbs/19_weights.ipynb #a19e0001
 def without_heads(
@@ -65,6 +73,14 @@ def _open_weights(path):
     if about.get('format') != 'cytoself_nb 1':
         raise ValueError(f"{path} is a safetensors file of another program (format {about.get('format')!r}); "
                          "expected one written by save_weights")
+    scales = {k.removesuffix(' scale'): tensors.pop(k) for k in [*tensors] if k.endswith(' scale')}
+    for name, scale in scales.items():   # matrices of 8 bits
+        v = tensors.get(name)
+        fits = v is not None and v.dtype == torch.int8 and scale.numel() == len(scale) == len(v)
+        if not fits:
+            raise ValueError(f"{path}: the scale of {name} belongs to no matrix of 8 bits; copy the file "
+                             "again")
+        tensors[name] = v.float()*scale
     return about, tensors
 
 # %% ../nbs/19_weights.ipynb #6e3fb270

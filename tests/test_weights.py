@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import need
+from safetensors import safe_open
+from safetensors.torch import save
 
 from cytoself_nb import weights
 from cytoself_nb.model import CytoselfFull
@@ -164,14 +166,33 @@ def test_files_that_do_not_say_their_channels_ask_for_them(file):
     assert load(file.with_name('silent.safetensors'), 'protein+nucleus').extra['channels'] == 'protein+nucleus'
 
 
+def test_a_quarter_of_the_bytes_is_read_back_within_half_a_step(file):
+    "Matrices of 8 bits with a scale for each output; codebooks and small tensors keep 16"
+    model, path = load(file), file.with_name('quarter.safetensors')
+    save_weights(model, path, bits=8)
+    again = load(path).state_dict()
+    assert path.stat().st_size < .3*file.stat().st_size
+    for k, v in model.state_dict().items():
+        if not v.is_floating_point(): continue
+        each = v.abs().amax(tuple(range(1, v.ndim)), keepdim=True) if v.ndim > 1 else v.abs()
+        assert ((v - again[k]).abs() <= each/127*.51 + 1e-6).all(), k
+    with safe_open(path, 'pt') as f:
+        tensors, about = {k: f.get_tensor(k) for k in f.keys()}, f.metadata()
+    name = next(k for k in tensors if k.endswith(' scale'))
+    for bad in ({name: tensors[name][:-1]}, {name.removesuffix(' scale'): tensors[name.removesuffix(' scale')].float()}):
+        path.write_bytes(save(tensors | bad, about))
+        with pytest.raises(ValueError, match='belongs to no matrix of 8 bits'): load(path)
+    with pytest.raises(ValueError, match='expected 8, 16 or 32'): save_weights(model, path, bits=4)
+
+
 def test_half_the_bytes_and_nearly_the_same_numbers(file):
     model = load(file)
-    save_weights(model, file.with_name('half.safetensors'), half=True)
+    save_weights(model, file.with_name('half.safetensors'), bits=16)
     again = load(file.with_name('half.safetensors'))
     assert file.with_name('half.safetensors').stat().st_size < .52*file.stat().st_size
     for p, q in zip(model.state_dict().values(), again.state_dict().values()): assert p.dtype == q.dtype and torch.allclose(p.float(), q.float(), rtol=1e-3, atol=1e-6)
     with torch.no_grad(): model.head1[0].weight[0, 0] = 1e9
-    save_weights(model, file.with_name('big.safetensors'), half=True)   # what does not fit keeps its 32 bits
+    save_weights(model, file.with_name('big.safetensors'), bits=16)   # what does not fit keeps its 32 bits
     assert load(file.with_name('big.safetensors')).state_dict()['head1.0.weight'][0, 0] == 1e9
     with torch.no_grad(): model.head1[0].weight[0, 0] = np.nan
     with pytest.raises(ValueError, match='not finite.*train again'): save_weights(model, file.with_name('nan.safetensors'))

@@ -40,6 +40,7 @@ class Profile:
     max_epochs:int=100    # Epochs at most
     test_fields:int=0     # Further fields of view per simulated protein, for the test split alone
     unseen:int=0          # Further simulated proteins that are never trained on
+    watch:str='identity'  # Validation loss of the schedule: `loss`, all parts, as the paper, see `12_losses`
     codes_from_crops:bool=True # Start codes from vectors of crops? False: as the authors, `13_training`
 
 # %% ../nbs/01_core.ipynb #91a377a3
@@ -52,7 +53,7 @@ PROFILES = {p.name: p for p in (
             decoder_width=16, batch=32, rate=2e-3, late=1, crops_shown=600_000, test_fields=18, unseen=51),
     Profile('paper', proteins=1312, fields=16, field_px=1024, size=100, codes=2048, hidden=1000,
             decoder_width=64, batch=32, rate=4e-4, late=0, crops_shown=88_020_200, test_fields=2, unseen=51,
-            codes_from_crops=False))}
+            watch='loss', codes_from_crops=False))}
 
 def get_profile(
     name:str, # `smoke`, `demo`, `long` or `paper`

@@ -295,18 +295,18 @@ def train_model(
     start = p.codes_from_crops if codes_from_crops is None else codes_from_crops
     late, rate = min(p.late if quantize_after is None else quantize_after, epochs - 1), rate or p.rate
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=p.batch, rate=rate,
-                     seed=run.seed, start=start, late=late, anneal=cosine_part,
+                     seed=run.seed, start=start, late=late, anneal=cosine_part, watch=p.watch,
                      data=_made(store.path)['settings'])
     def train(tmp, csv, checkpoint):
         if csv: _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of '
                           f'{n:,} crops, about {duration(epochs*n, settings)} on two cores')
         learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, start, late,
-                              cosine_part, snapshots_at, csv, checkpoint)
+                              cosine_part, snapshots_at, csv, checkpoint, p.watch)
         kept = {k: v.numpy() for k, v in learn.snapshots.kept.items()}
         if csv: np.savez(run.path/f'{name}-snapshots.npz', **kept)   # else another process of torchrun does
         extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
                      best_epoch=learn.keep_best.epoch_of_best)
-        save_weights(learn.model.to('cpu'), tmp, extra=extra, half=True)
+        save_weights(learn.model.to('cpu'), tmp, extra=extra, bits=16)
     csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
     return resumable(run.path/f'{name}.safetensors', csv, made_with, train, load_weights, '13_training')
 

@@ -44,6 +44,7 @@ def cytoself_learner(
     csv=None,              # File for the history
     checkpoint=None,       # File for the state after each epoch; training goes on from it
     dtype='auto',          # Precision: `auto`, or None for float32
+    watch:str='loss',      # Validation loss of the schedule, see `watched_loss`
 )->Learner:
     "A fastai learner with the loss, the schedule and the callbacks of `12_losses`"
     channels = channels or default_channels(store)
@@ -55,7 +56,7 @@ def cytoself_learner(
     keep_freed_memory()
     def loader(split, train): return crop_loader(store, split, channels, batch, train, train, seed, device)
     variance = data_variance(store, channels)
-    cbs = [LossParts(variance, model.settings['n_codes'], csv), PaperSchedule(), KeepBest(),
+    cbs = [LossParts(variance, model.settings['n_codes'], csv), PaperSchedule(watch), KeepBest(watch),
            FiniteGuard(), Meter(), ChannelsLast(), AutoPrecision(dtype), *shared]
     if checkpoint is not None: cbs.append(Checkpoint(checkpoint))
     shown = [Logged(n) for n in (*PARTS, 'local_perplexity', 'global_perplexity', 'accuracy')]
@@ -156,13 +157,14 @@ def train_network(
     snapshots_at:tuple=(),     # Parts of training after which representations are kept; 0: the first epoch
     csv=None,                  # File for the history
     checkpoint=None,           # File for the state after each epoch; training goes on from it
+    watch:str='loss',          # Validation loss of the schedule, see `watched_loss`
 )->Learner: # Its `model` is the trained network
     "Train a network from its first step to its last"
     channels = channels or default_channels(store)
     set_seed(seed)
     model = CytoselfFull(**settings)
     if codes_from_crops: start_codebooks(model, store, channels, seed)
-    learn = cytoself_learner(store, model, channels, batch, rate, seed, csv, checkpoint)
+    learn = cytoself_learner(store, model, channels, batch, rate, seed, csv, checkpoint, watch=watch)
     learn.add_cb(Snapshots({max(1, int(epochs*part)) for part in snapshots_at}))
     if quantize_after and settings.get('quantize', True):
         learn.add_cb(LateQuantization(quantize_after, store, channels, seed))

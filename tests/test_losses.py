@@ -12,10 +12,10 @@ import torch
 from fastai.basics import Callback, DataLoaders, Learner, OptimWrapper, partial
 from fastai.test_utils import synth_learner
 
-from cytoself_nb.core import set_seed
+from cytoself_nb.core import get_profile, set_seed
 from cytoself_nb.data import crop_loader
 from cytoself_nb.losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, LossParts, Meter, PaperSchedule,
-                                _random_state, _set_random_state, best_dtype, chosen_precision, cytoself_loss, keep_freed_memory)
+                                _random_state, _set_random_state, best_dtype, chosen_precision, cytoself_loss, keep_freed_memory, watched_loss)
 from cytoself_nb.model import CytoselfFull, CytoselfOutput
 
 SMALL = dict(n_classes=2, size=64, n_codes=8, hidden=8, decoder_width=4)
@@ -73,6 +73,23 @@ def test_without_a_better_epoch_nothing_is_put_back():
     best.after_epoch()
     best.after_fit()
     assert best.epoch_of_best is None
+
+
+def test_the_best_epoch_by_all_parts_and_by_the_heads():
+    "Epoch 0 has the lowest sum, because its quantizers have not started; the heads learn until epoch 2"
+    rows = [dict(epoch=0, valid_loss=9., valid_local_identity=5., valid_global_identity=4., valid_global_vq=0.),
+            dict(epoch=1, valid_loss=11., valid_local_identity=4., valid_global_identity=4., valid_global_vq=3.),
+            dict(epoch=2, valid_loss=10., valid_local_identity=3., valid_global_identity=4., valid_global_vq=3.)]
+    def best_epoch(watch, rows):
+        best = KeepBest(watch)
+        for row in rows:
+            best.learn = SimpleNamespace(loss_parts=SimpleNamespace(row=row), model=torch.nn.Linear(1, 1))
+            best.after_epoch()
+        return best.epoch_of_best
+    assert (best_epoch('loss', rows), best_epoch('identity', rows)) == (0, 2)
+    bare = [{k: v for k, v in r.items() if 'identity' not in k} for r in rows]   # a variant without heads
+    assert best_epoch('identity', bare) == 0 and get_profile('paper').watch == 'loss'
+    with pytest.raises(ValueError, match="expected 'loss' or 'identity'"): watched_loss(rows[0], 'accuracy')
 
 
 def test_the_meter_counts_training_crops(tiny_store):

@@ -346,8 +346,8 @@ def load_inpainting(
 def still_learning(
     history:pd.DataFrame, # From the file `inpainting-history.csv`
 )->bool:
-    "Was the validation error lowest in the last epoch?"
-    return bool(history.valid_loss.idxmin() == len(history) - 1)
+    "Was the validation error lowest within the last four epochs, the patience of the schedule?"
+    return bool(len(history) - 1 - history.valid_loss.idxmin() < 4)
 
 # %% ../nbs/31_inpainting.ipynb #958264ce
 def paint_errors(

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from cytoself_nb.core import NotForTheseData, set_seed
 from cytoself_nb.data import write_store
-from cytoself_nb.inpainting import (LAYERS, DoubleConv, FastConv, PairedCellInpainting, at_points, PairLoader, field_test, inpainting_features, inpainting_learner, load_inpainting, pair_targets, store_features, train_inpainting)
+from cytoself_nb.inpainting import (LAYERS, DoubleConv, FastConv, PairedCellInpainting, at_points, PairLoader, field_test, inpainting_features, inpainting_learner, load_inpainting, pair_targets, still_learning, store_features, train_inpainting)
 from cytoself_nb.weights import save_weights
 
 
@@ -140,3 +140,8 @@ def test_files(tmp_path):
 def test_field_test_needs_fields():
     d = pd.DataFrame(dict(a=[0.]*8, b=[1.]*8, fov=list('aabbccdd'), protein='P'))
     assert np.isnan(field_test(d, 'a', 'b')['p']) and field_test(d, 'a', 'b')['share'] == 1
+
+
+@pytest.mark.parametrize('losses, still', [([3, 2, 1], True), ([3, 2, 1, 1.1], True), ([1, 2, 2, 2, 2], False), ([2, 1, 2, 2, 2], True)])
+def test_one_worse_epoch_is_no_end_of_learning(losses, still):
+    assert still_learning(pd.DataFrame(dict(valid_loss=losses))) is still

@@ -15,8 +15,9 @@ HERE, NETWORK = Path(__file__).resolve().parent, ['training', 'embedding']
 def precision_of(folder, work):
     "The precision in which a checkout trains on this machine; all else is float32, so that numbers agree"
     if work != 'training': return 'float32'
-    asks = "from cytoself_nb.losses import best_dtype; print(best_dtype('cpu') or 'float32')"
-    env = dict(os.environ, PYTHONPATH=os.fspath(folder))
+    asks = "from bench.work import one_of; print(one_of('losses.best_dtype', 'training.best_dtype')('cpu') or 'float32')"
+    path = os.pathsep.join(map(os.fspath, (folder, HERE.parent)))   # its own cytoself_nb, our bench
+    env = dict(os.environ, PYTHONPATH=path)
     said = subprocess.run([sys.executable, '-c', asks], env=env, cwd=folder, capture_output=True, text=True, check=True)
     return said.stdout.split()[-1].removeprefix('torch.')
 

@@ -233,7 +233,7 @@ def measure_precision(
 def chosen_precision(
     device:str='cpu', # `cpu` or `cuda`
 )->dict: # `dtype` and `why`
-    "The precision of this machine; a CPU is measured once, and the answer kept in the cache folder"
+    "The precision of this machine; a CPU is measured, and the answer kept in the cache folder for a day"
     if device == 'cuda':
         good = torch.cuda.is_bf16_supported(including_emulation=False)
         return dict(dtype='bfloat16' if good else 'float16', why=torch.cuda.get_device_name())
@@ -242,8 +242,9 @@ def chosen_precision(
              torch.cpu.get_capabilities(), torch.get_num_threads(), torch.__version__)
     key = hashlib.sha256(repr(about).encode()).hexdigest()[:10]
     path = _cache_folder()/f'precision-{key}.json'
-    try: return json.loads(path.read_text())
-    except (OSError, ValueError): measured = measure_precision()
+    with contextlib.suppress(OSError, ValueError):   # for a day, as other work may have disturbed it
+        if time.time() - path.stat().st_mtime < 86_400: return json.loads(path.read_text())
+    measured = measure_precision()
     with contextlib.suppress(OSError):   # a folder one can't write to: measured again next time
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace_text(path, json.dumps(measured))

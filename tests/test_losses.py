@@ -1,8 +1,10 @@
 "The loss and the callbacks: what is counted, what stops a training, and what a checkpoint holds"
 import json
+import os
 import pickle
 import random
 import sys
+import time
 import warnings
 from types import SimpleNamespace
 
@@ -143,7 +145,8 @@ def test_a_complete_training_does_nothing_more(tiny_store, tmp_path):
     for a, b in zip(first.model.parameters(), again.model.parameters()): assert torch.equal(a, b)
 
 
-def test_precision_is_measured_once_and_kept(tmp_path, monkeypatch):
+def test_precision_is_measured_and_kept_for_a_day(tmp_path, monkeypatch):
+    "What was measured beside other work was wrong for ever"
     monkeypatch.setenv('CYTOSELF_NB_CACHE', str(tmp_path))
     torch.manual_seed(3)
     expected = torch.rand(1)
@@ -155,5 +158,8 @@ def test_precision_is_measured_once_and_kept(tmp_path, monkeypatch):
     kept.write_text(json.dumps(dict(dtype=other, why='by hand')))
     assert chosen_precision('cpu')['dtype'] == other
     assert best_dtype('cpu') == (torch.bfloat16 if other == 'bfloat16' else None)
+    yesterday = time.time() - 90_000
+    os.utime(kept, (yesterday, yesterday))
+    assert 'ms in bfloat16' in chosen_precision('cpu')['why']
     kept.write_text('{"cut')
     assert 'ms in bfloat16' in chosen_precision('cpu')['why']

@@ -84,7 +84,7 @@ def real_files(
     try: return [Path(f) for n in names for f in fetch(n, progress=False)]
     except OSError as e:
         print(f'No real pictures here ({type(e).__name__}): this part is left out. '
-              'Set CYTOSELF_NB_MIRROR or connect to the network.')
+              'Set CYTOSELF_NB_MIRROR or connect to the network, then run it again with FORCE=1.')
         return []
 
 # %% ../nbs/60_s5_other_images.ipynb #5a484026

@@ -203,7 +203,7 @@ def plot_codes(
             ax.axis('off')
     return fig
 
-# %% ../nbs/13_training.ipynb #9e5ab1c2
+# %% ../nbs/13_training.ipynb #d414cb63
 def _agreed(made=None):
     "What the first process of torchrun says, once all have come here: they load together or train together"
     if num_distrib() < 2: return made
@@ -220,6 +220,7 @@ def _trained_along(path, train, load, checkpoint):
         _agreed()   # the first has filed it
         return load(Path(tmp)/path.name)
 
+# %% ../nbs/13_training.ipynb #9e5ab1c2
 def resumable(
     path,          # File of the trained network
     csv,           # File for its history

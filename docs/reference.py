@@ -7,7 +7,7 @@ from cytoself_nb.microscope import simulated_proteome, write_screen
 from cytoself_nb.parts import embed_folder
 from cytoself_nb.weights import load, reference_file
 
-PROTEINS, FIELDS, SEED = 64, 2, 1311   # The proteins of its training, in fields of another seed
+PROTEINS, FIELDS, SEED = 64, 4, 1311   # The proteins of its training, in fields of another seed
 
 
 def main():

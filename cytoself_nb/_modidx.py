@@ -125,6 +125,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.core._end_with_parent': ('core.html#_end_with_parent', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._fetch_one': ('core.html#_fetch_one', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._folder_owners': ('core.html#_folder_owners', 'cytoself_nb/core.py'),
+                                  'cytoself_nb.core._is_made': ('core.html#_is_made', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._palette_png': ('core.html#_palette_png', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._read_owners': ('core.html#_read_owners', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._refuse': ('core.html#_refuse', 'cytoself_nb/core.py'),

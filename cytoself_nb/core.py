@@ -372,6 +372,15 @@ def _settings_of(path):
     except (OSError, ValueError): return {}
     return made if isinstance(made, dict) and {'settings', 'built', 'made_by'} <= made.keys() else {}
 
+def _is_made(path, settings):
+    "Is the artefact there, whole, and built with these settings?"
+    made = _settings_of(path)
+    if not path.exists() or made.get('settings') != json.loads(json.dumps(settings)): return False
+    if path.is_file() and made.get('bytes', now := path.stat().st_size) != now:
+        raise ValueError(f"{path} has {now:,} bytes, and {made['bytes']:,} when it was made: it was "
+                         "cut or changed; delete it to have it made again")
+    return True
+
 # %% ../nbs/01_core.ipynb #d2c8a2d3
 def cached(
     path,          # File or folder that holds the artefact
@@ -383,18 +392,11 @@ def cached(
     "Load the artefact at `path` if it was built with `settings`, else build it"
     path, side = Path(path), Path(f'{path}.settings.json')
     settings, begins = json.loads(json.dumps(settings)), f'.building-{path.name}-'
-    def ready():
-        made = _settings_of(path)
-        if not path.exists() or made.get('settings') != settings: return False
-        if path.is_file() and made.get('bytes', now := path.stat().st_size) != now:
-            raise ValueError(f"{path} has {now:,} bytes, and {made['bytes']:,} when it was made: it was "
-                             "cut or changed; delete it to have it made again")
-        return True
-    if ready(): return load(path)
+    if _is_made(path, settings): return load(path)
     with _refused(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path):
-            if ready(): return load(path)   # another process was building it
+            if _is_made(path, settings): return load(path)   # another process was building it
             for old in path.parent.glob(f'{glob.escape(begins)}*'): shutil.rmtree(old)   # of a killed build
             with tempfile.TemporaryDirectory(prefix=begins, dir=path.parent) as tmp:
                 new, note = Path(tmp)/path.name, Path(tmp)/'settings.json'

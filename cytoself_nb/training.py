@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     from fastai.callback.channelslast import ChannelsLast
     import fastai.callback.schedule   # Learner.fit_flat_cos
 
-from .core import _replace_text, _settings_of, cached, set_seed
+from .core import _is_made, _replace_text, cached, set_seed
 from .data import crop_loader, data_variance, default_channels, select_channels
 from .losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, Logged, LossParts,
     Meter, PARTS, PaperSchedule, _bare, cytoself_loss, keep_freed_memory, precision)
@@ -235,8 +235,7 @@ def resumable(
     checkpoint, live = (path.with_name(f'{path.stem}-{digest}.{end}') for end in ends)
     if rank_distrib(): return _trained_along(path, train, load, checkpoint).eval()
     if not csv.exists(): path.unlink(missing_ok=True)   # one is nothing without the other
-    made = path.exists() and _settings_of(path).get('settings') == json.loads(json.dumps(made_with))
-    _agreed(made)
+    made = _agreed(_is_made(path, made_with))
     def build(tmp):
         for end in ends:
             for old in path.parent.glob(f'{path.stem}-*.{end}'):

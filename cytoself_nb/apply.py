@@ -21,8 +21,9 @@ from .data import CropStore, array_source, check_crops, open_store, resize_crops
 from .images import MAKERS, read_image
 from .preprocessing import SIZE, _cores, distance_from_nucleus, read_stacks, typical_diameter
 from .readers import PUBLISHED, data_state, labels_table, read_crops, read_folder
-from .stacks import (DIAMETER_UM, PIXEL_UM, Source, TABLE_COLUMNS, channel_numbers,
-    field_names, label_file, label_files, stack_channels, stack_info, stack_options, stacks_table)
+from cytoself_nb.stacks import (DIAMETER_UM, PIXEL_UM, Source, TABLE_COLUMNS, channel_numbers,
+    field_names, label_file, label_files, raw_per_pixel, stack_channels, stack_info, stack_options,
+    stacks_table)
 
 # %% ../nbs/24_apply.ipynb #175d100e
 WIDTH_UM = SIZE*PIXEL_UM   # Of a crop of the paper, µm
@@ -192,8 +193,9 @@ def _read_stacks(folder, work, scale, workers, progress, masks=None):
     text = dict(file=object, position=object)
     fields, nuclei = (pd.read_csv(Path(work)/f'{n}.csv', dtype=text) for n in ('fields', 'nuclei'))
     keys = [c for c in text if c in labels]
-    raw = labels[keys].merge(fields[[*keys, 'pixel_um']], 'left', keys).pixel_um.fillna(PIXEL_UM/2).to_numpy()
-    at = {f'{a}_raw': ((labels[a] + .5)*PIXEL_UM/raw - .5).round(1) for a in ('y', 'x')}
+    raw = labels[keys].merge(fields[[*keys, 'pixel_um']], 'left', keys).pixel_um
+    steps = raw.map({um: raw_per_pixel(um) for um in raw.dropna().unique()}).fillna(raw_per_pixel()).to_numpy()
+    at = {f'{a}_raw': ((labels[a] + .5)*steps - .5).round(1) for a in ('y', 'x')}
     why = nuclei.reason.dropna().value_counts()
     left = ', '.join(f'{n:,} {r}' for r, n in why.items()) or 'none'
     notes = [f"{len(fields):,} fields, {len(nuclei):,} nuclei, {len(labels):,} crops; left out: {left}"]

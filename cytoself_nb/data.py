@@ -216,6 +216,18 @@ def _what_is_wrong(path, images, labels):
     other = [k for k, v in now['shards'].items() if v != then['shards'].get(k)]
     return f"shards that have changed, first {other[0]}" if other else ''
 
+# %% ../nbs/08_data.ipynb #7d68cd3c
+def _warn_of_copies(labels, marks):
+    "Say that crops occur again where that spoils a test: in another split, or as another protein"
+    t = labels[['protein', 'split']].assign(mark=marks, row=labels.index)
+    t = t[t.mark.duplicated(keep=False)]
+    several = t.groupby('mark')[['protein', 'split']].transform('nunique').gt(1).any(axis=1)
+    if not several.any(): return
+    a, b = t[t.mark == t.mark[several].iloc[0]].drop_duplicates(['protein', 'split']).head(2).itertuples()
+    warnings.warn(f"{several.sum():,} of {len(labels):,} crops occur more than once, brightness aside, first "
+                  f"rows {a.row} ({a.protein}, {a.split}) and {b.row} ({b.protein}, {b.split}): a network is "
+                  "tested on what it has learned; remove the copies", stacklevel=3)
+
 # %% ../nbs/08_data.ipynb #d734f4b5
 def write_store(
     path,                # Folder to make, such as `crops.zarr`
@@ -242,13 +254,15 @@ def write_store(
         attrs = dict(channels=list(channels), source_size=source.shape[-1], seed=seed)
         size = size or source.shape[-1]
         images = _new_images(tmp/'store', len(order), len(channels), size, attrs)
-        step, job = images.shards[0], None
+        step, job, marks = images.shards[0], None, []
         for a in range(0, len(order), step):
             rows = np.sort(order[a:a+step])
             x = _to_half(source.read(rows), rows, protein, size)[np.searchsorted(rows, order[a:a+step])]
+            marks += [hashlib.blake2b(m, digest_size=8).digest() for m in np.ascontiguousarray(x[:, protein])]
             if job: job.result()   # one shard is written while the next is read
             job = writer.submit(images.__setitem__, slice(a, a + len(rows)), x)
         job.result()
+        _warn_of_copies(labels.iloc[order], marks)
         labels.iloc[order].to_csv(tmp/'store'/'labels.csv', index=False)
         (tmp/'store'/'seal.json').write_text(json.dumps(_seal(tmp/'store', images)))
         os.replace(tmp/'store', path)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNITS', 'NO_UNIT', 'LIMITS', 'MAKERS', 'StackInfo', 'judge_pixel', 'known_pixel', 'choose_image', 'image_kind',
-           'open_image', 'read_image']
+           'open_image', 'read_image', 'image_files']
 
 # %% ../nbs/03_images.ipynb #1a6e0004
 import logging, math, re, threading
@@ -216,10 +216,14 @@ def _ome_images(tif):
     try: return ElementTree.fromstring(tif.ome_metadata).findall('{*}Image') if tif.is_ome else []
     except ElementTree.ParseError: return []
 
+def _set_files(images, path):
+    "Files of a set that these images need"
+    names = (u.get('FileName') for i in images for u in i.iterfind('.//{*}UUID[@FileName]'))
+    return [path.parent/n for n in dict.fromkeys(names)]
+
 def _lost_files(images, path):
-    "Files of a set that these images need and that aren't there"
-    names = dict.fromkeys(u.get('FileName') for i in images for u in i.iterfind('.//{*}UUID[@FileName]'))
-    return ', '.join(n for n in names if not (path.parent/n).is_file())
+    "Those that aren't there"
+    return ', '.join(f.name for f in _set_files(images, path) if not f.is_file())
 
 # %% ../nbs/03_images.ipynb #41c466fc
 def _check_colors(page, name):
@@ -369,20 +373,21 @@ def _open_tiff(path, position, **told):
 
 # %% ../nbs/03_images.ipynb #1a6e0030
 def _zarr_images(group):
-    "Images of a group of OME-Zarr: name -> path of its group, number of its multiscale"
+    "Images of a group of OME-Zarr: name, path of its group (None: lost), number of its multiscale"
     meta = group.attrs.get('ome', group.attrs)
     if 'multiscales' in meta:
-        return {m.get('name') or str(k):('', k) for k, m in enumerate(meta['multiscales'])}
+        return [(m.get('name') or str(k), '', k) for k, m in enumerate(meta['multiscales'])]
     if 'plate' in meta: below = [w['path'] for w in meta['plate']['wells']]
     elif 'well' in meta: below = [i['path'] for i in meta['well']['images']]
     else: below = sorted((k for k, _ in group.groups() if k.isdigit()), key=int)
-    found = {}
-    for path in below:
-        if path not in group: found[path] = None; continue      # listed, and lost
+    found = []
+    for path in dict.fromkeys(below):
+        if path not in group: found.append((path, None, 0)); continue      # listed, and lost
         inner = _zarr_images(group[path])
-        for name, (deep, k) in inner.items():
-            where = f'{path}/{deep}'.rstrip('/')
-            found[where if deep or len(inner) == 1 else f'{where}/{name}'] = where, k
+        for name, deep, k in inner:
+            where = f'{path}/{name if deep is None else deep}'.rstrip('/')
+            named = where if deep != '' or len(inner) == 1 else f'{where}/{name}'
+            found.append((named, None if deep is None else where, k))
     return found
 
 def _scale(part, n):
@@ -452,11 +457,10 @@ def _zarr_group(path, name):
 def _zarr_image(path, position, name, told):
     "What an OME-Zarr holds of its largest level, and the planes of it"
     group, images = _zarr_group(path, name)
-    position = list(images)[choose_image(images, position, name)]
-    if images[position] is None:
+    position, where, k = images[choose_image([i[0] for i in images], position, name)]
+    if where is None:
         raise ValueError(f"{name} lists the image {position}, which isn't there; expected its folder; copy "
                          "it too")
-    where, k = images[position]
     group = group[where] if where else group
     meta = group.attrs.get('ome', group.attrs)
     multiscale, labels = meta['multiscales'][k], (meta.get('omero') or {}).get('channels') or []
@@ -707,13 +711,13 @@ def open_image(
     with opened as (info, read): yield info, _safe(read, path, kind)
 
 # %% ../nbs/03_images.ipynb #1a6e0042
-def _image_and_names(path):
+def _image_and_names(path, count=None):
     "Pixels of a file that holds one image, and what it calls its channels; a damaged one is named"
     kind, path = image_kind(path), Path(path)
     if kind == 'OME-Zarr' or kind in MAKERS:
         what = f'file of {MAKERS[kind][0]}' if kind in MAKERS else 'folder or OME-Zarr'
         raise ValueError(f"{path.name} is a {what}; expected one image as TIFF, PNG, JPEG or .npy; export it")
-    if kind != 'TIFF': return _array(path, kind)[0], []
+    if kind != 'TIFF': return _array(path, kind, count)[0], []
     with _tiff(path) as tif:
         _, series, image = _tiff_image(tif, path)
         _check_colors(series.keyframe, path.name)
@@ -731,3 +735,20 @@ def read_image(
 )->np.ndarray: # Its pixels as they are
     "Read a file that holds one image; a damaged one is named"
     return _image_and_names(path)[0]
+
+# %% ../nbs/03_images.ipynb #c7aec993
+def image_files(
+    path,          # File, folder, or address of an OME-Zarr
+    position=None, # Which image, where there are several; all of them, if nobody says
+)->list: # Paths of what is there; an address has none
+    "The files that an image is read from: the one that is named, and others of its set"
+    if '://' in str(path): return []
+    path, others = Path(path), []
+    kind = image_kind(path)
+    if kind in ('.oif', '.vsi'): others = [Path(f'{path}.files'), path.with_name(f'_{path.stem}_')]
+    elif kind == 'TIFF':
+        with _tiff(path) as tif:
+            try: images = [_tiff_image(tif, path, position)[2]]
+            except ValueError: images = _ome_images(tif)
+            others = _set_files([i for i in images if i is not None], path)
+    return [path, *(f for f in others if f.exists() and f != path)]

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['SIZE', 'AREAS', 'QUANTILES', 'NOISE_RANGE', 'FITS', 'reduce_labels', 'find_nuclei', 'signed_distance',
-           'nucleus_table', 'judge_nuclei', 'cut_crops', 'pixel_noise', 'unit_range', 'Field', 'sharpness',
-           'prepare_stack', 'file_state', 'prepare_stacks', 'read_stacks', 'typical_diameter', 'distance_from_nucleus',
-           'bright_nuclei']
+           'nucleus_table', 'judge_nuclei', 'cut_crops', 'pixel_noise', 'unit_range', 'has_contrast', 'Field',
+           'sharpness', 'prepare_stack', 'file_state', 'prepare_stacks', 'read_stacks', 'typical_diameter',
+           'distance_from_nucleus', 'bright_nuclei']
 
 # %% ../nbs/06_preprocessing.ipynb #6b1d2a03
 import hashlib, inspect, json, logging, os, sys, warnings
@@ -20,10 +20,11 @@ from skimage.filters import threshold_otsu
 from skimage.measure import label
 from . import __version__
 from .core import _end_with_parent, _replace_text, _replacing
-from .images import known_pixel
+from .images import image_files, known_pixel
 from .segmentation import distance_to, estimate_diameter, segment_nuclei
-from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, label_file, label_files,
-    read_labels, read_projection, reduce_image, same_pixels, stack_channels, stack_options, stacks_table)
+from cytoself_nb.stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, _gaps, label_file, label_files,
+    pixel_mark, read_labels, read_projection, reduce_image, same_pixels, stack_channels, stack_options,
+    stacks_table)
 
 # %% ../nbs/06_preprocessing.ipynb #5fd663ab
 def reduce_labels(
@@ -170,6 +171,14 @@ def unit_range(
         wide = np.maximum(high - low, NOISE_RANGE*_noise_of(x, high - low).astype(np.float32))
     return np.clip((x - low) / np.maximum(wide, 1e-12), 0, 1)
 
+# %% ../nbs/06_preprocessing.ipynb #c94880bb
+def has_contrast(
+    image:np.ndarray, # (..., H, W)
+)->np.ndarray: # (...), bool
+    "Is there an image, or one value but for a few hot pixels?"
+    low, high = np.quantile(image, QUANTILES, axis=(-2, -1), method='nearest')
+    return high > low
+
 # %% ../nbs/06_preprocessing.ipynb #f341f66e
 class Field(NamedTuple):
     "A stack after preprocessing"
@@ -190,17 +199,16 @@ def sharpness(
 FITS = 1/1.4, 1.4    # Median width of the nuclei over the expected one, inside which nothing is said
 
 def _measure_raw(protein):
-    "Numbers of the protein's projection as it was read: how much of it is saturated, and a checksum"
-    checksum, most = hashlib.blake2b(digest_size=8), protein.max()
-    for k in range(0, len(protein), 512): checksum.update(np.ascontiguousarray(protein[k:k+512], np.float32))
-    return dict(saturated=float((protein == most).mean()), pixels=checksum.hexdigest())
+    "Of the protein's projection as it was read: how much is saturated, a checksum, and what is doubtful"
+    most = protein.max()
+    return dict(saturated=float((protein == most).mean()), pixels=pixel_mark(protein), doubt=_gaps(protein))
 
 def _measure(raw, image, labels, nuclei, info, expected):
     "Numbers that describe a field, and what is doubtful about it"
     low, high = np.quantile(image[0], QUANTILES)
     wide = float(np.sqrt(nuclei.area_um2.median()*4/np.pi))
     odd = expected and not FITS[0] <= wide/expected <= FITS[1]
-    doubt = f'nuclei {wide:.1f} µm wide, about {expected:g} expected' if odd else ''
+    doubt = f'nuclei {wide:.1f} µm wide, about {expected:g} expected' if odd else raw['doubt']
     return dict(planes=info.planes, height=image.shape[1], width=image.shape[2],
                 pixel_um=info.pixel_um or PIXEL_UM/2, pixel_from=info.source or 'assumed',
                 nuclei=len(nuclei), crops=int((nuclei.reason == '').sum()), diameter_um=wide, doubt=doubt,
@@ -284,12 +292,15 @@ def prepare_stack(
     del projection     # the largest array of all
     if not callable(segment): segment = _check_labels(np.asarray(segment), sides, image)
     _check_size(image, info.pixel_um)
+    if not has_contrast(image[0]):
+        raise ValueError("the protein channel has one value but for a few pixels, as of a camera in the dark; "
+                         "expected an image; check the channels and the exposure")
     labels = find_nuclei(image[1], segment, diameter_um and diameter_um/PIXEL_UM)
     distance, nuclei = signed_distance(labels), judge_nuclei(labels)
     _check_kept(nuclei)
     kept = nuclei[nuclei.reason == '']
     crops, means = _cut_all(image, distance, kept, scale)
-    lit = np.ptp(crops[:, 0], axis=(1, 2)) > 0
+    lit = has_contrast(crops[:, 0].astype(np.float32))
     nuclei.loc[kept.index[~lit], 'reason'] = 'without contrast in the protein channel'
     _check_kept(nuclei)
     nuclei.loc[kept.index[lit], 'protein_mean'] = means[lit]
@@ -364,11 +375,18 @@ def _record(job):
     path = job['work']/f"{job['name']}.json"
     if not path.exists() or not path.with_suffix('.npy').exists(): return None
     record = json.loads(path.read_text())
-    return record if record['key'] == job['key'] else None
+    same = record['key'] == job['key'] and 'set' in record
+    return record if same and all(file_state(f) == state for f, state in record['set']) else None
 
-def _save(job, field):
+def _others(job):
+    "Files of its set that a stack was read from besides the one that is named, and their states"
+    paths = [job['path'], *filter(None, [job['options'].get('nucleus')])]
+    others = {str(f) for p in paths for f in image_files(p, job['options'].get('position')) if f != p}
+    return [[f, file_state(f)] for f in sorted(others)]
+
+def _save(job, field, others):
     "Write the crops of a field, then the record that makes them valid"
-    record = dict(key=job['key'], nuclei=field.nuclei.to_dict('list'), measures=field.measures)
+    record = dict(key=job['key'], set=others, nuclei=field.nuclei.to_dict('list'), measures=field.measures)
     (job['work']/f"{job['name']}.json").unlink(missing_ok=True)
     crops, text = lambda f: np.save(f, field.crops), lambda f: f.write(json.dumps(record).encode())
     for end, write in (('.npy', crops), ('.json', text)):
@@ -382,10 +400,11 @@ def _prepare_one(job):
         segment = job['segment']
         if isinstance(segment, Exception): raise segment
         if not callable(segment): segment = read_labels(segment)
+        others = _others(job)     # before it is read
         field = prepare_stack(job['path'], segment, **job['options'])
     except (ValueError, FileNotFoundError) as e: return str(e)
     except Exception as e: return f'{type(e).__name__}: {e}'
-    _save(job, field)
+    _save(job, field, others)
 
 def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
 

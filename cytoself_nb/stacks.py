@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['CHANNELS', 'PIXEL_UM', 'WIDTHS', 'TABLE_COLUMNS', 'STACK_COLUMNS', 'OWN_COLUMNS', 'DIAMETER_UM', 'LABEL_ENDINGS',
            'stack_info', 'channel_numbers', 'no_data_value', 'check_gray', 'read_projection', 'max_projection',
-           'middle_planes', 'reduce_image', 'same_files', 'repeated_files', 'field_names', 'name_fields',
-           'warn_of_names', 'same_pixels', 'stacks_table', 'stack_options', 'channel_names', 'stack_channels',
-           'label_files', 'label_file', 'read_labels', 'Source']
+           'middle_planes', 'raw_per_pixel', 'reduce_image', 'same_files', 'repeated_files', 'field_names',
+           'name_fields', 'warn_of_names', 'pixel_mark', 'same_pixels', 'stacks_table', 'stack_options',
+           'channel_names', 'stack_channels', 'label_files', 'label_file', 'read_labels', 'Source']
 
 # %% ../nbs/05_stacks.ipynb #a3055bda
-import os, re, unicodedata, warnings
+import hashlib, os, re, unicodedata, warnings
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Callable, NamedTuple
@@ -38,7 +38,8 @@ def stack_info(
 CHANNELS = ('protein', 'nucleus')
 
 def _channel_number(c, names, n):
-    "Number of a channel that is given by name or by number, None if it isn't there"
+    "Number of a channel: an integer is one, a text a name, else a number; None if it isn't there"
+    if isinstance(c, (int, np.integer)) and not isinstance(c, bool): return int(c) if 0 <= c < n else None
     text = str(c).strip().lower()
     if names.count(text) == 1: return names.index(text)
     return int(text) if text.isdecimal() and int(text) < n and text not in names else None
@@ -118,13 +119,19 @@ def no_data_value(
 )->float: # None without one
     "A value that stands for *no data*, such as -9999: in many pixels, and farther from all others than they "
     "spread"
-    low, high = float(image.min()), float(image.max())
-    top = image.dtype.kind in 'iu' and image.dtype.itemsize > 1 and high == np.iinfo(image.dtype).max
-    for end in ([low] if low < 0 else []) + ([high] if top or high >= 1e5 else []):
-        other = image[image != end]
-        if not other.size or 1 - other.size/image.size <= .001: continue
+    for end in (float(image.min()), float(image.max())):
+        there = image == end
+        if not .001 < there.mean() < 1: continue
+        other = image[~there]
         spread = [float(other.min()), float(other.max())]
         if min(abs(end - s) for s in spread) > spread[1] - spread[0] > 0: return end
+
+def _gaps(
+    image:np.ndarray, # Pixels of one channel, as `check_gray` lets them pass
+)->str: # Empty without a doubt
+    "A doubt about black that lies far below all other pixels: what a mask has left, or no data"
+    if (code := no_data_value(image)) is None: return ''
+    return f'{code:g} in {(image == code).mean():.1%} of the protein channel, far below all other pixels'
 
 def check_gray(
     image:np.ndarray, # Pixels of one channel; NaN and constant ones are not looked for here
@@ -141,7 +148,8 @@ def check_gray(
     if most > 3e38 or 0 < (high - low)*2**14 < most:
         raise ValueError(f"{name} goes from {low:g} to {high:g} in the {channel} channel; expected gray "
                          "levels that 24 bits tell apart; subtract the offset, or fill codes for no data")
-    if (code := no_data_value(image)) is not None:
+    code = no_data_value(image)
+    if code is not None and (code < 0 or code == high):     # black may be what a mask has left, see `_gaps`
         raise ValueError(f"{name} holds {code:g} in {(image == code).mean():.1%} of the {channel} channel, "
                          "far from all other pixels, as a code for no data; expected gray levels; fill them "
                          "with the background")
@@ -203,6 +211,14 @@ def middle_planes(
 # %% ../nbs/05_stacks.ipynb #9cbccea3
 PIXEL_UM = 0.4   # Width of a pixel after reduction, µm
 
+def raw_per_pixel(
+    pixel_um:float=None, # Width of a raw pixel, µm; default half of `PIXEL_UM`
+)->float: # A whole number if that hits the pixel size within 5 %
+    "Raw pixels along one pixel of the reduced image"
+    factor = PIXEL_UM/(pixel_um or PIXEL_UM/2)
+    k = max(1, round(factor))
+    return k if abs(factor/k - 1) <= 0.05 else factor
+
 def reduce_image(
     image:np.ndarray,    # (C, H, W)
     pixel_um:float=None, # Width of its pixels, µm; default half of `PIXEL_UM`
@@ -210,20 +226,19 @@ def reduce_image(
     "Mean of k x k pixels if that hits the pixel size within 5 %, else resampling"
     if pixel_um is not None and not 0.01 <= pixel_um <= 20:
         raise ValueError(f"pixel_um={pixel_um}; expected the width of a pixel in µm, 0.01 to 20; correct it")
-    factor = PIXEL_UM/(pixel_um or PIXEL_UM/2)
-    k = max(1, round(factor))
-    h, w = (v//k*k for v in image.shape[1:])
-    if abs(factor/k - 1) <= 0.05:   # sums of every k-th pixel: ten times as fast as a mean over blocks
+    k = raw_per_pixel(pixel_um)
+    if isinstance(k, int):   # sums of every k-th pixel: ten times as fast as a mean over blocks
+        h, w = (v//k*k for v in image.shape[1:])
         part = lambda i, y, x: i[y:h:k, x:w:k].astype(np.float32)
         mean = lambda i: sum(sum(part(i, y, x) for x in range(k)) for y in range(k))/np.float32(k*k)
         return np.stack([mean(i) for i in image])
-    shape = [round(v/factor) for v in image.shape[1:]]
-    return np.stack([resize(i.astype(np.float32), shape, order=1, anti_aliasing=factor > 1) for i in image])
+    shape = [round(v/k) for v in image.shape[1:]]
+    return np.stack([resize(i.astype(np.float32), shape, order=1, anti_aliasing=k > 1) for i in image])
 
 # %% ../nbs/05_stacks.ipynb #0bdfaa75
 WIDTHS = dict(pixel_um=(0.01, 20, 'a raw pixel in µm, such as 0.2'),
               diameter_um=(2, 100, 'a nucleus in µm, such as 15'))   # Smallest, largest, what it is
-TABLE_COLUMNS = ('file', 'protein', 'field', 'localization', 'complex', 'gene')   # Of stacks and of crops
+TABLE_COLUMNS = ('file', 'protein', 'field', 'fov', 'localization', 'complex', 'gene')   # Of stacks and crops
 STACK_COLUMNS = (*TABLE_COLUMNS, *WIDTHS, 'axes', 'planes', 'position', 'file_nucleus', 'mask')
 OWN_COLUMNS = frozenset("""split split_rule row y x nucleus area_um2 protein_mean reason height width nuclei
     crops protein_low protein_high saturated sharpness covered pixels pixel_from doubt fov umap_1 umap_2
@@ -300,6 +315,7 @@ def name_fields(
     field = t.field if 'field' in t else pd.Series(np.nan, t.index, dtype=object)
     if not field.astype(str).str.fullmatch(r'\d+\.0*[1-9]\d*').any():     # 1.0 is 1, beside 1.5 it isn't
         field = field.map(lambda f: re.sub(r'^(\d+)\.0+$', r'\1', f) if isinstance(f, str) else f)
+    _warn_of_fields(t.protein, field)
     if default is not None: field = field.where(field.notna(), default)
     named = [isinstance(f, str) and f.startswith(f'{p}_') for f, p in zip(field, t.protein)]
     return field.where(named, t.protein + '_' + field)
@@ -309,6 +325,16 @@ def _plain(name):
     "A name without capitals, spaces, kinds of hyphens and of coding, to find those that look alike"
     name = unicodedata.normalize('NFKC', name).casefold()
     return re.sub('[\u2010-\u2015\u2212]', '-', re.sub('[\\s\u200b-\u200f\u2060\ufeff]+', '', name))
+
+def _warn_of_fields(protein, field):
+    "Say which fields of a protein differ only in capitals, spaces or leading zeros"
+    given = pd.DataFrame(dict(protein=protein, field=field)).dropna().drop_duplicates()
+    plain = given.field.astype(str).map(lambda f: re.sub(r'(?<!\d)0+(?=\d)', '', _plain(f)))
+    alike = given.field[pd.DataFrame(dict(p=given.protein, f=plain)).duplicated(keep=False)]
+    if len(alike):
+        warnings.warn(f"fields are named {', '.join(map(str, alike.head(6)))}, which differ only in capitals, "
+                      "spaces or leading zeros: they are taken for different ones; if they are one, write it "
+                      "in one way, or crops of one field are trained and tested on", stacklevel=4)
 
 _SPOILED = (r'\d{1,2}[-. /]+((jan|f[eé][bv]|m[aä]r|mrz|a[pv]r|ma[iy]|ju[nil]|aug|sep|o[ck]t|nov|d[eé][cz])'
             r'[^\W\d]*|\d{1,2}[-./]\d{2,4})\.?([- /]\d+)?|\d{4}-\d\d-\d\d.*|\d(\.\d+)?E\+\d+|[=\'"].*')
@@ -333,9 +359,31 @@ def warn_of_names(
                             "such as MARCH1, SEPT2 or 2E10; if so, correct them", stacklevel=3)
 
 # %% ../nbs/05_stacks.ipynb #d2525c47
+def pixel_mark(
+    image:np.ndarray, # (H, W)
+    turned:bool=False,# The same mark also for a turned or mirrored copy?
+)->str: # 16 digits
+    "A checksum of the order of the pixels' values, which gain and offset leave as it is"
+    def order(band):
+        if band.dtype.kind in 'iu' and (wide := int(band.max()) - int(band.min())) < 2**17:   # no sorting
+            band = (band.astype(np.int64) - int(band.min()))
+            return (np.cumsum(np.bincount(band.ravel(), minlength=wide + 1) > 0) - 1)[band]
+        return np.unique(band, return_inverse=True)[1].reshape(band.shape)
+    ranks = (order(image[k:k + 512]).astype(np.uint32) for k in range(0, len(image), 512))
+    if not turned: ways = [ranks]
+    else:
+        whole = np.concatenate(list(ranks))
+        ways = [[np.rot90(side, k)] for side in (whole, whole.T) for k in range(4)]
+    marks = []
+    for bands in ways:
+        checksum = hashlib.blake2b(digest_size=8)
+        for b in bands: checksum.update(np.ascontiguousarray(b))
+        marks.append(checksum.hexdigest())
+    return min(marks)
+
 def same_pixels(
     labels:pd.DataFrame, # With protein
-    marks,               # A checksum for each row, None for one that is left out anyway
+    marks,               # `pixel_mark` of each row, None for one that is left out anyway
     names,               # What to call each row
 )->dict: # Row number -> why it is left out
     "Rows whose pixels are there already; none of them is kept where the proteins differ"
@@ -345,7 +393,7 @@ def same_pixels(
     twins = t.groupby('mark')
     several, first = twins.protein.transform('nunique') > 1, twins.name.transform('first')
     first = first.where(first != t.name, twins.name.transform('last'))
-    return {k: f"has the same pixels as {other}" + ', which is given another protein'*mixed
+    return {k: f"has the same pixels as {other}, brightness aside" + ', which is given another protein'*mixed
             for k, other, mixed, later in zip(t.index, first, several, t.mark.duplicated()) if mixed or later}
 
 # %% ../nbs/05_stacks.ipynb #5a7c0e17

@@ -16,6 +16,15 @@ import pandas as pd
 from .core import VERDICTS, claim_rules
 
 # %% ../nbs/15_stats.ipynb #9f72dd06
+def _center(X, block=4096):
+    "Mean of vectors, and the largest distance of a number from it, in bounded memory"
+    def parts():
+        for a in range(0, len(X), block):
+            x = np.asarray(X[a:a + block], np.float64)
+            yield x[np.isfinite(x).all(1)]
+    center = sum(x.sum(0) for x in parts())/max(sum(len(x) for x in parts()), 1)
+    return center, max((np.abs(x - center).max(initial=0) for x in parts()), default=0) or 1
+
 def neighbors(
     X,              # (n, d), an array or a memory map
     k:int=10,       # Neighbors
@@ -28,10 +37,12 @@ def neighbors(
     "Nearest crops by Euclidean distance, in blocks: exact, and in bounded memory"
     asked = np.arange(len(X)) if asked is None else np.asarray(asked)
     group = np.arange(len(X)) if apart is None else pd.factorize(np.asarray(apart))[0]
-    q = np.asarray(X[asked], np.float32)
+    center, wide = _center(X, block) if far is None else (0, 1)   # else differences of large numbers round
+    near = lambda x: ((np.asarray(x, np.float64) - center)/wide).astype(np.float32)
+    q = near(X[asked])
     best, index = np.full((len(asked), k), np.inf, np.float32), np.full((len(asked), k), -1)
     for a in range(0, len(X), block):
-        b = np.asarray(X[a:a + block], np.float32)
+        b = near(X[a:a + block])
         if far is None: d = (q**2).sum(1)[:, None] - 2*q@b.T + (b**2).sum(1)
         else: d = far[asked, a:a + block]   # a copy
         same = group[asked][:, None] == group[a:a + block]

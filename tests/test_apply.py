@@ -46,6 +46,18 @@ def test_positions_of_one_file(tmp_path, monkeypatch):
     assert 'the axes CZYX' in ' '.join(apply.look_at('.'))
 
 
+@pytest.mark.parametrize('um', [.13, .2, .205, .208, .15])
+def test_raw_places_of_any_pixel_size(um, tmp_path, monkeypatch):
+    "Whole pixels are averaged within 5 % of a whole number, so that number counts; the nuclei lie there"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(apply, 'read_stacks', partial(read_stacks, segment=discs))
+    tifffile.imwrite('m.ome.tif', field(px=um, n=round(90/um)), ome=True, photometric='minisblack', metadata=dict(axes='CZYX', PhysicalSizeX=um, PhysicalSizeXUnit='µm', Channel=dict(Name=['protein', 'nucleus'])))
+    table(file=['m.ome.tif'], protein=['A'])
+    labels = apply.read_any('.', 'work', workers=1).labels
+    true = np.arange(10/um, round(90/um), 20/um)      # centers of the nuclei, raw pixels
+    for a in ('y_raw', 'x_raw'): assert len(labels) > 3 and np.abs(labels[a].to_numpy()[:, None] - true).min(1).max() < 3, labels[a].tolist()
+
+
 def test_what_is_assumed_is_said_also_without_a_run(tmp_path, monkeypatch):
     "A size that nobody knows, nuclei of another width: one sentence each among the notes"
     monkeypatch.chdir(tmp_path)

@@ -439,6 +439,92 @@ def test_folders_and_missing_files(tmp_path):
     assert 'no file' in refused(stack_info, 'c.tif')
 
 
+# ---- sets, numbers of channels, codes, copies
+
+def linked_set(x, nucleus):
+    "One image over two files: its protein in a.ome.tif, its nuclei in b.ome.tif, as OME writes sets"
+    uid = dict(a='urn:uuid:00000000-0000-0000-0000-00000000000a', b='urn:uuid:00000000-0000-0000-0000-00000000000b')
+    planes, side = x.shape[1], x.shape[-1]
+    data = ''.join(f'<TiffData FirstC="{c}" FirstZ="{z}" FirstT="0" IFD="{z}" PlaneCount="1"><UUID FileName="{f}.ome.tif">{uid[f]}</UUID></TiffData>' for c, f in enumerate('ab') for z in range(planes))
+    names = ''.join(f'<Channel ID="Channel:0:{c}" Name="{n}" SamplesPerPixel="1"/>' for c, n in enumerate(('protein', 'nucleus')))
+    pixels = f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="{side}" SizeY="{side}" SizeC="2" SizeZ="{planes}" SizeT="1" PhysicalSizeX=".2" PhysicalSizeY=".2">{names}{data}</Pixels>'
+    for f, y in zip('ab', (x[0], nucleus)):
+        xml = f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uid[f]}"><Image ID="Image:0" Name="i">{pixels}</Image></OME>'
+        tifffile.imwrite(f'{f}.ome.tif', y, photometric='minisblack', metadata=None, description=xml)
+
+def test_a_change_of_any_file_of_a_set_is_noticed(tmp_path):
+    from cytoself_nb.images import image_files
+    from cytoself_nb.readers import data_state
+    x = field()
+    linked_set(x, x[1])
+    same('a.ome.tif', x)
+    assert [f.name for f in image_files('a.ome.tif')] == ['a.ome.tif', 'b.ome.tif']
+    table(file=['a.ome.tif'], protein=['A'])
+    one = read_stacks('.', 'work', segment=discs, workers=1)[0].read(np.arange(1))
+    Path('table').mkdir(); table('table/stacks.csv', file=['../a.ome.tif'], protein=['A'])
+    state = data_state('table')
+    linked_set(x, field(1)[1])
+    assert data_state('table') != state
+    two = read_stacks('.', 'work', segment=discs, workers=1)[0].read(np.arange(1))
+    fresh = read_stacks('.', 'fresh', segment=discs, workers=1)[0].read(np.arange(1))
+    assert not np.array_equal(one[:, 1], two[:, 1]) and np.array_equal(two, fresh)
+
+def test_a_number_is_no_name():
+    x = np.concatenate([cells(0)[1:], cells(9)[:1], cells(0)[:1]])      # nucleus, another, protein
+    ome('b.ome.tif', x, names=('1', '2', '3'))
+    want = np.stack([x[2], x[0]]).max(1)
+    for told in ((2, 0), (np.int64(2), np.int64(0)), ('3', '1')): assert np.array_equal(max_projection('b.ome.tif', channels=told), want), told
+    for told in ((3, 0), (-1, 0), (True, 0), ('4', '1')): assert 'say which they are' in refused(max_projection, 'b.ome.tif', channels=told)
+
+@pytest.mark.parametrize('code', [-1, 9999, 4095, 65535])
+def test_any_code_for_no_data_is_refused(code):
+    "In both channels; in 1 % of the pixels it would flatten everything else"
+    x = field().astype(np.int32)
+    x[0, :, :40, :40] = code
+    tifffile.imwrite('a.ome.tif', x, ome=True, photometric='minisblack', metadata=dict(axes='CZYX', PhysicalSizeX=.2, PhysicalSizeXUnit='µm', Channel=dict(Name=['protein', 'nucleus'])))
+    assert f'holds {code:g} in 1.0%' in refused(prepare_stack, 'a.ome.tif', discs)
+
+def test_black_gaps_are_a_doubt():
+    "A mosaic or a mask leaves 0 where nothing was seen: said, not refused"
+    x = field(); x[0] += 400; x[0, :, :40, :40] = 0
+    ome('a.ome.tif', x); table(file=['a.ome.tif'], protein=['A'])
+    with pytest.warns(UserWarning, match='0 in 1.0% of the protein channel, far below all other pixels'): read_stacks('.', 'work', segment=discs, workers=1)
+    assert 'far below' in pd.read_csv('work/fields.csv').doubt[0]
+    Path('crops').mkdir()
+    for k in range(4):
+        c = field(k, n=400)[:, 0, 150:250, 150:250]; c[0] += 400*(k > 1); c[0, :50] *= k != 2
+        tifffile.imwrite(f'crops/{k}.tif', c, photometric='minisblack')
+    table('crops/labels.csv', file=[f'{k}.tif' for k in range(4)], protein=list('AABB'), field=[1, 2]*2)
+    with pytest.warns(UserWarning, match='1 of 4 crops have black parts, first 2.tif'): assert len(read_folder('crops', 32)[1]) == 4
+
+def test_a_camera_in_the_dark_is_no_protein():
+    x = field(); x[0] = 90; x[0, 0, 200, 200] = 60000
+    ome('a.ome.tif', x)
+    assert 'one value but for a few pixels' in refused(prepare_stack, 'a.ome.tif', discs)
+    Path('crops').mkdir()
+    for k in range(4): tifffile.imwrite(f'crops/{k}.tif', field(k)[:, 0, 150:250, 150:250] if k else x[:, 0, 150:250, 150:250], photometric='minisblack')
+    table('crops/labels.csv', file=[f'{k}.tif' for k in range(4)], protein=list('AABB'), field=[1, 2]*2)
+    with pytest.warns(UserWarning, match='1 of 4 crops .* 0.tif: .*constant protein channel, but for a few pixels'): assert len(read_folder('crops', 32)[1]) == 3
+
+def test_copies_are_found_at_any_gain_offset_type_and_turn():
+    x = field()[:, 0, 150:250, 150:250]
+    copies = {'same.npy': x, 'float.tif': x.astype(np.float32), 'gain.tif': x*16, 'offset.tif': x + 50, 'unit.npy': x/65535, 'turned.tif': np.rot90(x, 1, (1, 2)).copy(), 'mirrored.tif': x[..., ::-1].copy(), 'nucleus.tif': np.stack([x[0], x[1] + 1])}
+    Path('crops').mkdir()
+    put = lambda f, x: np.save(f'crops/{f}', x) if f.endswith('npy') else tifffile.imwrite(f'crops/{f}', x, photometric='minisblack')
+    put('a.tif', x); put('b.tif', field(1)[:, 0, 150:250, 150:250])
+    for f, c in copies.items():
+        put(f, c); table('crops/labels.csv', file=['a.tif', 'b.tif', f], protein=list('ABA'), field=[1, 2, 3])
+        with pytest.warns(UserWarning, match='has the same pixels as a.tif, brightness aside'): assert read_folder('crops', 32)[1].file.tolist() == ['a.tif', 'b.tif'], f
+    put('new.tif', field(2)[:, 0, 150:250, 150:250]); table('crops/labels.csv', file=['a.tif', 'b.tif', 'new.tif'], protein=list('ABA'), field=[1, 2, 3])
+    assert len(read_folder('crops', 32)[1]) == 3
+
+def test_stacks_at_another_gain_are_copies():
+    loud = field(0); loud[0] = loud[0]*16 + 3
+    ome('0.ome.tif', field(0)); ome('1.ome.tif', field(1)); ome('gain.ome.tif', loud); ome('mip.ome.tif', field(0).max(1, keepdims=True)); ome('float.ome.tif', (field(0)/1.1).astype(np.float32))
+    for f in ('gain', 'mip', 'float'):
+        table(file=['0.ome.tif', '1.ome.tif', f'{f}.ome.tif'], protein=list('ABC'))
+        with pytest.warns(UserWarning, match='has the same pixels as'): assert read_stacks('.', 'work', segment=discs, workers=1)[1].file.unique().tolist() == ['1.ome.tif'], f
+
 # ---- OME-Zarr
 
 @pytest.mark.parametrize('version', ['0.4', '0.5'])
@@ -454,6 +540,30 @@ def test_plates_collections_and_several_images_of_ome_zarr(version, tmp_path):
     assert '3 images' in refused(stack_info, 'plate.zarr') and 'A/1/0' in refused(stack_info, 'plate.zarr') and '3 images' in refused(stack_info, 'all.zarr')
     for k, f in enumerate(('A/1/0', 'A/1/1', 'B/2/0')):
         for path, position in (('plate.zarr', f), ('plate.zarr', k), (f'plate.zarr/{f}', None), ('all.zarr', k), ('all.zarr', str(k))): same(path, xs[k], position=position)
+
+def test_two_images_of_one_name_are_two():
+    "As in TIFF: which is meant has to be said by number; none wins in silence"
+    xs = [cells(0), cells(1)]
+    write_zarr('twins.zarr', xs[0])
+    group = zarr.open_group('twins.zarr', mode='a')
+    group.create_array('1', data=xs[1])
+    meta = group.attrs['ome']; one = meta['multiscales'][0]
+    second = one | dict(datasets=[one['datasets'][0] | dict(path='1')])
+    group.attrs['ome'] = meta | dict(multiscales=[one | dict(name='raw'), second | dict(name='raw')])
+    assert '2 images (0: raw, 1: raw)' in refused(stack_info, 'twins.zarr')
+    for k in (0, 1): same('twins.zarr', xs[k], position=k)
+    assert 'no single image' in refused(stack_info, 'twins.zarr', position='raw')
+    with tifffile.TiffWriter('twins.ome.tif', ome=True) as t:
+        for x in xs: t.write(x, photometric='minisblack', metadata=dict(axes='CZYX', Name='raw', Channel=dict(Name=['protein', 'nucleus'])))
+    assert '2 images (0: raw, 1: raw)' in refused(stack_info, 'twins.ome.tif')
+
+def test_an_image_that_a_well_has_lost(tmp_path):
+    x = cells()
+    group = lambda path, **m: zarr.open_group(path, mode='a').attrs.update(dict(ome=m))
+    group('plate.zarr', plate=dict(wells=[dict(path='A/1')])); group('plate.zarr/A/1', well=dict(images=[dict(path='0'), dict(path='7')]))
+    write_zarr('plate.zarr/A/1/0', x)
+    same('plate.zarr', x, position='A/1/0')
+    assert "the image A/1/7, which isn't there" in refused(stack_info, 'plate.zarr', position='A/1/7')
 
 def test_ome_zarr_by_address_and_in_a_zip(tmp_path):
     import fsspec

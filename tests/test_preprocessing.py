@@ -314,8 +314,8 @@ def test_the_same_pixels_under_another_name_are_in_one_row(screen, tmp_path):
     write(screen/'s4.ome.tif', stack(2))
     with pytest.warns(UserWarning, match='3 of 6 stacks'): labels = read_stacks(screen, tmp_path/'work', segment=discs, workers=1)[1]
     reasons = pd.read_csv(tmp_path/'work/rejects.csv').set_index('file').reason
-    assert reasons['s1.ome.tif'] == 'has the same pixels as s0.ome.tif'
-    assert reasons['s2.ome.tif'] == 'has the same pixels as s4.ome.tif, which is given another protein' and 's4.ome.tif' in reasons
+    assert reasons['s1.ome.tif'] == 'has the same pixels as s0.ome.tif, brightness aside'
+    assert reasons['s2.ome.tif'] == 'has the same pixels as s4.ome.tif, brightness aside, which is given another protein' and 's4.ome.tif' in reasons
     assert set(labels.file) == {'s0.ome.tif', 's3.ome.tif', 's5.ome.tif'}
 
 
@@ -324,7 +324,7 @@ def test_a_dead_stack_with_a_hot_pixel_stops_nothing(screen, tmp_path):
     x = stack(1); x[0] = 7; x[0, 0, 3, 4] = 60_000
     write(screen/'s1.ome.tif', x)
     with pytest.warns(UserWarning, match='1 of 6 stacks'): source, labels, channels = read_stacks(screen, tmp_path/'work', segment=discs, workers=1)
-    assert 'without contrast in the protein channel' in pd.read_csv(tmp_path/'work/rejects.csv').reason[0]
+    assert 'one value but for a few pixels' in pd.read_csv(tmp_path/'work/rejects.csv').reason[0]
     assert len(write_store(tmp_path/'s.zarr', source, labels.drop(columns='fov'), channels).labels) == len(labels) > 0
 
 

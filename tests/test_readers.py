@@ -207,8 +207,8 @@ def test_the_same_pixels_are_in_one_row_only(own, tmp_path):
     np.save(own/'cell21.npy', tifffile.imread(own/'cell04.tif').astype(float))   # A and B: neither can be right
     with pytest.warns(UserWarning, match='3 of 40 crops'): table = read_folder(own, 32, tmp_path)[1]
     reasons = pd.read_csv(tmp_path/'rejects.csv').set_index('file').reason
-    assert reasons['cell01.npy'] == 'has the same pixels as cell00.tif'
-    assert reasons['cell04.tif'] == 'has the same pixels as cell21.npy, which is given another protein'
+    assert reasons['cell01.npy'] == 'has the same pixels as cell00.tif, brightness aside'
+    assert reasons['cell04.tif'] == 'has the same pixels as cell21.npy, brightness aside, which is given another protein'
     assert sorted(reasons.index) == ['cell01.npy', 'cell04.tif', 'cell21.npy'] and len(table) == 37
     for other in ('./cell00.tif', 'x/../cell00.tif', str(own/'cell00.tif'), 'link.tif', 'cell00.tif'):
         (own/'x').mkdir(exist_ok=True)
@@ -222,7 +222,7 @@ def test_a_channel_that_is_empty_everywhere_is_refused(tmp_path):
     rng = np.random.default_rng(0)
     for k in range(3): tifffile.imwrite(tmp_path/f'{k}.tif', np.stack([*rng.integers(0, 255, (2, 20, 20), np.uint8), np.zeros((20, 20), np.uint8)]), photometric='minisblack')
     pd.DataFrame({'file': ['0.tif', '1.tif', '2.tif'], 'protein': 'A', 'field': [1, 2, 3]}).to_csv(tmp_path/'labels.csv', index=False)
-    with pytest.raises(ValueError, match='the channel distance is constant in all 3 crops'): read_folder(tmp_path, 20)
+    with pytest.raises(ValueError, match='the distance channel is constant'): read_folder(tmp_path, 20)
 
 
 def test_further_columns_and_fields_of_crops(own):
@@ -430,3 +430,72 @@ def test_codes_of_localizations():
     from cytoself_nb.readers import HPA5
     assert len(HPA28) == 28 and all(HPA28) and HPA28[0] == 'nucleoplasm' and HPA28[27] == 'rods & rings'
     assert {k: HPA28[int(k)] for k in HPA5} == HPA5
+
+
+# ---- distances, stains, headers
+
+def png(path, x):
+    from imagecodecs import png_encode
+    path.write_bytes(png_encode(np.ascontiguousarray(np.moveaxis(x, 0, -1))))
+
+def cell(k, n=60):
+    "Protein and nucleus of a cell, and its distance to the envelope, (3, n, n)"
+    r, (y, x) = np.random.default_rng(k), np.mgrid[:n, :n]
+    far = n/5 - np.hypot(y - n/2, x - n/2)
+    return np.stack([r.poisson(50*np.exp(-far**2/200)) + 10, r.poisson(20 + 100*(far > 0)), .01*far*100/n])
+
+def folder_of(path, crops, **table):
+    path.mkdir()
+    for k, x in enumerate(crops): np.save(path/f'{k}.npy', x.astype(np.float32))
+    pd.DataFrame(dict(file=[f'{k}.npy' for k in range(len(crops))], protein=['A', 'B']*(len(crops)//2)) | table).to_csv(path/'labels.csv', index=False)
+    return path
+
+BLUE = {'is never negative': lambda d, r: d - d.min() + .01, 'is never positive': lambda d, r: d - d.max() - .01, 'is as rough as noise': lambda d, r: r.normal(0, .2, d.shape),
+        'goes from': lambda d, r: d*100, 'is constant': lambda d, r: d*0, 'nucleus is darker': lambda d, r: -d, 'never negative': lambda d, r: r.integers(0, 2, d.shape)}
+
+@pytest.mark.parametrize('why', BLUE)
+def test_a_third_channel_that_is_no_distance_is_refused(why, tmp_path):
+    "Noise in the blue of a color picture, a stain, the wrong sign: the network would be shown it"
+    odd = [np.stack([*c[:2], BLUE[why](c[2], np.random.default_rng(k))]) for k, c in enumerate(map(cell, range(6)))]
+    with pytest.raises(ValueError, match=f'none of the 6 crops .*{why}.*expected'): read_folder(folder_of(tmp_path/'odd', odd), 32)
+    assert len(read_folder(folder_of(tmp_path/'true', [cell(k) for k in range(6)]), 32)[1]) == 6
+
+def test_names_of_channels_say_where_the_distance_is(tmp_path):
+    turned = [cell(k)[[2, 1, 0]] for k in range(6)]
+    f = folder_of(tmp_path/'turned', turned)
+    (f/'channels.txt').write_text('distance\nnucleus\nprotein\n')
+    source, labels, channels = read_folder(f, 60)
+    assert len(labels) == 6 and np.allclose(source.read(np.arange(1))[0, 0], turned[0][0], atol=1e-6)
+
+def test_four_stains_of_which_one_is_empty_in_a_crop(tmp_path):
+    "A constant fourth channel of a PNG is no alpha where the crops have four stains"
+    for k in range(6):
+        x = np.stack([*cell(k)[:2], *cell(k + 9)[:2]]).astype(np.uint16); x[3] *= k > 0
+        png(tmp_path/f'{k}.png', x)
+    pd.DataFrame(dict(file=[f'{k}.png' for k in range(6)], protein=list('AAABBB'))).to_csv(tmp_path/'labels.csv', index=False)
+    (tmp_path/'channels.txt').write_text('protein\nnucleus\ner\ntubulin\n')
+    source, labels, channels = read_folder(tmp_path, 32)
+    assert len(labels) == 6 and source.shape[1] == 4 and not source.read(np.arange(1))[0, 3].any()
+
+@pytest.mark.parametrize('header', ['FOV', 'fov', 'Fov ', 'Field', 'FIELD'])
+def test_capitals_of_a_header(header, tmp_path):
+    from cytoself_nb.readers import labels_table
+    from cytoself_nb.stacks import stacks_table
+    f = folder_of(tmp_path/'f', [cell(k) for k in range(4)], **{header: list('1122')})
+    assert labels_table(f).fov.tolist() == ['A_1', 'B_1', 'A_2', 'B_2']
+    os.rename(f/'labels.csv', f/'stacks.csv')
+    assert stacks_table(f).fov.tolist() == ['A_1', 'B_1', 'A_2', 'B_2']
+
+@pytest.mark.parametrize('fields,said', [(['F1', 'f1', 'F1', 'f1'], 'F1, f1'), (['01', '01', '1', '1'], '01, 1'), (['s 1', 's1', 's1', 's2'], 's 1, s1'), (['1', '10', '2', '11'], ''), (['1', '1', '1', '1'], '')])
+def test_fields_that_differ_in_capitals_or_zeros(fields, said, tmp_path, recwarn):
+    from cytoself_nb.readers import labels_table
+    labels_table(folder_of(tmp_path/'f', [cell(k) for k in range(4)], field=fields, protein=list('AABA')))
+    assert [f'fields are named {said}, which' in str(w.message) for w in recwarn.list] == [True]*bool(said)
+
+def test_copies_in_arrays_are_said(tmp_path):
+    "A store of equal crops that fields have put into training and test"
+    from cytoself_nb.split import split_by_field
+    x = np.stack([unit_range(cell(k)[:1]) for k in range(30)]); x[20] = x[3]
+    labels = pd.DataFrame(dict(protein=['A']*15 + ['B']*15, fov=[f'{p}_{k}' for p in 'AB' for k in range(15)]))
+    labels = split_by_field(labels, 0)
+    with pytest.warns(UserWarning, match='2 of 30 crops occur more than once, brightness aside, first rows'): write_store(tmp_path/'s.zarr', x, labels, ['protein'])

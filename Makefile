@@ -14,6 +14,7 @@ MASKS   ?=
 WEIGHTS ?=
 README  ?= README.md
 LAB     ?=
+TRAIN   ?=
 RUN_FOLDER ?=
 
 BIN   := .venv/bin
@@ -22,13 +23,17 @@ READY := .venv/ready
 
 # What the user names reaches the shell as its own variables, so that quotes and dollars in a folder's name are only characters
 $(foreach v,PROFILE DATA SEED SEEDS ONLY JOBS MASKS WEIGHTS RUN_FOLDER,$(eval override export $(v) := $$(value $(v))))
+export CYTOSELF_NB_TRAIN := $(filter-out 0,$(TRAIN))
 RUN   := $(BIN)/python -m cytoself_nb.pipeline --data "$$DATA" --profile "$$PROFILE" $${MASKS:+--masks "$$MASKS"} $${WEIGHTS:+--weights "$$WEIGHTS"} $(if $(filter-out 0,$(FORCE)),--force)
 
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
-.PHONY: api reference docs figures test lab seeds ablations readme claims outputs notebooks clean help
+.PHONY: api reference docs figures check-figures test lab seeds ablations readme claims outputs notebooks clean help
 
-figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=folder MASKS=folder WEIGHTS=file SEED=0 ONLY=11,20 FORCE=1 JOBS=2
+figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=folder MASKS=folder WEIGHTS=file SEED=0 ONLY=11,20 FORCE=1 JOBS=2 TRAIN=1
 	$(RUN) --seed "$$SEED" $${ONLY:+--only "$$ONLY"} $${JOBS:+--jobs "$$JOBS"}
+
+check-figures: $(READY) ## draw the figures of the long training again from the network that is kept, and compare their tables with figures/; 50 minutes
+	$(BIN)/python docs/check_figures.py
 
 test: $(READY)          ## all tests, the notebooks in the smoke profile among them
 	$(BIN)/python -m pytest -q tests

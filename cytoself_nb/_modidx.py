@@ -1171,6 +1171,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.runs.held_out_store': ('runs.html#held_out_store', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs.inpainting_embedding': ('runs.html#inpainting_embedding', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs.inpainting_model': ('runs.html#inpainting_model', 'cytoself_nb/runs.py'),
+                                  'cytoself_nb.runs.kept_network': ('runs.html#kept_network', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs.map_numbers': ('runs.html#map_numbers', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs.micrometres': ('runs.html#micrometres', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs.model_settings': ('runs.html#model_settings', 'cytoself_nb/runs.py'),

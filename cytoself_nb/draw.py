@@ -39,13 +39,15 @@ def scale_bar(
     words:bool=True, # Write its length?
     corner=None,     # Where it ends (x, y), default a little inside the lower right corner
 ):
-    "A white bar in the lower right corner"
+    "A white bar, edged in black, in the lower right corner"
     if um is None: return
     right, y = corner or (.94*pixels, .92*pixels)
     long = length/um*pixels
-    ax.plot([right - long, right], [y, y], color='white', lw=2, solid_capstyle='butt')
+    from matplotlib.patheffects import withStroke
+    dark = [withStroke(linewidth=w, foreground='black') for w in (3, 1.2)]     # to be seen on white too
+    ax.plot([right - long, right], [y, y], color='white', lw=2, solid_capstyle='butt', path_effects=dark[:1])
     if words:
-        look = dict(color='white', fontsize=6, ha='center', va='bottom')
+        look = dict(color='white', fontsize=6, ha='center', va='bottom', path_effects=dark[1:])
         ax.text(right - long/2, y - .035*pixels, f'{length:g} µm', **look)
 
 # %% ../nbs/16_draw.ipynb #a90bb2bb
@@ -149,8 +151,9 @@ def color_by(
 def group_colors(
     values, # Label of each crop, missing allowed
 )->dict: # Color of each group that has one, in alphabetical order
-    "A color for each localization, and for the most frequent of other groups; the rest is drawn gray"
+    "A color for each localization, and for frequent other groups; mixtures (a;b) and the rest are gray"
     counts = pd.Series(values).dropna().astype(str).value_counts()
+    counts = counts[[';' not in g for g in counts.index]]
     fixed = {g: c for g in counts.index if (c := own_color(g))}
     free = [c for c in PALETTE if c not in fixed.values()]
     frequent = counts.drop(list(fixed)).sort_index().sort_values(ascending=False, kind='stable')

@@ -90,6 +90,7 @@ def inset_groups(
     if by == 'protein' or 'protein' not in frame: return []
     t = frame.dropna(subset=[by]).groupby(by).agg(proteins=('protein', 'nunique'), crops=('protein', 'size'))
     t = t[(t.proteins > 1) & (t.crops >= 10)].reset_index()
+    t = t[t[by].isin(list(group_colors(frame[by])))]      # no mixtures
     return t.sort_values(['proteins', 'crops', by], ascending=[False, False, True])[by].tolist()[:most]
 
 # %% ../nbs/51_fig2_atlas.ipynb #96dd4833
@@ -103,7 +104,8 @@ def draw_inset(
     "Enlarge one group, its proteins in different colors; what belongs to other groups is gray"
     xy, mine = frame[['umap_1', 'umap_2']].values, (frame[by] == group).values
     center = medoid(xy[mine])
-    half = max(1.2*np.quantile(np.abs(xy[mine] - center).max(1), .5), .02*np.ptp(xy, axis=0).max(), 1e-3)
+    wide = np.ptp(xy, axis=0).max()
+    half = max(min(1.2*np.quantile(np.abs(xy[mine] - center).max(1), .5), .15*wide), .02*wide, 1e-3)
     near, colors = (np.abs(xy - center) <= half).all(1), group_colors(frame.protein[mine])
     own = [colors.get(str(p), GRAY) if m else GRAY for p, m in zip(frame.protein[near], mine[near])]
     draw_points(ax, xy[near], own, most=14)
@@ -111,12 +113,14 @@ def draw_inset(
     ax.set(xlabel='', ylabel='', aspect='auto', xlim=(x - half, x + half), ylim=(y - half, y + half))
     ax.spines[:].set(**frame_style)
     counts = frame.protein[near & mine].astype(str).value_counts().sort_index()
-    named = [p for p in counts.sort_values(ascending=False, kind='stable').index if p in colors][:6]
+    named = [p for p in counts.sort_values(ascending=False, kind='stable').index if p in colors]
+    named = named[:6]
     more = frame.protein[mine].nunique() - len(named)
-    ax.set_title(group + (f', + {more} more' if more else ''), fontsize=6.5, pad=2)
-    handles = [ax.scatter([], [], s=8, color=colors[p], label=p) for p in named]
-    ax.legend(handles=handles, loc='best', ncols=2, fontsize=6, handletextpad=-.3, columnspacing=.2,
-              borderpad=.2, labelspacing=.15, framealpha=.8)
+    title = group.replace(';', '; ') + (f', + {more} more' if more else '')
+    ax.set_title(textwrap.fill(title, 20), fontsize=6.5, pad=2)
+    handles = [ax.scatter([], [], s=8, color=colors[p], label=p[-8:]) for p in named]   # ends of long names
+    ax.legend(handles=handles, loc='upper center', bbox_to_anchor=(.5, 0), ncols=2, fontsize=6,
+              handletextpad=-.3, columnspacing=.2, borderpad=.2, labelspacing=.15)
 
 # %% ../nbs/51_fig2_atlas.ipynb #72a7cd97
 def plot_atlas(
@@ -129,7 +133,7 @@ def plot_atlas(
     colors, groups = group_colors(frame[by]), inset_groups(frame, by)
     xy = frame[['umap_1', 'umap_2']].values
     tight, rows = tight_groups(frame), 3 + -(-max(len(groups) - 6, 0)//5)
-    fig = plt.figure(figsize=(7.1 if groups else 4.6, 1.45*rows), layout='constrained')
+    fig = plt.figure(figsize=(7.1 if groups else 4.6, 1.6*rows), layout='constrained')
     grid = fig.add_gridspec(rows, 5 if groups else 3)
     ax = fig.add_subplot(grid[:3, :3])
     draw_points(ax, xy, crop_colors(frame[by], colors))
@@ -144,7 +148,10 @@ def plot_atlas(
     ax.set_title(f'{title}, colored by {by}{pale}', fontsize=7)
     fig.canvas.draw()   # names need the final size of the panels
     name_groups(ax, xy, frame[by], colors, 7, outline_groups(ax, frame, tight))
-    for spot, g in zip(insets, groups): draw_inset(spot, frame, by, g, colors.get(g, GRAY))
+    for spot, g in zip(insets, groups):
+        draw_inset(spot, frame, by, g, colors[g])
+        (x0, x1), (y0, y1) = spot.get_xlim(), spot.get_ylim()     # where it lies on the map
+        ax.add_patch(plt.Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=colors[g], lw=.6, alpha=.7))
     return fig
 
 # %% ../nbs/51_fig2_atlas.ipynb #c0969492

@@ -161,7 +161,7 @@ def plot_coverage(
         ax.plot(t.coverage, t.accuracy, color=color, label=f'{name}, n = {len(curves[name]):,}')
         if dots[name][0] > 0: ax.plot(*dots[name], 'o', color=color, mec='k', zorder=3)
     ax.axhline(wanted, color='0.4', lw=.8, ls=':')
-    ax.text(1, wanted, 'wanted', ha='right', va='bottom', fontsize=6)
+    ax.text(.01, wanted, 'wanted', ha='left', va='bottom', fontsize=6)
     ax.set(xlim=(0, 1.02), ylim=(0, 1.03), xlabel='share of questions answered',
            ylabel='share of answers that are right')
     ax.legend(loc='best')

@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['UNSEEN_FIELDS', 'YEAST_SIZES', 'simulated_proteins', 'stack_folder', 'read_run_stacks', 'yeast_run', 'annotation',
            'yeast_label', 'yeast_proteome', 'crop_store', 'model_settings', 'micrometres', 'run_card', 'duration',
-           'given_network', 'training_history', 'train_model', 'trained_model', 'which_model', 'probe_table',
-           'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds', 'crop_embedding', 'map_numbers',
-           'split_codes', 'held_out_store', 'group_calibration', 'predict_localization', 'protein_profile',
-           'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
+           'given_network', 'training_history', 'kept_network', 'train_model', 'trained_model', 'which_model',
+           'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds', 'crop_embedding',
+           'map_numbers', 'split_codes', 'held_out_store', 'group_calibration', 'predict_localization',
+           'protein_profile', 'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
 
 # %% ../nbs/40_runs.ipynb #01d45add
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import dataclasses, glob, shutil, sys, warnings
+import dataclasses, glob, json, os, shutil, sys, warnings
 from . import yeast, yeast_cells
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
@@ -40,7 +40,7 @@ from .real_fields import hpa28_stacks
 from .spectra import _named, protein_spectra, single_localization
 from .split import split_by_crop, split_by_place
 from .training import embed_batches, resumable, train_network
-from .weights import load_weights, save_weights
+from .weights import load_weights, network_file, save_weights
 
 # %% ../nbs/40_runs.ipynb #24740448
 def _announce(run, sentence):
@@ -271,6 +271,20 @@ def training_history(
                               "leave --weights out to train one")
     return pd.read_csv(run.path/'history.csv')
 
+# %% ../nbs/40_runs.ipynb #5b462abe
+def kept_network(
+    run,            # The run
+    made_with:dict, # Settings of its training
+): # Network on the CPU, in evaluation mode; None where none of these settings is kept, or training is wanted
+    "The network that the package keeps of a long training, copied into the run's folder with its history"
+    file, path = network_file(run.data), run.path/'model.safetensors'
+    if os.environ.get('CYTOSELF_NB_TRAIN') or not file.is_file(): return None
+    wanted = json.loads(json.dumps(made_with))
+    if _settings_of(file).get('settings') != wanted: return None
+    if _settings_of(path).get('settings') != wanted: shutil.copyfile(file.with_suffix('.csv'), run.path/'history.csv')
+    copy = lambda tmp: shutil.copyfile(file, tmp)
+    return cached(path, made_with, copy, load_weights, '13_training').eval()
+
 # %% ../nbs/40_runs.ipynb #c8551dc7
 def train_model(
     run,                        # The run
@@ -307,6 +321,7 @@ def train_model(
         extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
                      best_epoch=learn.keep_best.epoch_of_best)
         save_weights(learn.model.to('cpu'), tmp, extra=extra, bits=16)
+    if name == 'model' and (kept := kept_network(run, made_with)): return kept
     csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
     return resumable(run.path/f'{name}.safetensors', csv, made_with, train, load_weights, '13_training')
 

@@ -151,8 +151,8 @@ def check_gray(
     code = no_data_value(image)
     if code is not None and (code < 0 or code == high):     # black may be what a mask has left, see `_gaps`
         raise ValueError(f"{name} holds {code:g} in {(image == code).mean():.1%} of the {channel} channel, "
-                         "far from all other pixels, as a code for no data; expected gray levels; fill them "
-                         "with the background")
+                         "far from all other pixels, as a code for no data, a burnt-in bar or dirt would; expected "
+                         "gray levels; fill them with the background")
 
 # %% ../nbs/05_stacks.ipynb #45d00dd7
 def _check_plane(image, channel, name):

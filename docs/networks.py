@@ -1,9 +1,16 @@
 "Write cytoself_nb/networks/NAME.safetensors from a trained run: `python docs/networks.py hpa28-demo-0 hpa28`; then `make reference`"
+import json
+import shutil
 import sys
 
-from cytoself_nb.core import open_run
+import numpy as np
+
+from cytoself_nb.core import _settings_of, open_run
+from cytoself_nb.data import crop_loader
 from cytoself_nb.runs import crop_store, probe_table, trained_model, training_history
-from cytoself_nb.weights import network_file, save_weights, without_heads
+from cytoself_nb.spectra import _named, protein_spectra
+from cytoself_nb.training import embed
+from cytoself_nb.weights import load_weights, network_file, save_weights, without_heads
 
 CANNOT = dict(simulated='stand for a network trained on real cells: it has seen none, so on your images it is a start '
                         'to look at and no evidence; for that, cytoself-nb train FOLDER',
@@ -36,7 +43,24 @@ def main(run, name):
                                      f'(`make figures DATA={data}`, {profile} profile, seed {seed}); '
                                      'heads left out, numbers of 8 bits')
     save_weights(model, network_file(name), bits=8)
+    if profile == 'long': keep(run, name)
     print(model.card)
+
+
+def keep(
+    run, # The run
+    name:str,
+):
+    "What draws the figures of a long training again: settings and history, see `runs.kept_network`; codes of the test crops"
+    file, made = network_file(name), _settings_of(run.path/'model.safetensors')
+    file.with_name(f'{file.name}.settings.json').write_text(json.dumps(made | dict(bytes=file.stat().st_size), indent=1) + '\n', encoding='utf-8')
+    shutil.copyfile(run.path/'history.csv', file.with_suffix('.csv'))
+    model, store = load_weights(file), crop_store(run)
+    _, local, codes = embed(model, crop_loader(store, 'test', model.extra['channels'], batch=128))
+    labels = _named(store.labels.query('split == "test"').reset_index(drop=True))
+    spectra = protein_spectra(local.astype(np.uint16), labels.protein, model.settings['n_codes'])
+    columns = {c: labels[c].fillna('').to_numpy(str) for c in ('protein', 'localization', 'complex', 'fov') if c in labels}
+    np.savez_compressed(file.with_suffix('.npz'), codes=codes.astype(np.uint16), names=spectra.index.to_numpy(str), spectra=spectra.to_numpy(np.float32), **columns)
 
 
 if __name__ == '__main__': main(*sys.argv[1:])

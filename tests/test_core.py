@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pooch
 import pytest
@@ -204,3 +205,22 @@ def test_a_caption_stands_below_the_legend_of_the_figure(tmp_path, monkeypatch):
     save_fig(fig, 'fig1_caption', pd.DataFrame(dict(x=[1])), open_run('simulated', 'smoke', 0), 'Fig. 1, ' + 'a long caption, '*20)
     plt.close(fig)
     assert len(seen) > 1 and all(legend > caption for legend, caption in seen)
+
+
+def test_categories_keep_their_colors_in_a_small_png():
+    "Two colors of the table beside a colored heat map stay two"
+    import io
+    import matplotlib.pyplot as plt
+    from PIL import Image
+    from cytoself_nb.core import PALETTE, _palette_png
+    fig, axes = plt.subplots(1, 3, figsize=(4, 2))
+    axes[0].imshow(np.linspace(-1, 1, 10000).reshape(100, 100), cmap='RdBu_r')
+    axes[1].imshow(np.random.default_rng(0).random((100, 100)), cmap='gray')
+    for k, c in enumerate(PALETTE): axes[2].add_patch(plt.Rectangle((0, k/12), 1, 1/12, color=c, lw=0))
+    raw = io.BytesIO(); fig.savefig(raw, format='png', dpi=136); plt.close(fig)
+    small = _palette_png(raw.getvalue())
+    x, y = (np.asarray(Image.open(io.BytesIO(b)).convert('RGB')).reshape(-1, 3).astype(int) for b in (raw.getvalue(), small))
+    assert len(small) < .6*len(raw.getvalue()) and np.abs(x - y).max() < 40
+    for c in PALETTE:
+        rgb = [int(c[i:i + 2], 16) for i in (1, 3, 5)]
+        assert (y == rgb).all(1).sum() >= (x == rgb).all(1).sum() > 100, c

@@ -1,0 +1,99 @@
+"The network of the long training is kept: runs of its settings start from it, and its codes give the committed tables again"
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from conftest import ROOT
+from cytoself_nb import runs
+from cytoself_nb.core import _settings_of, open_run
+from cytoself_nb.model import CytoselfFull
+from cytoself_nb.weights import network_file, save_weights
+
+TINY = dict(channels=2, n_classes=3, size=64, n_codes=16, hidden=8, decoder_width=16)
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    "A run, and a package that keeps a network trained with the settings {'a': [1, 2]}"
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    monkeypatch.delenv('CYTOSELF_NB_TRAIN', raising=False)
+    file = tmp_path/'package/simulated.safetensors'
+    file.parent.mkdir()
+    save_weights(CytoselfFull(**TINY), file, extra=dict(channels='protein+nucleus'), bits=8)
+    file.with_suffix('.csv').write_text('epoch,rate\n0,0.002\n')
+    (file.parent/f'{file.name}.settings.json').write_text(json.dumps(dict(settings=dict(a=[1, 2]), built='then', made_by='13_training', bytes=file.stat().st_size)))
+    monkeypatch.setattr(runs, 'network_file', lambda name: tmp_path/f'package/{name}.safetensors')
+    return open_run('simulated', 'smoke', 0)
+
+
+def test_a_run_of_the_same_settings_starts_from_it(kept):
+    "A tuple is a list in JSON; the history comes along; what was trained before with other settings is replaced"
+    (kept.path/'history.csv').write_text('of another training')
+    model = runs.kept_network(kept, dict(a=(1, 2)))
+    assert not model.training and model.extra['channels'] == 'protein+nucleus' and model.settings['n_codes'] == 16
+    assert pd.read_csv(kept.path/'history.csv').rate.tolist() == [.002] and _settings_of(kept.path/'model.safetensors')['settings'] == dict(a=[1, 2])
+
+
+def test_other_settings_or_the_wish_to_train(kept, monkeypatch):
+    assert runs.kept_network(kept, dict(a=[1, 3])) is None and not (kept.path/'model.safetensors').exists()
+    monkeypatch.setenv('CYTOSELF_NB_TRAIN', '1')
+    assert runs.kept_network(kept, dict(a=[1, 2])) is None
+    monkeypatch.setenv('CYTOSELF_NB_TRAIN', '')
+    assert runs.kept_network(kept, dict(a=[1, 2])) is not None
+
+
+def test_data_without_a_network(kept):
+    assert runs.kept_network(open_run('hpa5', 'smoke', 0), dict(a=[1, 2])) is None
+
+
+# ---- what is in the package
+
+@pytest.fixture(scope='module')
+def codes():
+    file = network_file('simulated').with_suffix('.npz')
+    if not file.exists(): pytest.skip('the package keeps no codes of test crops')
+    with np.load(file) as z: return {k: z[k] for k in z.files}
+
+
+def of_long(name):
+    "The table of a committed figure, if it was drawn from the network that is kept"
+    made = json.loads((ROOT/'figures/simulated/manifest.json').read_text())[name]
+    if made['profile'] != 'long': pytest.skip(f'{name} is of the profile {made["profile"]}')
+    return pd.read_csv(ROOT/f'figures/simulated/{name}.csv')
+
+
+def test_settings_and_history_lie_beside_the_network(codes):
+    from cytoself_nb.core import get_profile
+    file = network_file('simulated')
+    made, history = _settings_of(file), pd.read_csv(file.with_suffix('.csv'))
+    p = get_profile('long')
+    assert made['bytes'] == file.stat().st_size and made['settings']['rate'] == p.rate and made['settings']['data']['proteins'] == p.proteins
+    assert len(history) <= made['settings']['epochs'] and history.epoch.is_monotonic_increasing
+
+
+def test_spectra_of_the_kept_codes_are_those_of_the_figure(codes):
+    "Suppl. 6a: the correlation of every pair of proteins"
+    table = of_long('s6a_pairs')
+    r = pd.DataFrame(np.corrcoef(codes['spectra'].astype(float)), codes['names'], codes['names'])
+    assert np.allclose([r.loc[a, b] for a, b in zip(table.a, table.b)], table.r, atol=2e-3)
+
+
+def test_the_kept_codes_give_the_purity_of_the_atlas(codes):
+    "Global codes and the codebook are the representation; its neighbors are those that the claims count"
+    from cytoself_nb.stats import neighbors
+    from cytoself_nb.weights import load_weights
+    atlas, model = of_long('fig2_atlas'), load_weights(network_file('simulated'))
+    k, book = model.settings['n_splits'], model.vq2.codebook.detach()
+    side = int((codes['codes'].shape[1]//k)**.5)
+    X = book[torch.from_numpy(codes['codes'].astype(np.int64))].reshape(len(codes['codes']), side, side, -1).permute(0, 3, 1, 2).flatten(1).numpy()
+    assert (codes['protein'] == atlas.protein).all() and (codes['fov'] == atlas.fov).all()
+    place = pd.Series(codes['localization']).replace('', np.nan)
+    known = place.notna().to_numpy()
+    near = neighbors(X, 10, codes['protein'], np.flatnonzero(known), known)
+    share = (place.to_numpy()[near] == place[known].to_numpy()[:, None]).mean()
+    said = json.dumps(pd.read_csv(ROOT/'figures/simulated/claims_51_fig2_atlas.csv').to_dict('records'), ensure_ascii=False)
+    print(share, said[:400])
+    assert .2 < share < 1

@@ -441,15 +441,16 @@ def sha256_of(
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 def _palette_png(raw):
-    "A PNG with at most 128 colors, the 48 most frequent ones exact: half the bytes of true color"
+    "A PNG with at most 160 colors, the 48 most frequent ones exact: half the bytes of true color"
     from PIL import Image
     from scipy.spatial import cKDTree
     picture, out = Image.open(io.BytesIO(raw)).convert('RGB'), io.BytesIO()
     x = np.asarray(picture).astype(np.uint32)
     colors, of, count = np.unique(x @ [65536, 256, 1], return_inverse=True, return_counts=True)
     rgb = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], 1)
-    mixed = picture.quantize(80, kmeans=1, dither=Image.Dither.NONE).getpalette()
-    palette = np.concatenate([rgb[np.argsort(-count, kind='stable')[:48]], np.reshape(mixed, (-1, 3))[:80]])
+    some = np.repeat(rgb, np.ceil(count**.5).astype(int), axis=0).astype(np.uint8)     # rare ones count too
+    mixed = Image.fromarray(some[None]).quantize(112, kmeans=1, dither=Image.Dither.NONE).getpalette()
+    palette = np.concatenate([rgb[np.argsort(-count, kind='stable')[:48]], np.reshape(mixed, (-1, 3))[:112]])
     near = cKDTree(palette).query(rgb)[1]
     packed = Image.fromarray(near[of].reshape(x.shape[:2]).astype(np.uint8), 'P')
     packed.putpalette(palette.astype(np.uint8).ravel().tolist())

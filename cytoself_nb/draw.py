@@ -47,8 +47,8 @@ def scale_bar(
     dark = [withStroke(linewidth=w, foreground='black') for w in (3, 1.2)]     # to be seen on white too
     ax.plot([right - long, right], [y, y], color='white', lw=2, solid_capstyle='butt', path_effects=dark[:1])
     if words:
-        look = dict(color='white', fontsize=6, ha='center', va='bottom', path_effects=dark[1:])
-        ax.text(right - long/2, y - .035*pixels, f'{length:g} µm', **look)
+        look = dict(color='white', fontsize=6, ha='right', va='bottom', path_effects=dark[1:])
+        ax.text(right, y - .035*pixels, f'{length:g} µm', **look)
 
 # %% ../nbs/16_draw.ipynb #a90bb2bb
 def show_crops(

@@ -192,7 +192,7 @@ def draw_points(
     ax,                # Axes
     xy:np.ndarray,     # (n, 2)
     color:list,       # Color of each point
-    few:int=4000,      # Up to so many points are drawn one by one
+    few:int=20_000,    # Up to so many points are drawn one by one
     most:float=26,     # Largest area of a point, square points
 ):
     "Points below, colored ones above gray ones; a density picture when there are many"
@@ -203,7 +203,7 @@ def draw_points(
     else:
         order = np.random.default_rng(0).permutation(len(xy))
         order = order[np.argsort([color[i] != GRAY for i in order], kind='stable')]
-        size = np.clip(4000/max(len(xy), 1), 3, most)
+        size = np.clip(4000/max(len(xy), 1), 3 if len(xy) < 4000 else 1.5, most)
         ax.scatter(*xy[order].T, s=size, c=[color[i] for i in order], alpha=.85, linewidths=0)
     ax.set(xticks=[], yticks=[], xlabel='UMAP 1', ylabel='UMAP 2')
 

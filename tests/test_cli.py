@@ -138,12 +138,12 @@ def test_the_reference_of_the_package_is_of_its_network(tmp_path, capsys):
     model, reference = load('simulated'), read_reference(reference_file('simulated'))
     assert reference.network == parts.weights_checksum(model), 'another network: make reference'
     assert reference_file('simulated').stat().st_size < 1_500_000 and '--reference simulated' in str(model.card)
-    assert reference.families.notna().sum() == 53 and reference.families.nunique() == 16 and len(reference.crops)
+    assert reference.families.notna().sum() == 87 and reference.families.nunique() == 16 and len(reference.crops)
 
 
 def test_simulated_cells_are_asked_without_drawing_any(tmp_path, capsys, embedded):
     "New cells of proteins that the network knows are answered rightly where they are answered; another network is refused"
-    known = simulated_proteome(64)[::2].reset_index(drop=True)   # few proteins say little: of 64, 28 are answered and 26 rightly
+    known = simulated_proteome(106, 0, 51).query('not held_out')[::3].reset_index(drop=True)   # those of its training
     write_screen(tmp_path/'stacks', known, 1, 5, workers=1, progress=False)
     out = str(tmp_path/'mine.h5ad')
     assert cli.main(['embed', str(tmp_path/'stacks'), '-o', out, '--workers', '1', '--no-map']) == 0

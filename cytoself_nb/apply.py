@@ -7,7 +7,7 @@ __all__ = ['WIDTH_UM', 'IMAGES', 'network_um', 'fit_crops', 'notes_on_fit', 'Ima
            'fit_images', 'applied_store', 'look_at']
 
 # %% ../nbs/24_apply.ipynb #92f51925
-import warnings
+import shutil, warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -21,9 +21,9 @@ from .data import CropStore, array_source, check_crops, open_store, resize_crops
 from .images import MAKERS, read_image
 from .preprocessing import SIZE, _cores, distance_from_nucleus, read_stacks, typical_diameter
 from .readers import PUBLISHED, data_state, labels_table, read_crops, read_folder
-from cytoself_nb.stacks import (DIAMETER_UM, PIXEL_UM, Source, TABLE_COLUMNS, channel_numbers,
-    field_names, label_file, label_files, raw_per_pixel, stack_channels, stack_info, stack_options,
-    stacks_table)
+from .stacks import (DIAMETER_UM, PIXEL_UM, Source, TABLE_COLUMNS, _ADDED, _without_ending,
+    channel_numbers, field_names, label_file, label_files, raw_per_pixel, stack_channels, stack_info,
+    stack_options, stacks_table)
 
 # %% ../nbs/24_apply.ipynb #175d100e
 WIDTH_UM = SIZE*PIXEL_UM   # Of a crop of the paper, µm
@@ -134,7 +134,8 @@ def image_files(
     files = (p for p in folder.rglob('*')
              if p.suffix.lower() in IMAGES and (p.is_file() or p.suffix.lower() == '.zarr'))
     names = (p.relative_to(folder) for p in files)
-    def within(n): return any(q.lower().endswith(('.zarr', '.oif.files')) for q in n.parts[:-1])
+    ends = '.zarr', '.oif.files', '.work'      # the last: what this program has made of a folder
+    def within(n): return any(q.lower().endswith(ends) for q in n.parts[:-1])
     return sorted(n.as_posix() for n in names if not within(n) and not any(q[0] == '.' for q in n.parts))
 
 # %% ../nbs/24_apply.ipynb #63457a42
@@ -151,6 +152,13 @@ def _are_crops(paths):
     sides = sorted(shape)[-2:]
     return 1 < len(shape) < 4 and sides[0] == sides[1] <= 320
 
+# %% ../nbs/24_apply.ipynb #8f227190
+def _is_mask(file, files):
+    "Is a file named like another image of the folder and what a program of segmentation adds?"
+    stem = _without_ending(file)
+    short = _ADDED.sub('', stem)
+    return short != stem and any(_without_ending(f) == short for f in files)
+
 # %% ../nbs/24_apply.ipynb #755662a3
 def without_table(
     folder, # Folder of images
@@ -159,17 +167,20 @@ def without_table(
 )->tuple: # The folder to read, a sentence
     "Stand in for a missing table: no protein is known, a subfolder or the image is the field"
     folder, work = Path(folder).resolve(), Path(work)
-    files = image_files(folder)
+    every = image_files(folder)
+    beside = {f for f in every if _is_mask(f, every)}
+    files = [f for f in every if f not in beside]
     if not files:
         raise FileNotFoundError(f"{folder} has no images ({', '.join(IMAGES)}); expected a folder of stacks "
                                 "or of crops, with stacks.csv or labels.csv if there is one")
     crops = _are_crops(folder/f for f in files)
     kind, table = ('crops', 'labels.csv') if crops else ('stacks', 'stacks.csv')
-    work.mkdir(parents=True, exist_ok=True)
+    if work.is_dir(): shutil.rmtree(work)     # links and tables of what was looked at before
+    work.mkdir(parents=True)
     names = [f.replace('/', '__') for f in files]
     if len(set(names)) < len(names): names = [f'{k}__{n}' for k, n in enumerate(names)]
     for name, f in zip(names, files):
-        if not (work/name).is_symlink(): (work/name).symlink_to(folder/f)
+        (work/name).symlink_to(folder/f)
     order = folder/'channels.txt'
     if order.exists(): _replace_text(work/'channels.txt', order.read_text())
     stems = zip(files, field_names(pd.Series(files)))
@@ -179,22 +190,25 @@ def without_table(
         found = label_files(masks)
         t['mask'] = [label_file(found, folder/f, folder).resolve() for f in files]
     _replace_text(work/table, t.to_csv(index=False))
-    return work, (f"no table: {len(files)} images are read as {kind}, and no protein is known; write {table} "
-                  "with the columns file and protein to name them")
+    aside = f" ({len(beside)} label images beside them aren't, first {min(beside)})" if beside else ''
+    return work, (f"no table: {len(files)} images are read as {kind}{aside}, and no protein is known; write "
+                  f"{table} with the columns file and protein to name them")
 
 # %% ../nbs/24_apply.ipynb #f064c79d
 def _read_stacks(folder, work, scale, workers, progress, masks=None):
     "Crops of a folder of stacks, with raw pixel coordinates, and what was left out"
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter('always', UserWarning)
         options = dict(scale=scale, workers=workers, progress=progress)
         if masks is not None: options['segment'] = masks
         source, labels, channels = read_stacks(folder, work, **options)
     text = dict(file=object, position=object)
-    fields, nuclei = (pd.read_csv(Path(work)/f'{n}.csv', dtype=text) for n in ('fields', 'nuclei'))
+    told = dict(dtype=text, keep_default_na=False, na_values=[''])      # a position may be called NA
+    fields, nuclei = (pd.read_csv(Path(work)/f'{n}.csv', **told) for n in ('fields', 'nuclei'))
     keys = [c for c in text if c in labels]
     raw = labels[keys].merge(fields[[*keys, 'pixel_um']], 'left', keys).pixel_um
-    steps = raw.map({um: raw_per_pixel(um) for um in raw.dropna().unique()}).fillna(raw_per_pixel()).to_numpy()
+    steps = raw.map({um: raw_per_pixel(um) for um in raw.dropna().unique()})
+    steps = steps.fillna(raw_per_pixel()).to_numpy()
     at = {f'{a}_raw': ((labels[a] + .5)*steps - .5).round(1) for a in ('y', 'x')}
     why = nuclei.reason.dropna().value_counts()
     left = ', '.join(f'{n:,} {r}' for r, n in why.items()) or 'none'
@@ -203,7 +217,7 @@ def _read_stacks(folder, work, scale, workers, progress, masks=None):
     if len(rejects):
         notes.append(f"{len(rejects):,} stacks could not be used, "
                      f"first {rejects.file[0]}: {rejects.reason[0]}")
-    said = dict.fromkeys(str(w.message) for w in told if issubclass(w.category, UserWarning))
+    said = dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, UserWarning))
     notes += [s for s in said if 'could not be used' not in s and 'no network can learn' not in s]
     return Images(source, labels.assign(**at), channels, SIZE*PIXEL_UM, scale, notes)
 

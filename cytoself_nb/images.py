@@ -77,7 +77,7 @@ def _name_axes(shape, found, name, axes=None, planes=None, count=None):
     length = dict(zip(letters, shape))
     if length.get('T', 1) > 1:
         raise ValueError(f"{name} has {length['T']} time points (axes {letters}, shape {shape}); expected "
-                         "one; save each as a stack of its own"
+                         "one; save each as a stack of its own, with one field for all in the column field"
                          + f", or, if they are planes, say axes={letters.replace('T', 'Z')}"
                          * ('Z' not in length))
     odd = any(n > 1 and a not in 'CZYX' for a, n in length.items())
@@ -145,7 +145,8 @@ def _hits(names, wanted, number=False):
     if number or wanted.startswith('#'): return by_number
     by_name = {i for i, n in enumerate(names) if n == wanted}
     if by_name and (not counted or str(k) != wanted): return by_name
-    return by_name | by_number | {i for i, n in enumerate(names) if n.isdecimal() and int(n) == k}
+    ends = [re.search(r'(\d+)$', n) for n in names]      # Position 1 is meant by 1, or the second of them
+    return by_name | by_number | {i for i, e in enumerate(ends) if e and int(e[1]) == k}
 
 def choose_image(
     names,    # Names of the images of a file

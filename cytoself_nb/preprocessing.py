@@ -10,6 +10,7 @@ __all__ = ['SIZE', 'AREAS', 'QUANTILES', 'NOISE_RANGE', 'FITS', 'reduce_labels',
 
 # %% ../nbs/06_preprocessing.ipynb #6b1d2a03
 import hashlib, inspect, json, logging, os, sys, warnings
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -208,9 +209,13 @@ def _measure(raw, image, labels, nuclei, info, expected):
     low, high = np.quantile(image[0], QUANTILES)
     wide = float(np.sqrt(nuclei.area_um2.median()*4/np.pi))
     odd = expected and not FITS[0] <= wide/expected <= FITS[1]
+    told = raw.get('told')
+    if told and abs(told/info.pixel_um - 1) > .05:
+        raw = raw | dict(doubt=f'{info.pixel_um:g} µm given, {told:g} in the file')
     doubt = f'nuclei {wide:.1f} µm wide, about {expected:g} expected' if odd else raw['doubt']
     return dict(planes=info.planes, height=image.shape[1], width=image.shape[2],
                 pixel_um=info.pixel_um or PIXEL_UM/2, pixel_from=info.source or 'assumed',
+                called=' | '.join(info.names),
                 nuclei=len(nuclei), crops=int((nuclei.reason == '').sum()), diameter_um=wide, doubt=doubt,
                 protein_low=float(low), protein_high=float(high),
                 saturated=raw['saturated'],
@@ -227,7 +232,7 @@ def _other_names(info, channels):
 
 def _beside_nuclei(nucleus, labels):
     "A doubt about labels that were given: the nuclei of this stack, or of another?"
-    inside = labels > 0
+    inside, nucleus = labels > 0, np.minimum(nucleus, np.quantile(nucleus, .99))     # dirt is bright too
     apart = nucleus[inside].mean() - nucleus[~inside].mean() if not inside.all() else np.inf
     odd = apart < .2*nucleus.std()
     return 'label images whose nuclei are not brighter than what is around them' if odd else ''
@@ -286,6 +291,7 @@ def prepare_stack(
     "From a stack to crops"
     if scale not in ('field', 'crop'): raise ValueError(f"scale={scale!r}; expected field or crop")
     info, projection = read_projection(path, axes, channels, **told)
+    own = info.pixel_um if pixel_um and not info.doubt else None
     pixel_um, source = known_pixel(info, pixel_um, str(path).rstrip('/').split('/')[-1])
     info = info._replace(pixel_um=pixel_um, source=source)
     image, raw, sides = reduce_image(projection, pixel_um), _measure_raw(projection[0]), projection.shape[1:]
@@ -293,7 +299,7 @@ def prepare_stack(
     if not callable(segment): segment = _check_labels(np.asarray(segment), sides, image)
     _check_size(image, info.pixel_um)
     if not has_contrast(image[0]):
-        raise ValueError("the protein channel has one value but for a few pixels, as of a camera in the dark; "
+        raise ValueError("the protein channel has one value but for a few pixels, as in the dark; "
                          "expected an image; check the channels and the exposure")
     labels = find_nuclei(image[1], segment, diameter_um and diameter_um/PIXEL_UM)
     distance, nuclei = signed_distance(labels), judge_nuclei(labels)
@@ -305,7 +311,7 @@ def prepare_stack(
     _check_kept(nuclei)
     nuclei.loc[kept.index[lit], 'protein_mean'] = means[lit]
     if not lit.all(): crops = crops[lit]
-    measures = _measure(raw, image, labels, nuclei, info, diameter_um)
+    measures = _measure(raw | dict(told=own), image, labels, nuclei, info, diameter_um)
     if not callable(segment): measures['doubt'] = _beside_nuclei(image[1], labels) or measures['doubt']
     if 'nucleus' not in told: measures['doubt'] = _other_names(info, channels) or measures['doubt']
     return Field(image, labels, distance, nuclei, crops, measures)
@@ -314,8 +320,18 @@ def prepare_stack(
 def _source_of(segment):
     "What tells one segmenter from another: its name and a checksum of its code"
     if not callable(segment): return str(segment)
+    if isinstance(segment, partial):
+        return f'{_source_of(segment.func)}({segment.args}, {sorted(segment.keywords.items())})'
+    if not inspect.isroutine(segment):       # an object with settings
+        settings = sorted(vars(segment).items()) if hasattr(segment, '__dict__') else segment
+        return f'{_source_of(type(segment).__call__)}-{settings}'
     try: text = inspect.getsource(segment)
     except (OSError, TypeError): text = repr(getattr(getattr(segment, '__code__', None), 'co_code', b''))
+    inside = inspect.getclosurevars(segment).nonlocals if inspect.isfunction(segment) else {}
+    plain = int, float, str, tuple, frozenset, type(None)        # a list may be what it counts in
+    inside = {k: v for k, v in inside.items() if isinstance(v, plain)}
+    given = (getattr(segment, d, None) for d in ('__defaults__', '__kwdefaults__'))
+    text += str([sorted(inside.items()), *given])
     name = f"{getattr(segment, '__module__', '')}.{getattr(segment, '__qualname__', type(segment).__name__)}"
     return f'{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}'
 
@@ -331,6 +347,13 @@ def file_state(
         return [len(inside), hashlib.sha256(json.dumps(inside).encode()).hexdigest()[:16]]
     return [s.st_size, s.st_mtime_ns, s.st_ctime_ns]
 
+# %% ../nbs/06_preprocessing.ipynb #46b034e5
+def _stains_of_a_field(table, named):
+    "Rows that may share a label image: named in the column mask, with one file of the nucleus"
+    if 'mask' not in table or 'file_nucleus' not in table: return pd.Series(False, table.index)
+    told = table['mask'].notna() & table.file_nucleus.notna()
+    return told & (table.file_nucleus.where(told).groupby(named).transform('nunique') == 1)
+
 # %% ../nbs/06_preprocessing.ipynb #6b1e000f
 def _label_paths(folder, table, segment):
     "The label image of each stack that has one: of the column `mask`, else of the folder `segment`"
@@ -343,7 +366,7 @@ def _label_paths(folder, table, segment):
             try: out.append(label_file(folder_of, folder/file, folder))
             except FileNotFoundError as e: out.append(e)      # becomes a reject
     named = pd.Series([os.path.realpath(p) if isinstance(p, Path) else None for p in out], table.index)
-    twice = named[named.notna() & named.duplicated(keep=False)]
+    twice = named[named.notna() & named.duplicated(keep=False) & ~_stains_of_a_field(table, named)]
     if len(twice):
         files = table.file[twice.index[twice == twice.iloc[0]]]
         raise ValueError(f"the label image {Path(twice.iloc[0]).name} belongs to {len(files)} stacks, "
@@ -490,6 +513,19 @@ def _crop_source(work, names, counts):
         return out
     return Source((int(starts[-1]), 3, SIZE, SIZE), read)
 
+def _say_orders(called, files):
+    "A warning where files give the same names to their channels in another order: they are taken by number"
+    named = called[called.str.contains('|', regex=False)]
+    kind = named.map(lambda c: ' | '.join(sorted(c.lower().split(' | '))))
+    for names, t in named.groupby(kind):
+        if {*CHANNELS} <= {*names.split(' | ')}: continue      # found by name
+        if t.str.lower().nunique() < 2: continue
+        first = {c: files[t.index[t == c][0]] for c in t.unique()}
+        orders = ', '.join(f'{c} ({(t == c).sum()}, first {f})' for c, f in first.items())
+        warnings.warn(f"files name the same channels in several orders: {orders}; channels.txt counts them, "
+                      "so in some the protein may be another; put them into folders of their own",
+                      stacklevel=4)
+
 def _say_doubts(measures, files):
     "One warning for pixel sizes that were assumed, one for nuclei that contradict theirs"
     n, assumed, odd = len(measures), measures.pixel_from == 'assumed', measures.doubt != ''
@@ -497,9 +533,11 @@ def _say_doubts(measures, files):
         warnings.warn(f"the pixel size of {assumed.sum()} of {n} stacks is not known, {PIXEL_UM/2} µm "
                       f"assumed, first {files[assumed].iloc[0]}; give pixel_um in stacks.csv", stacklevel=3)
     if odd.any():
-        warnings.warn(f"{odd.sum()} of {n} stacks have {measures.doubt[odd].iloc[0]}, "
-                      f"first {files[odd].iloc[0]}; check pixel_um, diameter_um and the channels; "
-                      "the column doubt of fields.csv tells of each", stacklevel=3)
+        what, others = measures.doubt[odd].iloc[0], odd.sum() - 1
+        warnings.warn(f"{odd.sum()} of {n} stacks have {what}{' or another doubt'*bool(others)}, first "
+                      f"{files[odd].iloc[0]}; check pixel_um, diameter_um and the channels; the "
+                      "column doubt of fields.csv tells of each", stacklevel=3)
+    if 'called' in measures: _say_orders(measures.called.fillna(''), files)
 
 # %% ../nbs/06_preprocessing.ipynb #87bd297d
 def read_stacks(

@@ -179,7 +179,8 @@ def _no_distance(low, high, rough):
 
 
 # %% ../nbs/09_readers.ipynb #aa1ff2fe
-_DISTANCE = "expected -1 to 1 (pixels x 0.01, positive inside); scale it, or name the channels in channels.txt"
+_DISTANCE = ("expected -1 to 1 (pixels x 0.01, positive inside); scale it, or name the channels in "
+             "channels.txt")
 
 def _reasons(looks, labels, named, told):
     "Why crops are left out: row number -> sentence"
@@ -493,6 +494,7 @@ def _listed(folder):
             warnings.simplefilter('ignore')
             try: t = read_table(folder/name, STACK_COLUMNS)
             except ValueError: continue          # said when it is read in earnest
+        t = _slashes(t, folder)
         yield from (f for c in ('file', 'file_nucleus', 'mask') if c in t for f in t[c].dropna())
 
 # %% ../nbs/09_readers.ipynb #c6e459c4

@@ -281,7 +281,8 @@ def kept_network(
     if os.environ.get('CYTOSELF_NB_TRAIN') or not file.is_file(): return None
     wanted = json.loads(json.dumps(made_with))
     if _settings_of(file).get('settings') != wanted: return None
-    if _settings_of(path).get('settings') != wanted: shutil.copyfile(file.with_suffix('.csv'), run.path/'history.csv')
+    if _settings_of(path).get('settings') != wanted:
+        shutil.copyfile(file.with_suffix('.csv'), run.path/'history.csv')
     copy = lambda tmp: shutil.copyfile(file, tmp)
     return cached(path, made_with, copy, load_weights, '13_training').eval()
 

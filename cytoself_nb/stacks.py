@@ -76,6 +76,10 @@ def _called(info): return (', '.join(info.names[:8]) + ', ...'*(len(info.names) 
 def _only_channel(info, what, name):
     "Number of the channel of a file that holds one, or one of that name among others"
     names = [c.lower() for c in info.names]
+    other = CHANNELS[1 - CHANNELS.index(what)]
+    if info.channels == 1 and names == [other]:
+        raise ValueError(f"{name} calls its channel {other}; expected the {what}; exchange the columns file "
+                         "and file_nucleus")
     if info.channels == 1 or names.count(what) == 1: return names.index(what) if info.channels > 1 else 0
     raise ValueError(f"{name} has {info.channels} channels called {_called(info)}; expected the {what} "
                      "alone, since protein and nucleus are given as two files; give one file with both, or "
@@ -85,6 +89,7 @@ def _check_pair(infos, names):
     "A sentence for two files that don't show the same field"
     side = lambda a: [i.shape[i.axes.index(a)] for i in infos]
     for what, values in (('Y', side('Y')), ('X', side('X')), ('pixel_um', [i.pixel_um for i in infos])):
+        if what == 'pixel_um' and any(i.doubt for i in infos): continue      # nothing to compare
         if None not in values and abs(values[0] - values[1]) > .01*(what == 'pixel_um')*values[0]:
             raise ValueError(f"{names[0]} and {names[1]} differ in {what} ({values[0]:g}, {values[1]:g}); "
                              "expected protein and nucleus of the same field; check the columns file and "
@@ -121,7 +126,7 @@ def no_data_value(
     "spread"
     for end in (float(image.min()), float(image.max())):
         there = image == end
-        if not .001 < there.mean() < 1: continue
+        if there.sum() < 16 or not .001 < there.mean() < 1: continue     # some hot pixels are no code
         other = image[~there]
         spread = [float(other.min()), float(other.max())]
         if min(abs(end - s) for s in spread) > spread[1] - spread[0] > 0: return end
@@ -151,8 +156,8 @@ def check_gray(
     code = no_data_value(image)
     if code is not None and (code < 0 or code == high):     # black may be what a mask has left, see `_gaps`
         raise ValueError(f"{name} holds {code:g} in {(image == code).mean():.1%} of the {channel} channel, "
-                         "far from all other pixels, as a code for no data, a burnt-in bar or dirt would; expected "
-                         "gray levels; fill them with the background")
+                         "far from all other pixels, as a code for no data, a burnt-in bar or dirt would; "
+                         "expected gray levels; fill them with the background")
 
 # %% ../nbs/05_stacks.ipynb #45d00dd7
 def _check_plane(image, channel, name):
@@ -241,8 +246,8 @@ WIDTHS = dict(pixel_um=(0.01, 20, 'a raw pixel in µm, such as 0.2'),
 TABLE_COLUMNS = ('file', 'protein', 'field', 'fov', 'localization', 'complex', 'gene')   # Of stacks and crops
 STACK_COLUMNS = (*TABLE_COLUMNS, *WIDTHS, 'axes', 'planes', 'position', 'file_nucleus', 'mask')
 OWN_COLUMNS = frozenset("""split split_rule row y x nucleus area_um2 protein_mean reason height width nuclei
-    crops protein_low protein_high saturated sharpness covered pixels pixel_from doubt fov umap_1 umap_2
-    level_0 index _index""".split())
+    crops protein_low protein_high saturated sharpness covered pixels pixel_from called doubt fov umap_1
+    umap_2 level_0 index _index""".split())
 
 def same_files(
     t:pd.DataFrame, # With the column `file`
@@ -332,9 +337,10 @@ def _warn_of_fields(protein, field):
     plain = given.field.astype(str).map(lambda f: re.sub(r'(?<!\d)0+(?=\d)', '', _plain(f)))
     alike = given.field[pd.DataFrame(dict(p=given.protein, f=plain)).duplicated(keep=False)]
     if len(alike):
-        warnings.warn(f"fields are named {', '.join(map(str, alike.head(6)))}, which differ only in capitals, "
-                      "spaces or leading zeros: they are taken for different ones; if they are one, write it "
-                      "in one way, or crops of one field are trained and tested on", stacklevel=4)
+        shown = ', '.join(map(str, alike.head(6)))
+        warnings.warn(f"fields are named {shown}, which differ only in capitals, spaces or leading zeros: they "
+                      "are taken for different ones; if they are one, write it in one way, or crops of one "
+                      "field are trained and tested on", stacklevel=4)
 
 _SPOILED = (r'\d{1,2}[-. /]+((jan|f[eé][bv]|m[aä]r|mrz|a[pv]r|ma[iy]|ju[nil]|aug|sep|o[ck]t|nov|d[eé][cz])'
             r'[^\W\d]*|\d{1,2}[-./]\d{2,4})\.?([- /]\d+)?|\d{4}-\d\d-\d\d.*|\d(\.\d+)?E\+\d+|[=\'"].*')

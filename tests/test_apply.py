@@ -97,3 +97,24 @@ def test_images_of_all_kinds_are_seen(tmp_path):
     for f in ('a.czi', 'b.lif', 'c.lsm', 'd.zarr/0/c.tif', 'e.oif', 'e.oif.files/s.tif', '.f.tif', 'w/g.nd2', 'h.txt'):
         (tmp_path/f).parent.mkdir(parents=True, exist_ok=True); (tmp_path/f).write_bytes(b'x')
     assert apply.image_files(tmp_path) == ['a.czi', 'b.lif', 'c.lsm', 'd.zarr', 'e.oif', 'w/g.nd2']
+
+
+def test_nothing_of_another_folder_stays_in_the_work_folder(tmp_path, monkeypatch):
+    "Images without a table: links, table and channels.txt of what was looked at before"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(apply, 'read_stacks', partial(read_stacks, segment=discs))
+    for k, d in enumerate(('A', 'B')):
+        (tmp_path/d).mkdir()
+        tifffile.imwrite(f'{d}/img1.ome.tif', field(k), ome=True, photometric='minisblack', metadata=dict(axes='CZYX', PhysicalSizeX=.2, PhysicalSizeXUnit='µm', Channel=dict(Name=['protein', 'nucleus'])))
+    (tmp_path/'A/channels.txt').write_text('protein\nnucleus\n')
+    a, b, fresh = (apply.read_any(d, w, workers=1).source.read(np.arange(4)) for d, w in (('A', 'w'), ('B', 'w'), ('B', 'fresh')))
+    assert np.array_equal(b, fresh) and not np.array_equal(a, b) and not list((tmp_path/'w').rglob('channels.txt'))
+
+
+def test_masks_and_own_results_beside_images_are_no_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for k in range(3):
+        tifffile.imwrite(f'{k}.tif', field(k)[:, 0, :60, :60], photometric='minisblack'); tifffile.imwrite(f'{k}_cp_masks.tif', (field(k)[1, 0, :60, :60] > 200).astype(np.uint8), photometric='minisblack')
+    for _ in (1, 2):
+        found = apply.read_any('.', 'mine.work')
+        assert len(found.labels) == 3 and any('3 label images beside them' in n for n in found.notes)

@@ -812,3 +812,69 @@ def test_sizes_that_a_program_writes_in_a_way_of_its_own(what, said, source, mon
     tifffile.imwrite('a.tif', cells(), photometric='minisblack', metadata=dict(axes='CZYX'))
     info = stack_info('a.tif')
     assert (info.pixel_um, info.source, info.doubt) == (pytest.approx(.13) if source else None, source, '')
+
+
+# ---- what a second review found
+
+def nfield(seed=0, **k):
+    "`field` with a background in the nuclear channel, so that either channel has contrast"
+    x = field(seed, **k); x[1] += np.random.default_rng(seed + 99).poisson(20, x[1].shape).astype(np.uint16); return x
+
+def test_numbers_beside_numbered_names_are_asked_about():
+    with tifffile.TiffWriter('s.ome.tif', ome=True) as t:
+        for s in (1, 2, 3): t.write(cells(s), photometric='minisblack', metadata=dict(axes='CZYX', Name=f'Position {s}', Channel=dict(Name=['protein', 'nucleus'])))
+    assert 'two images that the position 1 may mean' in refused(stack_info, 's.ome.tif', position='1') and stack_info('s.ome.tif', position='3').position == 'Position 3'
+    assert stack_info('s.ome.tif', position='#0').position == 'Position 1' == stack_info('s.ome.tif', position='Position 1').position
+
+def test_channels_in_another_order_are_said():
+    "channels.txt counts; files that name the same channels otherwise are not passed in silence"
+    ome('day1.ome.tif', nfield(0), names=('GFP', 'DAPI')); ome('day2.ome.tif', nfield(1)[::-1], names=('DAPI', 'GFP'))
+    Path('channels.txt').write_text('protein\nnucleus\n'); table(file=['day1.ome.tif', 'day2.ome.tif'], protein=['A', 'B'])
+    with pytest.warns(UserWarning, match='the same channels in several orders: GFP | DAPI'): read_stacks('.', 'w', segment=lambda i, d: discs(reduce_image(field(0).max(1))[1]), workers=1)
+
+def test_an_exchanged_pair_is_refused():
+    x = nfield(0)
+    ome('nucleus.ome.tif', x[1:], names=('nucleus',)); ome('protein.ome.tif', x[:1], names=('protein',))
+    assert 'calls its channel nucleus; expected the protein' in refused(max_projection, 'nucleus.ome.tif', nucleus='protein.ome.tif')
+    assert max_projection('protein.ome.tif', nucleus='nucleus.ome.tif').shape[0] == 2
+
+def grown(image, diameter=None, grow=0):
+    m = ndi.gaussian_filter(image.astype(float), 1) > 250
+    return ndi.label(ndi.binary_dilation(m, iterations=grow) if grow else m)[0]
+
+class Grown:
+    def __init__(self, grow): self.grow = grow
+    def __call__(self, image, diameter=None): return grown(image, diameter, self.grow)
+
+def closed(grow): return lambda image, diameter=None: grown(image, diameter, grow)
+
+@pytest.mark.parametrize('how', ['partial', 'object', 'closure'])
+def test_settings_of_a_segmenter_count(how):
+    from functools import partial
+    made = dict(partial=lambda g: partial(grown, grow=g), object=Grown, closure=closed)[how]
+    ome('a.ome.tif', field()); table(file=['a.ome.tif'], protein=['A'])
+    areas = []
+    for work, grow in (('w', 0), ('w', 4), ('fresh', 4)):
+        read_stacks('.', work, segment=made(grow), workers=1); areas.append(pd.read_csv(f'{work}/nuclei.csv').area_um2.median())
+    assert areas[0] < areas[1] == areas[2]
+
+def test_a_table_that_contradicts_the_file_is_a_doubt():
+    ome('a.ome.tif', field(), PhysicalSizeX=.15, PhysicalSizeY=.15); table(file=['a.ome.tif'], protein=['A'], pixel_um=.2)
+    with pytest.warns(UserWarning, match='0.2 µm given, 0.15 in the file'): read_stacks('.', 'w', segment=discs, workers=1)
+
+def test_two_stains_of_a_field_share_their_mask():
+    x, y = field(0), field(1)
+    for k, (n, z) in enumerate(dict(c2=x[0], c3=y[0], c1=x[1]).items()): tifffile.imwrite(f'f1_{n}.tif', z, photometric='minisblack', metadata=dict(axes='ZYX'))
+    tifffile.imwrite('m.tif', discs(x.max(1)[1]).astype(np.uint16))
+    table(file=['f1_c2.tif', 'f1_c3.tif'], protein=['A', 'B'], file_nucleus='f1_c1.tif', mask='m.tif', pixel_um=.2)
+    assert read_stacks('.', 'w', workers=1)[1].protein.value_counts().nunique() == 1
+    table(file=['f1_c2.tif', 'f1_c3.tif'], protein=['A', 'B'], file_nucleus=['f1_c1.tif', 'f1_c3.tif'], mask='m.tif', pixel_um=.2)
+    assert 'belongs to 2 stacks' in refused(read_stacks, '.', 'w2', workers=1)
+
+def test_windows_paths_outside_of_the_folder_are_watched():
+    from cytoself_nb.readers import data_state
+    Path('img').mkdir(); Path('job').mkdir()
+    put = lambda s: [tifffile.imwrite(f'img/{k}.tif', field(k + s)[:, 0, :100, :100], photometric='minisblack') for k in range(2)]
+    put(0); table('job/labels.csv', file=[f'..\\img\\{k}.tif' for k in range(2)], protein=list('AB'))
+    state = data_state('job'); put(50)
+    assert data_state('job') != state

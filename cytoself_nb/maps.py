@@ -315,7 +315,7 @@ def path_table(
     judged_by = 'true nuclear fraction' if truth else 'light inside nuclei'
     table = table.join(known, on='unit').assign(judged_by=judged_by, ends=how)
     first, last = (table.order[table.role == end].to_numpy() for end in ('cytoplasm', 'nucleus'))
-    if not (apart := np.mean(last > first[:, None])) >= APART:
+    if len(first)*len(last) >= 9 and not (apart := np.mean(last > first[:, None])) >= APART:
         raise NotForTheseData(f"no path from cytoplasm to nucleus: {apart:.0%} of the pairs of its ends are "
                               f"in order; expected {APART:.0%} at least")
     return table

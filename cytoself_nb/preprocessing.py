@@ -172,7 +172,7 @@ def unit_range(
         wide = np.maximum(high - low, NOISE_RANGE*_noise_of(x, high - low).astype(np.float32))
     return np.clip((x - low) / np.maximum(wide, 1e-12), 0, 1)
 
-# %% ../nbs/06_preprocessing.ipynb #c94880bb
+# %% ../nbs/06_preprocessing.ipynb #f341f66e
 def has_contrast(
     image:np.ndarray, # (..., H, W)
 )->np.ndarray: # (...), bool
@@ -180,7 +180,6 @@ def has_contrast(
     low, high = np.quantile(image, QUANTILES, axis=(-2, -1), method='nearest')
     return high > low
 
-# %% ../nbs/06_preprocessing.ipynb #f341f66e
 class Field(NamedTuple):
     "A stack after preprocessing"
     image:np.ndarray     # Protein and nucleus (2, H, W), float32, gray levels, pixels of `PIXEL_UM`
@@ -347,7 +346,6 @@ def file_state(
         return [len(inside), hashlib.sha256(json.dumps(inside).encode()).hexdigest()[:16]]
     return [s.st_size, s.st_mtime_ns, s.st_ctime_ns]
 
-# %% ../nbs/06_preprocessing.ipynb #46b034e5
 def _stains_of_a_field(table, named):
     "Rows that may share a label image: named in the column mask, with one file of the nucleus"
     if 'mask' not in table or 'file_nucleus' not in table: return pd.Series(False, table.index)

@@ -363,10 +363,9 @@ def read_hpa3(
     channels = ['protein', 'nucleus', 'microtubules']
     return prepare(x, [f.name for f in files], channels, size), labels, channels
 
-# %% ../nbs/09_readers.ipynb #db1525c0
+# %% ../nbs/09_readers.ipynb #09db1520
 OPENCELL_COLUMNS = ['ensg', 'name', 'loc_grade1', 'loc_grade2', 'loc_grade3', 'protein_id', 'FOV_id']
 
-# %% ../nbs/09_readers.ipynb #09db1520
 def _opencell_labels(table, path):
     "The label table of the store from one of the published arrays"
     missing = [c for c in OPENCELL_COLUMNS if c not in table]
@@ -414,7 +413,7 @@ def read_opencell(
     source = _published(array_source(arrays))
     return source, pd.concat(labels, ignore_index=True), ['protein', 'nucleus', 'distance', 'mask']
 
-# %% ../nbs/09_readers.ipynb #25ec9708
+# %% ../nbs/09_readers.ipynb #0925ec90
 def _check_protein(name, arrays):
     "Do the four files of a protein belong together?"
     if len({len(a) for a in arrays}) > 1:
@@ -425,7 +424,6 @@ def _check_protein(name, arrays):
         raise ValueError(f"{name}_label.npy has the shape {arrays[3].shape}; "
                          "expected (N, 3): Ensembl identifier, name, localization")
 
-# %% ../nbs/09_readers.ipynb #0925ec90
 def read_opencell_proteins(
     folder,      # Folder with `<name>_pro.npy` and its companions
     names=None,  # Proteins to read; default all in the folder

@@ -338,9 +338,9 @@ def _warn_of_fields(protein, field):
     alike = given.field[pd.DataFrame(dict(p=given.protein, f=plain)).duplicated(keep=False)]
     if len(alike):
         shown = ', '.join(map(str, alike.head(6)))
-        warnings.warn(f"fields are named {shown}, which differ only in capitals, spaces or leading zeros: they "
-                      "are taken for different ones; if they are one, write it in one way, or crops of one "
-                      "field are trained and tested on", stacklevel=4)
+        warnings.warn(f"fields are named {shown}, which differ only in capitals, spaces or leading zeros: "
+                      "they are taken for different ones; if they are one, write it in one way, or crops of "
+                      "one field are trained and tested on", stacklevel=4)
 
 _SPOILED = (r'\d{1,2}[-. /]+((jan|f[eé][bv]|m[aä]r|mrz|a[pv]r|ma[iy]|ju[nil]|aug|sep|o[ck]t|nov|d[eé][cz])'
             r'[^\W\d]*|\d{1,2}[-./]\d{2,4})\.?([- /]\d+)?|\d{4}-\d\d-\d\d.*|\d(\.\d+)?E\+\d+|[=\'"].*')

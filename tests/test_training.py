@@ -135,7 +135,7 @@ def test_the_settings_of_a_network_keep_their_names(tiny_store, tmp_path, monkey
     monkeypatch.setattr(runs, 'crop_store', lambda run: tiny_store)
     monkeypatch.setattr(runs, '_made', lambda path: dict(settings='data'))
     monkeypatch.setattr(runs, 'resumable', lambda path, csv, made_with, *more: (path.name, csv.name, made_with))
-    run = SimpleNamespace(profile=get_profile('demo'), seed=3, path=tmp_path, weights='')
+    run = SimpleNamespace(profile=get_profile('demo'), seed=3, path=tmp_path, weights='', data='hpa5')
     *names, made_with = runs.train_model(run)
     assert names == ['model.safetensors', 'history.csv'] and list(made_with) == 'model channels epochs batch rate seed start late anneal watch data'.split()
     *names, changed = runs.train_model(run, 'x', budget_share=.5, codes_from_crops=False, quantize_after=0, cosine_part=1., rate=1e-4, n_splits=1)

@@ -82,7 +82,7 @@ def test_without_heads_the_codes_are_the_same(file):
 def test_the_network_of_the_package_is_there_and_small():
     path = weights.network_file('simulated')
     model = load('simulated')
-    assert path.stat().st_size < 10e6 and model.extra['channels'] == 'protein+distance' and len(model.extra['classes']) == 64
+    assert path.stat().st_size < 10e6 and model.extra['channels'] == 'protein+distance' and len(model.extra['classes']) == 105
     with torch.no_grad(): _, representation, codes, _ = model.embed(torch.rand(2, 2, 64, 64))
     assert representation.isfinite().all() and codes.max() < model.settings['n_codes']
 

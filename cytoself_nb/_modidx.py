@@ -38,7 +38,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'cytoself_nb.apply._check_shape': ('apply.html#_check_shape', 'cytoself_nb/apply.py'),
                                    'cytoself_nb.apply._crop_side': ('apply.html#_crop_side', 'cytoself_nb/apply.py'),
                                    'cytoself_nb.apply._fit_rows': ('apply.html#_fit_rows', 'cytoself_nb/apply.py'),
-                                   'cytoself_nb.apply._is_mask': ('apply.html#_is_mask', 'cytoself_nb/apply.py'),
+                                   'cytoself_nb.apply._masks_among': ('apply.html#_masks_among', 'cytoself_nb/apply.py'),
                                    'cytoself_nb.apply._read_stacks': ('apply.html#_read_stacks', 'cytoself_nb/apply.py'),
                                    'cytoself_nb.apply._shape_of': ('apply.html#_shape_of', 'cytoself_nb/apply.py'),
                                    'cytoself_nb.apply._widths_of': ('apply.html#_widths_of', 'cytoself_nb/apply.py'),

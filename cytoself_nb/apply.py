@@ -7,7 +7,7 @@ __all__ = ['WIDTH_UM', 'IMAGES', 'network_um', 'fit_crops', 'notes_on_fit', 'Ima
            'fit_images', 'applied_store', 'look_at']
 
 # %% ../nbs/24_apply.ipynb #92f51925
-import shutil, warnings
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -153,11 +153,11 @@ def _are_crops(paths):
     return 1 < len(shape) < 4 and sides[0] == sides[1] <= 320
 
 # %% ../nbs/24_apply.ipynb #8f227190
-def _is_mask(file, files):
-    "Is a file named like another image of the folder and what a program of segmentation adds?"
-    stem = _without_ending(file)
-    short = _ADDED.sub('', stem)
-    return short != stem and any(_without_ending(f) == short for f in files)
+def _masks_among(files):
+    "Files that are named like another image and what a program of segmentation adds"
+    stem = {f: _without_ending(f) for f in files}
+    short, stems = {f: _ADDED.sub('', s) for f, s in stem.items()}, set(stem.values())
+    return {f for f in files if short[f] != stem[f] and short[f] in stems}
 
 # %% ../nbs/24_apply.ipynb #755662a3
 def without_table(
@@ -168,15 +168,16 @@ def without_table(
     "Stand in for a missing table: no protein is known, a subfolder or the image is the field"
     folder, work = Path(folder).resolve(), Path(work)
     every = image_files(folder)
-    beside = {f for f in every if _is_mask(f, every)}
+    beside = _masks_among(every)
     files = [f for f in every if f not in beside]
     if not files:
         raise FileNotFoundError(f"{folder} has no images ({', '.join(IMAGES)}); expected a folder of stacks "
                                 "or of crops, with stacks.csv or labels.csv if there is one")
     crops = _are_crops(folder/f for f in files)
     kind, table = ('crops', 'labels.csv') if crops else ('stacks', 'stacks.csv')
-    if work.is_dir(): shutil.rmtree(work)     # links and tables of what was looked at before
-    work.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=True)
+    for old in work.iterdir():     # of what was looked at before; nothing else is touched
+        if old.is_symlink() or old.name in ('stacks.csv', 'labels.csv', 'channels.txt'): old.unlink()
     names = [f.replace('/', '__') for f in files]
     if len(set(names)) < len(names): names = [f'{k}__{n}' for k, n in enumerate(names)]
     for name, f in zip(names, files):

@@ -1,4 +1,4 @@
-"Give the pictures in saved outputs of notebooks at most 80 colors, as figures have: half the bytes"
+"Give the pictures in saved outputs of notebooks at most 160 colors, as figures have: half the bytes"
 import base64
 import io
 import json

@@ -118,3 +118,10 @@ def test_masks_and_own_results_beside_images_are_no_images(tmp_path, monkeypatch
     for _ in (1, 2):
         found = apply.read_any('.', 'mine.work')
         assert len(found.labels) == 3 and any('3 label images beside them' in n for n in found.notes)
+
+
+def test_what_others_keep_in_the_work_folder_stays(tmp_path):
+    (tmp_path/'img').mkdir(); (tmp_path/'w').mkdir(); (tmp_path/'w/thesis.txt').write_text('mine')
+    tifffile.imwrite(tmp_path/'img/0.tif', field()[:, 0, :60, :60], photometric='minisblack')
+    for _ in (1, 2): apply.without_table(tmp_path/'img', tmp_path/'w')
+    assert (tmp_path/'w/thesis.txt').read_text() == 'mine' and (tmp_path/'w/0.tif').is_symlink()

@@ -1163,6 +1163,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.runs._made': ('runs.html#_made', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._read_run': ('runs.html#_read_run', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._read_screen': ('runs.html#_read_screen', 'cytoself_nb/runs.py'),
+                                  'cytoself_nb.runs._read_yeast': ('runs.html#_read_yeast', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._run_settings': ('runs.html#_run_settings', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._seen': ('runs.html#_seen', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._thresholds': ('runs.html#_thresholds', 'cytoself_nb/runs.py'),

@@ -90,6 +90,7 @@ def split_parts(
     if rule == 'cells': return t.split.where(known)
     place = t[known].drop_duplicates('protein').set_index('protein').localization
     part = t.protein.map(protein_parts(place, seed)).where(known)
+    part = part.where((part != 'train') | (t.split != 'test'))   # as many cells to learn from as by cells
     if (part == 'val').any(): return part
     return part.where(~((part == 'train') & (t.split == 'val')), 'val')   # too few: their other cells
 

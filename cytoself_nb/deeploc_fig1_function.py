@@ -38,7 +38,7 @@ def standards_of(
     return found
 
 # %% ../nbs/72_deeploc_fig1_function.ipynb #812e0334
-SHARES_TRAINED = dict(cytoself=.25, inpainting=.12)   # of the profile's training budget
+SHARES_TRAINED = dict(cytoself=1., inpainting=.12)   # of the profile's training budget
 
 def _training(run):
     "What the first paper's networks depend on"

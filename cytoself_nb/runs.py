@@ -83,7 +83,8 @@ def read_run_stacks(
 
 # %% ../nbs/40_runs.ipynb #0d79db83
 UNSEEN_FIELDS = 4   # Fields of view of each simulated protein that is never trained on
-YEAST_SIZES = {'smoke':(30, 15), 'demo':(320, 20), 'long':(320, 20), 'paper':(2600, 2470)}  # Proteins, cells
+# Proteins, cells of each split 8:1:1, further test cells of each, which cost no training
+YEAST_SIZES = {'smoke':(30, 15, 2), 'demo':(320, 20, 38), 'long':(320, 20, 38), 'paper':(2600, 2470, 0)}
 
 def yeast_run(run:Run)->Run: # The same, or the simulated yeast cells of this profile and seed
     "The run whose cells the second paper's notebooks look at: simulated yeast when no images are named"
@@ -153,6 +154,17 @@ def _read_screen(run):
     return source, labels.assign(split=split, split_rule='field'), channels
 
 # %% ../nbs/40_runs.ipynb #22581170
+def _read_yeast(run):
+    "Crops, labels and channels of the simulated yeast cells; cells beyond those that are split are tested"
+    _, cells, more = YEAST_SIZES[run.profile.name]
+    proteome, channels = yeast_proteome(run), ['protein', 'cytosol']
+    photons = yeast_cells.draw_proteome(proteome, cells + more, run.seed)
+    scaled = (prepare(b, range(len(b)), channels, b.shape[-1]) for b in photons)
+    labels = yeast.proteome_labels(proteome, cells + more)
+    first, labels = labels.cell < cells, labels.assign(split='test', split_rule='crop')
+    labels.loc[first, 'split'] = split_by_crop(labels[first], run.seed).split.to_numpy()
+    return scaled, labels, channels
+
 def _read_run(run):
     "Crops, labels and channels of the data set of a run"
     if run.data == 'simulated': return _read_screen(run)
@@ -162,10 +174,7 @@ def _read_run(run):
     if run.data != 'simulated_yeast':
         return read_run_stacks(run) if has_stacks(run.data) else read_crops(run.data, run.profile.size,
             run.path)
-    cells, proteome, channels = YEAST_SIZES[run.profile.name][1], yeast_proteome(run), ['protein', 'cytosol']
-    photons = yeast_cells.draw_proteome(proteome, cells, run.seed)
-    scaled = (prepare(b, range(len(b)), channels, b.shape[-1]) for b in photons)
-    return scaled, split_by_crop(yeast.proteome_labels(proteome, cells), run.seed), channels
+    return _read_yeast(run)
 
 def _run_settings(run):
     "What the store of a run depends on"

@@ -141,8 +141,9 @@ def read_embedding(
         raise ValueError(f"{path} is no complete .h5ad with a matrix X ({type(e).__name__}: {e}); expected "
                          "an AnnData file; copy it again, or make it again") from e
     plain = lambda column: column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    obsm = {k: np.asarray(v) for k, v in kept.obsm.items()}
-    full = AnnData(X=X, obs=kept.obs.apply(plain), obsm=obsm, uns=dict(kept.uns))
+    obsm = {k: np.asarray(v) for k, v in kept.obsm.items() if not hasattr(v, 'toarray')}   # sparse: none of ours
+    var = pd.DataFrame(index=kept.var_names)
+    full = AnnData(X=X, obs=kept.obs.apply(plain), var=var, obsm=obsm, uns=dict(kept.uns))
     kept.file.close()
     return full
 
@@ -151,7 +152,10 @@ def map_frame(
     embedding, # From `read_embedding`
 )->pd.DataFrame: # Its label table with the columns umap_1 and umap_2
     "The map as a table"
-    xy = embedding.obsm['X_umap']
+    xy = np.asarray(embedding.obsm['X_umap'])
+    if xy.ndim != 2 or xy.shape[1] < 2:
+        raise ValueError(f"the map X_umap has the shape {xy.shape}; expected ({len(xy)}, 2); remove it from "
+                         "obsm to have one made")
     return embedding.obs.assign(umap_1=xy[:, 0], umap_2=xy[:, 1]).reset_index(drop=True)
 
 # %% ../nbs/20_maps.ipynb #49994318

@@ -66,8 +66,9 @@ def coverage_curve(
     t = table.sort_values('margin', ascending=False, kind='stable')
     n = np.arange(1, len(t) + 1)
     right = (t['rank'] == 1).to_numpy().cumsum()
-    return pd.DataFrame(dict(threshold=t.margin.to_numpy(), coverage=n/max(len(t), 1), accuracy=right/n,
-                             answered=n))
+    out = pd.DataFrame(dict(threshold=t.margin.to_numpy(), coverage=n/max(len(t), 1), accuracy=right/n,
+                            answered=n))
+    return out.drop_duplicates('threshold', keep='last', ignore_index=True)   # equal margins: all or none
 
 def answer_threshold(
     table:pd.DataFrame, # From `rank_table`, validation split
@@ -157,8 +158,9 @@ def plot_coverage(
     import matplotlib.pyplot as plt
     fig, ax = plt.subplots(figsize=(3.4, 2.6))
     for color, (name, t) in zip(PALETTE, curves.items()):
-        t = t[t.answered >= min(5, len(t))]
-        ax.plot(t.coverage, t.accuracy, color=color, label=f'{name}, n = {len(curves[name]):,}')
+        every = t.answered.max() if len(t) else 0
+        t = t[t.answered >= min(5, every)]
+        ax.plot(t.coverage, t.accuracy, color=color, label=f'{name}, n = {every:,}')
         if dots[name][0] > 0: ax.plot(*dots[name], 'o', color=color, mec='k', zorder=3)
     ax.axhline(wanted, color='0.4', lw=.8, ls=':')
     ax.text(.01, wanted, 'wanted', ha='left', va='bottom', fontsize=6)

@@ -83,6 +83,16 @@ def test_profiles_of_others(tmp_path):
     with pytest.raises(ValueError, match='no column of numbers'): exchange.read_profiles(tmp_path/'q.csv', dict(Metadata_gene='protein'))
 
 
+def test_numbers_of_objects_and_places_are_no_features(tmp_path):
+    "Else the number of an image is a feature, and its crops are found by it"
+    t = pd.DataFrame(dict(Metadata_protein=['x', 'y'], Cells_AreaShape_Area=[1., 2.], Location_of_spots=[3., 4.], Cells_Number_of_spots=[1, 2]))
+    kept = list(t)[1:]
+    other = ['ImageNumber', 'ObjectNumber', 'Cells_Number_Object_Number', 'Location_Center_X', 'Cells_Location_MaxIntensity_Y_DNA', 'Nuclei_AreaShape_Center_Y', 'AreaShape_BoundingBoxMinimum_X', 'Cells_Parent_Nuclei', 'Neighbors_FirstClosestObjectNumber_5', 'index', 'level_0']
+    t.assign(**{c: [1., 2.] for c in other}).to_csv(tmp_path/'p.csv')   # with the index of pandas
+    with pytest.warns(UserWarning, match='12 columns of p.csv say which object it is and where, first Unnamed: 0; left out'): e = exchange.read_profiles(tmp_path/'p.csv')
+    assert list(e.var_names) == kept
+
+
 @pytest.fixture
 def field():
     labels = np.zeros((200, 180), np.int32)

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cytoself_nb import answers
 from cytoself_nb.any_embedding import embedding_scores
 from cytoself_nb.answers import NO_OTHER, UNLIKE, as_embedding, embedding_atlas, fingerprints, halves, make_reference, read_reference, where, write_reference
 from cytoself_nb.core import NotForTheseData
@@ -337,3 +338,22 @@ def test_another_cell_with_the_same_global_codes_is_not_taken_for_the_same():
     known = fingerprints(a)
     assert fingerprints(b)[fingerprints(b).index.isin(known.index)].tolist() == [2]
     assert fingerprints(b, by_codes=False).index.isin(fingerprints(a, by_codes=False).index).all()
+
+
+def test_a_map_of_few_codes_is_no_identity():
+    "Two proteins whose cells are dark have the same map; with eight codes or more a map is a cell's own"
+    labels, codes = pd.DataFrame(dict(protein=['a', 'b'])), np.zeros((2, 256), np.uint16)
+    for n, want in ((1, 0), (7, 0), (8, 2)):
+        codes[:, :n] = np.arange(n)
+        e = as_embedding(np.ones((2, 20)), labels)
+        e.obsm['local_codes'] = codes
+        assert len(fingerprints(e)) == want
+
+
+def test_one_in_twenty_of_the_questions_that_set_the_limit_is_unlike():
+    X, labels = vectors(2400)
+    e = as_embedding(X, labels)
+    asked, scale = halves(e.obs), answers._scale_of(e.X, labels.protein)
+    parts = [(e.X[a], e.obs[a].reset_index(drop=True)) for a in (~asked, asked)]
+    t = calibrate(*parts[0], *parts[1], 10, mean=answers._standard(scale), reading='counts')[1]
+    assert .04 < (t.r < make_reference(e).alike[1]).mean() < .06

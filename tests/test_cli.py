@@ -231,7 +231,7 @@ def table(tmp_path, monkeypatch):
     (['scores', 'm.h5ad', '-o', 's.csv'], 's.csv is there already'), (['scores', 'm.h5ad', '-o', 's.csv/t.csv'], 's.csv is no folder'),
     (['atlas', 'm.h5ad', '-o', 'm.h5ad', '--force'], 'm.h5ad is what is read; expected another'), (['atlas', '.'], 'no embedding at .;'), (['atlas', 'm.h5ad', '-o', '.'], 'is a folder; expected a file'),
     (['where', 'm.h5ad', '--reference', 'm.h5ad', '-o', 'm.h5ad', '--force'], 'is what is read'), (['where', 'm.h5ad', '--reference', 'cut.h5ad', '-o', 'cut.h5ad', '--force'], 'is what is read'),
-    (['scores', 'm.h5ad', '--sets', 's.csv', '-o', 's.csv', '--force'], 'is what is read')], ids=' '.join)
+    (['scores', 'm.h5ad', '--sets', 's.csv', '-o', 's.csv', '--force'], 'is what is read')], ids=lambda v: ' '.join(v) if isinstance(v, list) else '')
 def test_files_that_are_no_good_or_no_place_to_write(command, says, table, capsys):
     before = {p: p.read_bytes() for p in table.iterdir()}
     assert cli.main(command) == 1

@@ -104,6 +104,7 @@ def flat():
     (iter([bad(-np.inf)]), labels(), CHANNELS, 'NaN or infinite pixels, first 7'),
     (flat(), labels(), CHANNELS, '1 of 60 crops have a constant protein channel, first 9'),
     (crops()*4095, labels(), CHANNELS, 'scale them with unit_range'),
+    (bad(-2), labels(), CHANNELS, 'pixels go from -2 to'),
     (crops(), labels().drop(columns='protein'), CHANNELS, "expected a column 'protein'"),
     (crops(), labels().assign(protein=None), CHANNELS, '60 labels have no protein'),
     (crops(), labels().assign(split='valid'), CHANNELS, "name the splits ['valid']; expected train, val, test"),

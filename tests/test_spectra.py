@@ -133,3 +133,23 @@ def test_without_any_localization_an_answer_is_a_sentence():
     for top in (0, -1, 1.5):
         with pytest.raises(ValueError, match='expected the number of families'):
             rank_answers(spectra, pd.Series(1, spectra.index), spectra, pd.Series('x', spectra.index), {1: .1}, top)
+
+
+def test_proteins_in_two_places_are_asked_too():
+    codes, labels, n = toy()
+    spectra, families = S.protein_spectra(codes, labels.protein, n), S.single_localization(labels).copy()
+    families['P00'] = np.nan
+    t = P.group_ranks(codes, labels.protein, spectra, families, 2)
+    mixed = t[t.protein == 'P00']
+    assert len(t) == 24 and len(mixed) == 2 and mixed.family.isna().all() and mixed['rank'].isna().all() and (mixed.answer == 'x').all()
+
+
+def test_answers_are_judged_as_by_hand():
+    "Eight proteins of two crops, four of them right: drawn again, 2.5 % have one right at most (binomial: .4 % none, 3.5 % one)"
+    t = pd.DataFrame(dict(protein=np.repeat(list('abcdefgh'), 2), family='x', margin=.5, rank=np.repeat([1, 2], 8), limit=.5))
+    rest = pd.DataFrame(dict(protein=['i', 'j', 'k'], family=['x', None, None], margin=[.4, .5, .4], rank=[1, np.nan, np.nan], limit=.5))
+    got = P._judged(pd.concat([t, rest], ignore_index=True))
+    assert got == {'asked': 17, 'answered': 16, 'proteins of these': 8, 'right of these': .5, '95 % interval, low': .125, 'high': .875,
+                   'right without threshold': 9/17, 'mixed, asked': 2, 'mixed, answered': 1}
+    whole = P._judged(t.drop_duplicates('protein').assign(rank=[1]*7 + [2]))   # one answer a protein: the exact interval
+    assert np.round([whole['95 % interval, low'], whole['high']], 3).tolist() == [.473, .997]

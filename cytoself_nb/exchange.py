@@ -38,11 +38,11 @@ def _with_mask(store, rows):
 def write_h5sc(
     path,        # `.h5sc` file to write
     store,       # Crop store
-    rows=None,   # Rows of the store; None: all
+    rows=None,   # Rows of the store, their numbers or a mask; None: all
 ):
     "Crops of a store as scPortrait keeps them: a mask of the nuclei, then the channels"
     from anndata import AnnData
-    rows = np.arange(len(store.labels)) if rows is None else np.asarray(rows)
+    rows = np.arange(len(store.labels))[slice(None) if rows is None else np.asarray(rows)]
     names = ['nucleus mask' if 'distance' in store.channels else 'whole crop', *store.channels]
     kinds = ['mask', *['image_channel']*len(store.channels)]
     side, obs = store.images.shape[-1], store.labels.iloc[rows].reset_index(drop=True)

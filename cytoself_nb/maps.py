@@ -254,7 +254,7 @@ def path_ends(
     labels:pd.DataFrame, # One row per unit, by its name: localization (missing: mixed or unknown), measured
 )->tuple: # Units at the cytoplasmic end, units at the nuclear end, what they are
     "The two ends of the path, by annotation, else by the light inside nuclei"
-    named = labels.localization.astype(object).map(str, na_action='ignore').str.lower()
+    named = labels.localization.astype(object).map(lambda v: str(v).lower(), na_action='ignore')
     ends = [sorted(labels.index[named.isin(names)]) for names in ENDS]
     if min(map(len, ends)) > 1: return *ends, 'annotated'
     order, k = labels.measured.dropna().sort_values(kind='stable').index, max(2, len(labels)//5)

@@ -27,6 +27,14 @@ def test_crops_come_back_from_h5sc_bit_by_bit(tiny_store, tmp_path):
     assert len(again.labels) == 3
 
 
+def test_a_mask_of_rows_is_no_list_of_rows(tiny_store, tmp_path):
+    mask = np.arange(20) % 7 == 3
+    exchange.write_h5sc(tmp_path/'cells.h5sc', tiny_store, mask)
+    source, labels, _ = exchange.read_h5sc(tmp_path/'cells.h5sc')
+    assert len(labels) == 3 and labels.protein.tolist() == tiny_store.labels.protein[mask].tolist()
+    assert np.array_equal(source.read([0, 1, 2]), np.asarray(tiny_store.images[:], np.float32)[mask])
+
+
 def test_channels_of_others_are_named_and_a_missing_protein_is_said(tiny_store, tmp_path):
     store = tiny_store._replace(channels=['GFP', 'DAPI', 'distance'])
     exchange.write_h5sc(tmp_path/'cells.h5sc', store)

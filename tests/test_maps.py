@@ -73,6 +73,10 @@ def test_all_on_the_path_are_asked_where_few_are_mixed():
 def test_data_without_a_path_get_a_sentence(labels, channels, message):
     with pytest.raises(NotForTheseData, match=message): path_table(X[:len(labels)], labels, store(channels))
 
+def test_without_any_localization_the_ends_are_those_of_the_light():
+    labels = pd.DataFrame(dict(localization=np.nan, measured=np.linspace(0, 1, 12)), [f'p{k:02}' for k in range(12)])   # a column without text
+    assert maps.path_ends(labels) == (['p00', 'p01'], ['p10', 'p11'], 'by light inside nuclei')
+
 def test_ends_that_coincide_give_no_order():
     t = path_order(np.ones((8, 3)), list('aabbccdd'), (['a', 'b'], ['c', 'd']))
     assert (t.order == 0).all() and (t.off == 0).all()

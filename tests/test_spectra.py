@@ -153,3 +153,13 @@ def test_answers_are_judged_as_by_hand():
                    'right without threshold': 9/17, 'mixed, asked': 2, 'mixed, answered': 1}
     whole = P._judged(t.drop_duplicates('protein').assign(rank=[1]*7 + [2]))   # one answer a protein: the exact interval
     assert np.round([whole['95 % interval, low'], whole['high']], 3).tolist() == [.473, .997]
+
+
+@pytest.mark.parametrize('proteins, right, want', [(1, 1, [.025, 1]), (4, 1, [.398, 1]), (4, 0, [0, .602]), (30, 1, [.884, 1])])
+def test_an_interval_of_answers_that_are_all_alike_has_a_width(proteins, right, want):
+    "Two crops of each protein: proteins drawn again give the same share each time"
+    t = pd.DataFrame(dict(protein=np.repeat(np.arange(proteins).astype(str), 2), family='x', margin=.5, rank=2 - right, limit=.5))
+    got = P._judged(t)
+    assert np.round([got['95 % interval, low'], got['high']], 3).tolist() == want
+    none = P._judged(t.assign(limit=.9))
+    assert none['answered'] == 0 and np.isnan([none['right of these'], none['high']]).all()

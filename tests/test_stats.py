@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from cytoself_nb.stats import neighbors, over_networks, rank_correlation, shuffled_purity
+from cytoself_nb.stats import average_precision, neighbors, over_networks, rank_correlation, shuffled_purity
 
 
 @pytest.mark.parametrize('offset,scale', [(0, 1), (1e4, 1), (-1e6, 1), (0, 1e20), (0, 1e-20), (3e20, 1e18)])
@@ -40,3 +40,21 @@ def test_labels_of_a_unit_move_together():
     for apart, want in ((None, 1), (unit, 0)):
         level = shuffled_purity(neighbors(X, 5, apart), np.repeat(['er', 'golgi'], 50), unit=unit, times=20)
         assert (level == want).all()
+
+
+def test_a_unit_has_the_label_of_its_first_crop_that_has_one():
+    X, unit = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 12
+    values = np.array(['er', 'golgi'], object)[unit % 2]
+    some = np.where(np.arange(60) < 12, None, values)   # the first crop of each protein has none
+    index = neighbors(X, 5)
+    assert np.array_equal(shuffled_purity(index, some, unit=unit, times=5), shuffled_purity(index, values, unit=unit, times=5))
+    none = np.where(unit < 6, None, values)
+    assert np.isfinite(shuffled_purity(index, none, unit=unit, times=5)).all()
+
+
+def test_crops_without_a_class_have_no_say_in_average_precision():
+    rng = np.random.default_rng(0)
+    X, classes, proteins = rng.normal(size=(60, 3)), np.array(['a', 'b', None], object)[np.arange(60) % 3], np.arange(60) % 12
+    known = classes != None   # noqa: E711
+    got, want = average_precision(X, classes, proteins), average_precision(X[known], classes[known], proteins[known])
+    assert len(got) == 40 and np.allclose(got[['ap', 'chance']], want[['ap', 'chance']]) and (got.crop == np.flatnonzero(known)[want.crop]).all()

@@ -285,6 +285,8 @@ def test_shared_crops_are_told_and_others_are_not_touched():
         warnings.simplefilter('error')
         t = where(as_embedding(X[300:], labels[300:]), known)   # other crops of the same proteins: nothing to say
     assert (t.in_reference == 0).all()
+    with pytest.warns(UserWarning, match='in the reference too'): t = where(as_embedding(X, labels), known)
+    assert t.in_reference.tolist() == [10]*30, 'a crop counts once, by its vector and by its place'
     old = known._replace(crops=None)
     with pytest.warns(UserWarning, match="doesn't say which crops it was made of"): where(as_embedding(X, labels), old)
 

@@ -425,6 +425,12 @@ def test_each_side_of_a_field_is_tested_by_some_seed():
     assert len(sides) == 4
 
 
+def test_one_crop_trains_whatever_share_is_tested():
+    from cytoself_nb.split import split_by_place
+    t = pd.DataFrame(dict(protein='a', fov='a', y=np.arange(10.)*50, x=np.arange(10.)*50))
+    assert split_by_place(t, 10, share=.9).split.value_counts().to_dict() == {'test': 9, 'train': 1}
+
+
 def test_places_that_are_not_known():
     from cytoself_nb.split import split_by_place
     t = pd.DataFrame(dict(protein='a', fov='a', y=np.arange(9.)*50, x=1.))

@@ -39,14 +39,15 @@ def test_clear_families_are_all_found():
         table = S.rank_table(S.leave_one_out(spectra, families, reading=reading), families)
         assert len(table) == 12 and (table['rank'] == 1).all() and (table.answer == table.family).all()
 
-def test_leaving_out_is_what_a_loop_would_do():
+@pytest.mark.parametrize('reading', S.READINGS)
+def test_leaving_out_is_what_a_loop_would_do(reading):
     codes, labels, n = toy()
     spectra, families = S.protein_spectra(codes, labels.protein, n), S.single_localization(labels)
     noisy = spectra + rng.random(spectra.shape)
-    got = S.leave_one_out(noisy, families)
+    got, read = S.leave_one_out(noisy, families, reading=reading), lambda x: S.READINGS[reading](x, noisy.values)
     for p in noisy.index:
         others = S.family_spectra(noisy.drop(p), families.drop(p))
-        assert np.allclose(got.loc[p], S.rank_families(noisy.loc[[p]], others).loc[p])
+        assert np.allclose(got.loc[p], S.rank_families(read(noisy.loc[[p]]), read(others)).loc[p])
 
 def test_a_protein_alone_in_its_family_is_not_asked_but_can_be_the_answer():
     codes, labels, n = toy()
@@ -163,3 +164,37 @@ def test_an_interval_of_answers_that_are_all_alike_has_a_width(proteins, right, 
     assert np.round([got['95 % interval, low'], got['high']], 3).tolist() == want
     none = P._judged(t.assign(limit=.9))
     assert none['answered'] == 0 and np.isnan([none['right of these'], none['high']]).all()
+
+
+def test_equal_correlations_share_their_ranks():
+    r = pd.DataFrame([[.5, .5, .1], [.5, .5, .9], [.3, .2, .1]], list('abc'), list('xyz'))
+    t = S.rank_table(r, pd.Series(list('xyx'), list('abc')))
+    assert t['rank'].tolist() == [1.5, 2.5, 1] and np.allclose(t.margin, [0, .4, .1])
+
+
+def test_positions_of_each_cluster_and_of_none():
+    counts = S.cluster_counts(np.array([[0, 1, 1, 2], [2, 2, 2, 2]]), np.array([0, 1, 2]))
+    assert counts.tolist() == [[1, 2, 1], [0, 0, 4]]
+
+
+def test_what_the_image_shows_at_a_code():
+    "Code 0 on the left half: dark, outside; code 1 on the right: bright, inside in the lower half"
+    from types import SimpleNamespace
+    x = np.zeros((1, 2, 8, 8), np.float16)
+    x[0, 0, :, 4:], x[0, 1] = .5, -1
+    x[0, 1, 4:, 4:] = 1
+    t = S.code_measures(np.array([[0, 1, 0, 1]]), SimpleNamespace(images=x, channels=['protein', 'distance']), [0], 3)
+    assert t['count'].tolist() == [2, 2, 0] and t.brightness.tolist() == [0, .5, 0] and t.inside.tolist() == [0, .5, 0]
+
+
+def test_groups_are_full_and_have_the_limit_of_the_next_smaller_size():
+    codes, labels, n = toy(crops=5)
+    t = P.group_ranks(codes, labels.protein, S.protein_spectra(codes, labels.protein, n), S.single_localization(labels), 2)
+    assert len(t) == 24 and (t.groupby('protein').size() == 2).all(), 'the fifth crop is in no group'
+    assert P._limits({1: .3, 2: .2, 5: .1}, [1, 2, 4, 5, 99]).tolist() == [.3, .2, .2, .1, .1]
+
+
+def test_a_protein_is_not_its_own_neighbor():
+    codes, labels, n = toy()
+    near = P.nearest_proteins(S.protein_spectra(codes, labels.protein, n), 'P03', 3)
+    assert set(near.index) == {'P00', 'P06', 'P09'} and near.is_monotonic_decreasing

@@ -266,8 +266,8 @@ def _comparable(embedding, reference):
     if set(mine) == set(theirs) and len(set(mine)) == d: return embedding[:, theirs].copy()
     if _numbered(mine) or _numbered(theirs): return embedding
     lost = next((v for v in theirs if v not in mine), theirs[0])
-    raise ValueError(f"the reference has the feature {lost!r}, the embedding has not, or more than once, among "
-                     f"{', '.join(mine[:3])} ...; expected the same {d} names; measure both alike")
+    raise ValueError(f"the reference has the feature {lost!r}, the embedding has not, or more than once, "
+                     f"among {', '.join(mine[:3])} ...; expected the same {d} names; measure both alike")
 
 def _held(embedding, reference, groups):
     "Group -> proteins of the reference that hold crops of the group; group -> how many crops"
@@ -310,11 +310,12 @@ def where(
 )->pd.DataFrame: # As `rank_answers`, and `in_reference`: how many of its crops the reference holds too
     "Where is each protein? The localization, or *none*; never from the asked crops themselves"
     embedding = _comparable(as_embedding(embedding), reference)
-    vectors, obs = embedding.X if reference.scale is not None else embedding.obsm['local_codes'], embedding.obs
+    obs, kind = embedding.obs, reference.scale is None
+    vectors = embedding.obsm['local_codes'] if kind else embedding.X
     if by != 'crop' and by not in obs:
         raise ValueError(f"no column {by!r} among {', '.join(obs)}; expected one, or crop")
     groups = np.arange(len(obs)) if by == 'crop' else obs[by].astype(object).fillna('unknown').to_numpy()
-    mean = protein_spectra if reference.scale is None else _standard(reference.scale)
+    mean = protein_spectra if kind else _standard(reference.scale)
     mine, each = mean(vectors, groups, reference.spectra.shape[1]), pd.Series(groups).value_counts()
     held, shared = _held(embedding, reference, groups)
     without = pd.Series([held.get(g, frozenset()) for g in mine.index]).to_numpy()

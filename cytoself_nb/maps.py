@@ -141,7 +141,7 @@ def read_embedding(
         raise ValueError(f"{path} is no complete .h5ad with a matrix X ({type(e).__name__}: {e}); expected "
                          "an AnnData file; copy it again, or make it again") from e
     plain = lambda column: column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    dense = {k: v for k, v in kept.obsm.items() if not hasattr(v, 'toarray')}   # what is sparse is none of ours
+    dense = {k: v for k, v in kept.obsm.items() if not hasattr(v, 'toarray')}   # sparse: none of ours
     obsm = {k: np.asarray(v) for k, v in dense.items()}
     var = pd.DataFrame(index=kept.var_names)
     full = AnnData(X=X, obs=kept.obs.apply(plain), var=var, obsm=obsm, uns=dict(kept.uns))

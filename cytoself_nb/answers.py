@@ -21,22 +21,66 @@ from .data import open_store
 from .maps import map_frame, read_embedding, umap_xy
 from .predict import _limits, answer_threshold, calibrate, need_families, rank_answers
 from .spectra import protein_spectra, single_localization
-from .split import tidy_labels
+from .split import LABEL_COLUMNS, tidy_labels
 from .webatlas import atlas_pictures, write_atlas_html
+
+# %% ../nbs/26_answers.ipynb #6e1fc70a
+def _numbered(names):
+    "Are these names no names, but the numbers from 0?"
+    return list(names) == [str(k) for k in range(len(names))]
+
+def _in_order(names, labels):
+    "The labels in the order of the vectors, where both have names; row by row where one has none"
+    mine, theirs = ([str(v) for v in index] for index in (names, labels.index))
+    if mine == theirs or len(mine) != len(theirs): return labels
+    same, numbered = set(mine) == set(theirs), _numbered(mine) or _numbered(theirs)
+    if same and not numbered and len(set(mine)) == len(mine):
+        return labels.iloc[pd.Index(theirs).get_indexer(mine)]
+    if not same and numbered: return labels
+    k = next(k for k, (a, b) in enumerate(zip(mine, theirs)) if a != b)
+    raise ValueError(f"vectors and labels name their rows differently, first {mine[k]!r} and {theirs[k]!r} "
+                     f"(row {k}); expected the same names, each once; sort both, or give "
+                     "labels.reset_index(drop=True) where row by row they belong together")
+
+_NONE = ('nan', 'none', 'na', 'n/a', '<na>', 'null', '')   # What `astype(str)` and tables make of no value
+
+def _known(labels):
+    "Labels by their short names; a word for no value is none"
+    short = [str(c).removeprefix('Metadata_') for c in labels]
+    for name in LABEL_COLUMNS:
+        if short.count(name) < 2: continue
+        both = ' and '.join(repr(c) for c, s in zip(labels, short) if s == name)
+        raise ValueError(f"labels have the columns {both}; expected one {name!r}; rename or remove the other")
+    t = labels.set_axis([s if short.count(s) == 1 else c for s, c in zip(short, labels)], axis=1)
+    for c in {*LABEL_COLUMNS[2:], 'file', 'nucleus', 'row'} & set(t):
+        if pd.api.types.is_numeric_dtype(t[c]) or t[c].isna().all(): continue
+        text = t[c].astype(object).where(t[c].notna(), None).map(str, na_action='ignore')
+        bare = text.str.strip()
+        none = bare.str.lower().isin(_NONE)
+        if c == 'localization' and (said := bare[none & (bare != '')]).size:
+            warnings.warn(f"{len(said):,} of {len(t):,} crops have the localization {said.iloc[0]!r}; taken "
+                          "as not known", stacklevel=3)
+        t[c] = (bare if c in ('localization', 'complex') else text).mask(none, None)
+    return t
+
 
 # %% ../nbs/26_answers.ipynb #a3cba319
 def as_embedding(
     X,                        # (n, d) array or DataFrame, or an AnnData, or the path of an `.h5ad` file
-    labels:pd.DataFrame=None, # A row per crop, `protein` at least; None: those of the AnnData
+    labels:pd.DataFrame=None, # A row per crop, `protein` at least, in its order or by the names of its rows;
+                              # None: those of the AnnData
 ): # AnnData: X float32, obs with the columns of `LABEL_COLUMNS`
     "One form for all embeddings, checked"
     from anndata import AnnData
     if isinstance(X, (str, Path)): X = read_embedding(X)
     obsm, uns = ({}, {}) if not hasattr(X, 'obsm') else (dict(X.obsm), dict(X.uns))
+    obsm = {k: v.to_numpy() if isinstance(v, pd.DataFrame) else v for k, v in obsm.items()}
     if labels is None and not hasattr(X, 'obs'):
         raise ValueError("vectors come without labels; expected a table with a row for each, with the column "
                          "protein; give it as labels")
-    labels = X.obs if labels is None else labels
+    features = X.var_names if hasattr(X, 'obs') else X.columns if isinstance(X, pd.DataFrame) else None
+    if labels is None: labels = X.obs
+    elif features is not None: labels = _in_order(X.obs_names if hasattr(X, 'obs') else X.index, labels)
     X = X.X if hasattr(X, 'obs') else X
     X = X.toarray() if hasattr(X, 'toarray') else np.asarray(X)
     if X.ndim != 2 or len(X) != len(labels) or not len(X):
@@ -46,9 +90,11 @@ def as_embedding(
         raise ValueError(f"vectors are {X.dtype}; expected numbers; remove the columns of text")
     if n := int((~np.isfinite(X).all(1)).sum()):
         raise ValueError(f"vectors are not finite in {n} rows; expected numbers; remove these rows")
-    obs = tidy_labels(labels.rename(columns=lambda c: str(c).removeprefix('Metadata_')))
+    obs = tidy_labels(_known(labels))
     obs.index = [str(i) for i in range(len(obs))]
-    return AnnData(X=X if isinstance(X, np.memmap) else X.astype(np.float32), obs=obs, obsm=obsm, uns=uns)
+    var = None if features is None else pd.DataFrame(index=[str(c) for c in features])
+    X = X if isinstance(X, np.memmap) else X.astype(np.float32)
+    return AnnData(X=X, obs=obs, var=var, obsm=obsm, uns=uns)
 
 def about_embedding(
     embedding, # AnnData
@@ -92,6 +138,7 @@ class Reference(NamedTuple):
     scale:np.ndarray     # (2, features) mean and spread of each feature; None for codes
     alike:dict = None    # Crops in a group -> correlation with the family named that 5 % were below
     crops:pd.Series = None # Fingerprint of a crop -> its protein, see `fingerprints`; None: not known
+    features:list = None # Names of the features in their order; None for codes, or not known
 
 def _standard(scale):
     "Means of standardized vectors, in place of spectra; moved by one number so that none is negative"
@@ -193,8 +240,8 @@ def make_reference(
     spectra = how['mean'](codes, obs.protein, n)
     crops = fingerprints(embedding, scale is None).map(obs.protein)
     crops = crops[crops.groupby(level=0).transform('nunique') <= 3]   # what more share is no identity
-    network = about.get('network', '')
-    return Reference(spectra, single_localization(obs), limits, network, scale, alike, crops)
+    network, features = about.get('network', ''), None if scale is None else list(embedding.var_names)
+    return Reference(spectra, single_localization(obs), limits, network, scale, alike, crops, features)
 
 # %% ../nbs/26_answers.ipynb #ca46975b
 def check_networks(
@@ -207,16 +254,20 @@ def check_networks(
                          "their codes have nothing in common; embed both with the same weights")
 
 def _comparable(embedding, reference):
-    "Codes or vectors of an embedding, as the reference has them, or a sentence that says why not"
+    "The embedding with its features in the order of the reference, or a sentence that says why not"
     check_networks(about_embedding(embedding).get('network', ''), reference.network)
-    kind, vectors = reference.scale is None, embedding.X
-    if kind: vectors = embedding.obsm.get('local_codes')
-    d = reference.spectra.shape[1]
-    if vectors is None or not kind and vectors.shape[1] != d:
-        have, want = ('no codes', 'codes') if kind else (f'{vectors.shape[1]} values a crop', f'{d} values')
+    kind, d = reference.scale is None, reference.spectra.shape[1]
+    if 'local_codes' not in embedding.obsm if kind else embedding.shape[1] != d:
+        have, want = ('no codes', 'codes') if kind else (f'{embedding.shape[1]} values a crop', f'{d} values')
         raise ValueError(f"the reference is about {want}, the embedding has {have}; expected the same; "
                          "embed both with the same weights")
-    return vectors
+    mine, theirs = list(embedding.var_names), reference.features
+    if kind or theirs is None or mine == theirs: return embedding
+    if set(mine) == set(theirs) and len(set(mine)) == d: return embedding[:, theirs].copy()
+    if _numbered(mine) or _numbered(theirs): return embedding
+    lost = next((v for v in theirs if v not in mine), theirs[0])
+    raise ValueError(f"the reference has the feature {lost!r}, the embedding has not, or more than once, "
+                     f"among {', '.join(mine[:3])} ...; expected the same {d} names; measure both alike")
 
 def _held(embedding, reference, groups):
     "Group -> proteins of the reference that hold crops of the group; group -> how many crops"
@@ -258,12 +309,13 @@ def where(
     top:int=3,            # Families to name
 )->pd.DataFrame: # As `rank_answers`, and `in_reference`: how many of its crops the reference holds too
     "Where is each protein? The localization, or *none*; never from the asked crops themselves"
-    embedding = as_embedding(embedding)
-    vectors, obs = _comparable(embedding, reference), embedding.obs
+    embedding = _comparable(as_embedding(embedding), reference)
+    obs, kind = embedding.obs, reference.scale is None
+    vectors = embedding.obsm['local_codes'] if kind else embedding.X
     if by != 'crop' and by not in obs:
         raise ValueError(f"no column {by!r} among {', '.join(obs)}; expected one, or crop")
-    groups = np.arange(len(obs)) if by == 'crop' else obs[by].fillna('unknown').to_numpy()
-    mean = protein_spectra if reference.scale is None else _standard(reference.scale)
+    groups = np.arange(len(obs)) if by == 'crop' else obs[by].astype(object).fillna('unknown').to_numpy()
+    mean = protein_spectra if kind else _standard(reference.scale)
     mine, each = mean(vectors, groups, reference.spectra.shape[1]), pd.Series(groups).value_counts()
     held, shared = _held(embedding, reference, groups)
     without = pd.Series([held.get(g, frozenset()) for g in mine.index]).to_numpy()
@@ -291,7 +343,8 @@ def write_reference(
     if crops is not None:
         number = reference.spectra.index.get_indexer(crops)
         uns |= dict(crops=crops.index.to_numpy(np.uint64), crops_of=number)
-    a = AnnData(X=spectra, obs=obs, varm=varm, uns=uns)
+    var = None if reference.features is None else pd.DataFrame(index=reference.features)
+    a = AnnData(X=spectra, obs=obs, var=var, varm=varm, uns=uns)
     with _replacing(Path(path)) as tmp: a.write_h5ad(tmp)
 
 # %% ../nbs/26_answers.ipynb #3d98450b
@@ -304,7 +357,10 @@ def read_reference(
     if not Path(path).is_file():
         raise FileNotFoundError(f"no reference at {path}; expected an .h5ad file of write_reference, or an "
                                 "embedding whose proteins have localizations")
-    a = read_h5ad(path, backed='r')
+    try: a = read_h5ad(path, backed='r')
+    except Exception as e:   # each library has its own for a file that is cut
+        raise ValueError(f"{path} is no complete .h5ad ({type(e).__name__}: {e}); expected a file of "
+                         "write_reference or an embedding; copy it again, or make it again") from e
     if 'reference' not in a.uns:
         a.file.close()
         return make_reference(path, wanted)
@@ -318,4 +374,5 @@ def read_reference(
     alike = {int(k): -np.inf if v is None else v for k, v in about.get('alike', {}).items()} or None
     crops = None
     if 'crops' in a.uns: crops = pd.Series(index.to_numpy(object)[a.uns['crops_of']], a.uns['crops'])
-    return Reference(spectra, families, limits, about['network'], scale, alike, crops)
+    features = None if scale is None else list(a.var_names)
+    return Reference(spectra, families, limits, about['network'], scale, alike, crops, features)

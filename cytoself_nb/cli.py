@@ -20,12 +20,23 @@ def _progress(what, total):
         if bar.n >= total: bar.close()
     return move
 
+def _write_table(path, table, **how):
+    "A .csv file, complete or not at all; its folder is made"
+    from cytoself_nb.core import _replacing
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(path) as tmp: table.to_csv(tmp, **how)
+
 def _say(*lines):
     for line in lines: print(line, flush=True)
 
-def _free(path, force):
-    "A path to write, if nothing is there"
+def _free(path, force, *read):
+    "A path to write, if nothing is there, and never a file that is read"
     path = Path(path)
+    if path.is_dir(): raise ValueError(f"{path} is a folder; expected a file to write; add its name")
+    if path.exists() and any(Path(r).exists() and path.samefile(r) for r in read):
+        raise ValueError(f"{path} is what is read; expected another file to write; choose another name")
+    if not (above := next(p for p in path.absolute().parents if p.exists())).is_dir():
+        raise ValueError(f"{above} is no folder, so {path} can't be written; choose another name")
     if path.exists() and not force:
         raise ValueError(f"{path} is there already; expected a new name; choose another, or say --force")
     return path
@@ -80,10 +91,11 @@ def embed_command(a):
 # %% ../nbs/91_cli.ipynb #6b193ac3
 def atlas_command(a):
     "An embedding to a page: a map to click on, in one file"
-    out = _free(a.out or Path(a.embedding).with_suffix('.html'), a.force)
+    path = Path(a.embedding)
+    out = _free(a.out or path.parent/f'{path.stem}.html', a.force, path)
     from cytoself_nb.answers import about_embedding, as_embedding, embedding_atlas
     e = as_embedding(a.embedding)
-    about = about_embedding(e).get('source', Path(a.embedding).stem)
+    about = about_embedding(e).get('source', path.stem)
     if 'X_umap' not in e.obsm: _say(f'making a map of {len(e):,} crops')
     embedding_atlas(e, out, about=f'{about}, {len(e):,} crops')
     _say(f'atlas: {out} (open it in a browser)')
@@ -121,10 +133,10 @@ def _answers(table):
 def where_command(a):
     "Where is each protein? The localization, or none and why"
     from cytoself_nb.answers import where
-    out = _free(a.out, a.force) if a.out else None
+    out = _free(a.out, a.force, a.embedding, a.reference) if a.out else None
     reference, said = _reference(a.reference)
     table = where(a.embedding, reference, a.by, a.top)
-    if out: table.to_csv(out)
+    if out: _write_table(out, table)
     _say(_answers(table))
     answered = int((table.answer != 'none').sum())
     _say(said, f'{answered} of {len(table)} answered; the rest is none, see why')
@@ -132,18 +144,25 @@ def where_command(a):
     return 0
 
 # %% ../nbs/91_cli.ipynb #91273a0d
+def _sets(files):
+    "Name -> table of sets; files of one name are called by their paths"
+    from cytoself_nb.core import read_table
+    names = [Path(f).stem for f in files]
+    for f in files:
+        if not Path(f).is_file(): raise FileNotFoundError(f"no table at {f}; expected a .csv file of sets")
+    return {n if names.count(n) == 1 else f: read_table(f, ('set', 'protein')) for n, f in zip(names, files)}
+
 def scores_command(a):
     "The measures of the papers for any embedding, beside shuffled labels"
     import pandas as pd
+    out = _free(a.out, a.force, a.embedding, *a.sets) if a.out else None
+    sets = _sets(a.sets)
     from cytoself_nb.any_embedding import embedding_scores
-    sets = {Path(f).stem: pd.read_csv(f) for f in a.sets}
-    for name, t in sets.items():
-        if not {'set', 'protein'} <= set(t):
-            raise ValueError(f"{name} has the columns {', '.join(t)}; expected set and protein; name them so")
     table = embedding_scores(a.embedding, standards=sets)
-    if a.out: table.to_csv(_free(a.out, a.force), index=False)
+    if out: _write_table(out, table, index=False)
     with pd.option_context('display.width', 160, 'display.max_columns', None): _say(str(table.round(3)))
     return 0
+
 
 # %% ../nbs/91_cli.ipynb #58964b2a
 def train_command(a):
@@ -156,7 +175,9 @@ def train_command(a):
     start, run = time.perf_counter(), open_run(a.folder, a.profile, a.seed)
     model = trained_model(run)
     if int(os.environ.get('RANK', 0)): return 0   # of several processes of torchrun the first speaks
-    if out: save_weights(model, out, bits=a.bits)
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save_weights(model, out, bits=a.bits)
     minutes = (time.perf_counter() - start)/60
     _say(*run_summary(run), f'network: {out or run.path/"model.safetensors"}, {minutes:.1f} min', '',
          str(model.card))
@@ -236,6 +257,12 @@ def completion_command(a):
 # %% ../nbs/91_cli.ipynb #89ba0e80
 OUT = 'file to write'
 
+def _number(text):
+    "A number of things, from 1"
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f'{text!r} is no number from 1')
+    return int(text)
+
 def _embed_options(p):
     p.add_argument('folder', help='stacks (stacks.csv), crops (labels.csv), images alone, a crop '
                    'store, or a data set: hpa28, hpa5, hpa3, yeast5')
@@ -245,7 +272,7 @@ def _embed_options(p):
     p.add_argument('--channels', help="for the authors' files: protein+distance, protein+nucleus or protein")
     p.add_argument('--pixel-um', type=float, help='width of a pixel of crops in µm (stacks say theirs)')
     p.add_argument('--masks', help='folder of label images of stacks (default: nuclei are found)')
-    p.add_argument('--workers', type=int, help='processes (default: the cores of this machine)')
+    p.add_argument('--workers', type=_number, help='processes (default: the cores of this machine)')
     p.add_argument('--prepare', action='store_true', help='cut the crops only, for the array job of a '
                    'cluster, whose line is said at the end')
     p.add_argument('--no-map', action='store_true', help='leave the map out; atlas makes it later')
@@ -260,7 +287,7 @@ def _where_options(p):
                    'embedded by the same network; or simulated: what simulated cells say, for the '
                    'network of this name')
     p.add_argument('--by', default='protein', help='what is asked: a column, such as protein or fov, or crop')
-    p.add_argument('--top', type=int, default=3, help='localizations to name (default: 3)')
+    p.add_argument('--top', type=_number, default=3, help='localizations to name (default: 3)')
     p.add_argument('-o', '--out', help=OUT + ', .csv')
 
 # %% ../nbs/91_cli.ipynb #a97e427e

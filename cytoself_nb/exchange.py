@@ -6,7 +6,7 @@
 __all__ = ['IMAGES_AT', 'CELL_ID', 'write_h5sc', 'read_h5sc', 'write_profiles', 'read_profiles', 'crop_squares', 'write_ome_zarr']
 
 # %% ../nbs/27_exchange.ipynb #6814dacf
-import shutil
+import re, shutil, warnings
 from pathlib import Path
 
 import h5py
@@ -38,11 +38,11 @@ def _with_mask(store, rows):
 def write_h5sc(
     path,        # `.h5sc` file to write
     store,       # Crop store
-    rows=None,   # Rows of the store; None: all
+    rows=None,   # Rows of the store, their numbers or a mask; None: all
 ):
     "Crops of a store as scPortrait keeps them: a mask of the nuclei, then the channels"
     from anndata import AnnData
-    rows = np.arange(len(store.labels)) if rows is None else np.asarray(rows)
+    rows = np.arange(len(store.labels))[slice(None) if rows is None else np.asarray(rows)]
     names = ['nucleus mask' if 'distance' in store.channels else 'whole crop', *store.channels]
     kinds = ['mask', *['image_channel']*len(store.channels)]
     side, obs = store.images.shape[-1], store.labels.iloc[rows].reset_index(drop=True)
@@ -120,6 +120,11 @@ def write_profiles(
         else: table.to_csv(tmp, index=False)
 
 # %% ../nbs/27_exchange.ipynb #41c65b4a
+# Columns that number or place an object, by CellProfiler's names, and the index that pandas has written
+_NO_FEATURE = (r'(.*_)?(ImageNumber|ObjectNumber|TableNumber|Number_Object_Number|Parent_.*|Group_\w+'
+               r'|Location_\w+_[XYZ](_.*)?|AreaShape_(Center|BoundingBox\w+)_[XYZ]'
+               r'|Neighbors_\w+ClosestObjectNumber_.*)|index|level_\d+|Unnamed: \d+')
+
 def read_profiles(
     path,               # `.parquet` or `.csv` file of pycytominer, CellProfiler or others
     names:dict=None,    # Their labels -> ours, such as {'Metadata_gene': 'protein', 'Metadata_Well': 'fov'}
@@ -133,14 +138,16 @@ def read_profiles(
     t = t.rename(columns=names or {})
     label = lambda c: str(c).startswith('Metadata_') or c in LABEL_COLUMNS
     ours = [c for c in t if label(c) or not pd.api.types.is_numeric_dtype(t[c])]
-    features = t.drop(columns=ours).replace([np.inf, -np.inf], np.nan).dropna(axis=1)
+    numbers = [c for c in t if c not in ours and re.fullmatch(_NO_FEATURE, str(c))]
+    if numbers:
+        warnings.warn(f"{len(numbers)} columns of {path.name} say which object it is and where, first "
+                      f"{numbers[0]}; left out, as they are no features", stacklevel=2)
+    features = t.drop(columns=ours + numbers).replace([np.inf, -np.inf], np.nan).dropna(axis=1)
     if not features.shape[1]:
         raise ValueError(f"{path.name} has no column of numbers without gaps ({t.shape[1]} columns, first "
                          f"{t.columns[0]!r:.80}); expected features, and commas between columns; export it "
                          "again")
-    e = as_embedding(features.to_numpy(np.float32), t[ours])
-    e.var_names = [str(c) for c in features]
-    return e
+    return as_embedding(features.astype(np.float32), t[ours])
 
 # %% ../nbs/27_exchange.ipynb #db1d6ac2
 def _ome(axes, scale, name, label=None):

@@ -141,8 +141,10 @@ def read_embedding(
         raise ValueError(f"{path} is no complete .h5ad with a matrix X ({type(e).__name__}: {e}); expected "
                          "an AnnData file; copy it again, or make it again") from e
     plain = lambda column: column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    obsm = {k: np.asarray(v) for k, v in kept.obsm.items()}
-    full = AnnData(X=X, obs=kept.obs.apply(plain), obsm=obsm, uns=dict(kept.uns))
+    dense = {k: v for k, v in kept.obsm.items() if not hasattr(v, 'toarray')}   # sparse: none of ours
+    obsm = {k: np.asarray(v) for k, v in dense.items()}
+    var = pd.DataFrame(index=kept.var_names)
+    full = AnnData(X=X, obs=kept.obs.apply(plain), var=var, obsm=obsm, uns=dict(kept.uns))
     kept.file.close()
     return full
 
@@ -151,7 +153,10 @@ def map_frame(
     embedding, # From `read_embedding`
 )->pd.DataFrame: # Its label table with the columns umap_1 and umap_2
     "The map as a table"
-    xy = embedding.obsm['X_umap']
+    xy = np.asarray(embedding.obsm['X_umap'])
+    if xy.ndim != 2 or xy.shape[1] < 2:
+        raise ValueError(f"the map X_umap has the shape {xy.shape}; expected ({len(xy)}, 2); remove it from "
+                         "obsm to have one made")
     return embedding.obs.assign(umap_1=xy[:, 0], umap_2=xy[:, 1]).reset_index(drop=True)
 
 # %% ../nbs/20_maps.ipynb #49994318
@@ -250,7 +255,7 @@ def path_ends(
     labels:pd.DataFrame, # One row per unit, by its name: localization (missing: mixed or unknown), measured
 )->tuple: # Units at the cytoplasmic end, units at the nuclear end, what they are
     "The two ends of the path, by annotation, else by the light inside nuclei"
-    named = labels.localization.astype(object).map(str, na_action='ignore').str.lower()
+    named = labels.localization.astype(object).map(lambda v: str(v).lower(), na_action='ignore')
     ends = [sorted(labels.index[named.isin(names)]) for names in ENDS]
     if min(map(len, ends)) > 1: return *ends, 'annotated'
     order, k = labels.measured.dropna().sort_values(kind='stable').index, max(2, len(labels)//5)

@@ -17,6 +17,7 @@ from .draw import GRAY, crop_pictures, scale_bar, some_crops
 from .spectra import (BLOCK, READINGS, cluster_name, code_clusters, code_correlation,
     code_profiles, code_tree, family_spectra, leave_one_out, pearson, protein_spectra, rank_families,
     rank_table, single_localization)
+from .stats import rate_interval
 from .training import embed_batches
 
 # %% ../nbs/22_predict.ipynb #cb522f19
@@ -66,8 +67,9 @@ def coverage_curve(
     t = table.sort_values('margin', ascending=False, kind='stable')
     n = np.arange(1, len(t) + 1)
     right = (t['rank'] == 1).to_numpy().cumsum()
-    return pd.DataFrame(dict(threshold=t.margin.to_numpy(), coverage=n/max(len(t), 1), accuracy=right/n,
-                             answered=n))
+    out = pd.DataFrame(dict(threshold=t.margin.to_numpy(), coverage=n/max(len(t), 1), accuracy=right/n,
+                            answered=n))
+    return out.drop_duplicates('threshold', keep='last', ignore_index=True)   # equal margins: all or none
 
 def answer_threshold(
     table:pd.DataFrame, # From `rank_table`, validation split
@@ -157,8 +159,9 @@ def plot_coverage(
     import matplotlib.pyplot as plt
     fig, ax = plt.subplots(figsize=(3.4, 2.6))
     for color, (name, t) in zip(PALETTE, curves.items()):
-        t = t[t.answered >= min(5, len(t))]
-        ax.plot(t.coverage, t.accuracy, color=color, label=f'{name}, n = {len(curves[name]):,}')
+        every = t.answered.max() if len(t) else 0
+        t = t[t.answered >= min(5, every)]
+        ax.plot(t.coverage, t.accuracy, color=color, label=f'{name}, n = {every:,}')
         if dots[name][0] > 0: ax.plot(*dots[name], 'o', color=color, mec='k', zorder=3)
     ax.axhline(wanted, color='0.4', lw=.8, ls=':')
     ax.text(.01, wanted, 'wanted', ha='left', va='bottom', fontsize=6)
@@ -170,13 +173,12 @@ def plot_coverage(
 # %% ../nbs/22_predict.ipynb #a13c0de4
 def _judged(t, times=2000):
     "How often answers of a table with `limit` are right, with a 95 % interval, by proteins drawn again"
-    from scipy.stats import binomtest
     given, none = t.margin >= t.limit, t.family.isna()
     mine = t[given & ~none]
     per = (mine['rank'] == 1).groupby(mine.protein).agg(['sum', 'size']).to_numpy(int)
-    (right, n), low, high = per.sum(0), np.nan, np.nan
-    if n and t.protein.is_unique: low, high = binomtest(int(right), int(n)).proportion_ci()
-    elif n:
+    right, n = per.sum(0)
+    low, high = rate_interval(right/max(n, 1), len(per))   # exact, a protein counts as one
+    if not t.protein.is_unique and len(per) > 4 and 0 < right < n:   # else all draws would be alike
         again = per[np.random.default_rng(0).integers(0, len(per), (times, len(per)))].sum(1)
         low, high = np.quantile(again[:, 0]/again[:, 1], (.025, .975))
     return {'asked': int((~none).sum()), 'answered': int(n), 'proteins of these': len(per),

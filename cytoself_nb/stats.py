@@ -28,7 +28,7 @@ def _center(X, block=4096):
 def neighbors(
     X,              # (n, d), an array or a memory map
     k:int=10,       # Neighbors
-    apart=None,     # A label that a neighbor must not share, such as the protein; missing: any other crop
+    apart=None,     # A label that a neighbor must not share, such as the protein; crops without it are alike
     asked=None,     # Crops to ask, default all
     among=None,     # (n,) may it be a neighbor? Default all; such as: is it labeled?
     block:int=4096, # Crops compared at a time
@@ -114,7 +114,8 @@ def shuffled_purity(
     values = np.asarray(values, object)
     unit = np.arange(len(values)) if unit is None else np.asarray(unit, object)
     unit = pd.factorize(unit, use_na_sentinel=False)[0]
-    first = pd.Series(unit).drop_duplicates().index.to_numpy()   # the row whose label a unit has
+    rows = np.argsort(pd.isna(values), kind='stable')   # a unit has the label of its first row that has one
+    first = rows[np.unique(unit[rows], return_index=True)[1]]
     if within is not None: within = np.asarray(within, dtype=object)[first]
     own = values[first]
     return np.array([purity(index, own[order][unit], asked)
@@ -134,7 +135,7 @@ def ranking_ap(
 # %% ../nbs/15_stats.ipynb #d2b1a30b
 def average_precision(
     X,             # (n, d) representations
-    classes,       # (n,) class of each
+    classes,       # (n,) class of each; crops without one are left out
     proteins,      # (n,) protein of each; neighbors of the same protein don't count
     most:int=1000, # Crops asked at most, evenly spread
     far=None,      # (n, n) Euclidean distances, if they are known already
@@ -142,12 +143,13 @@ def average_precision(
     "Average precision of retrieving crops of other proteins of the same class"
     from sklearn.metrics.pairwise import euclidean_distances
     code, protein = (pd.factorize(np.asarray(v, dtype=object))[0] for v in (classes, proteins))
-    asked, out = np.unique(np.linspace(0, len(code) - 1, min(most, len(code))).astype(int)), []
+    known, out = np.flatnonzero(code >= 0), []
+    asked = known[np.unique(np.linspace(0, len(known) - 1, min(most, len(known))).astype(int))]
     X = np.asarray(X, np.float32)
     for a in range(0, len(asked), 128):
         some = asked[a:a+128]
         for q, d in zip(some, euclidean_distances(X[some], X) if far is None else far[some]):
-            other = protein != protein[q]
+            other = (protein != protein[q]) & (code >= 0)
             relevant = code[other] == code[q]
             if relevant.any(): out.append((q, ranking_ap(-d[other], relevant), relevant.mean()))
     return pd.DataFrame(out, columns=['crop', 'ap', 'chance'])

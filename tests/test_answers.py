@@ -5,11 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cytoself_nb import answers
 from cytoself_nb.any_embedding import embedding_scores
 from cytoself_nb.answers import NO_OTHER, UNLIKE, as_embedding, embedding_atlas, fingerprints, halves, make_reference, read_reference, where, write_reference
 from cytoself_nb.core import NotForTheseData
-from cytoself_nb.maps import read_embedding
-from cytoself_nb.predict import answer_threshold, calibrate, rank_answers
+from cytoself_nb.maps import map_frame, purity_table, read_embedding
+from cytoself_nb.predict import answer_threshold, calibrate, coverage_curve, rank_answers
 
 
 def vectors(n=360, seed=0, far=2.):
@@ -109,6 +110,136 @@ def test_too_few_right_answers_give_no_limit():
     assert answer_threshold(pd.DataFrame(dict(margin=[.5]*9, rank=[1]*9))) == np.inf
 
 
+def test_equal_margins_are_answered_all_or_none():
+    "A limit promises a share of right answers; of equal margins it lets all pass, in whatever order they stand"
+    for rank in ([1]*10 + [2]*20, [2]*20 + [1]*10):
+        assert answer_threshold(pd.DataFrame(dict(margin=[.5]*30, rank=rank)), .8) == np.inf
+    t = pd.DataFrame(dict(margin=[.9]*12 + [.5]*20, rank=[1]*10 + [2]*2 + [2]*20))
+    assert answer_threshold(t, .8) == .9
+    assert coverage_curve(t)[['answered', 'accuracy']].round(3).values.tolist() == [[12, .833], [32, .312]]
+    assert len(coverage_curve(t[:0])) == 0
+
+
+@pytest.mark.parametrize('form', ['frame', 'anndata'])
+def test_labels_in_another_order_are_paired_by_name(form):
+    from anndata import AnnData
+    X, labels = vectors(60)
+    labels.index = [f'cell {k}' for k in range(60)]
+    named = pd.DataFrame(X, labels.index) if form == 'frame' else AnnData(X=X, obs=pd.DataFrame(index=labels.index))
+    mixed = labels.sample(frac=1, random_state=1)
+    assert as_embedding(named, mixed).obs.protein.tolist() == labels.protein.tolist()
+    assert as_embedding(named, mixed.reset_index(drop=True)).obs.protein.tolist() == mixed.protein.tolist(), 'no names: row by row'
+    assert as_embedding(X, mixed).obs.protein.tolist() == mixed.protein.tolist()
+    twice = labels.set_axis(['a', 'a', *labels.index[2:]])
+    for other in (labels.add_prefix('x', axis=0), twice, labels.set_axis([*labels.index[1:], 'new'])):
+        with pytest.raises(ValueError, match='name their rows differently, first'): as_embedding(named, other)
+
+
+def test_numbers_of_rows_in_two_orders_are_refused():
+    "Row by row or by number? Either can be meant"
+    X, labels = vectors(60)
+    mixed = labels.sample(frac=1, random_state=1)
+    with pytest.raises(ValueError, match=r"first '0' and '\d+' \(row 0\)"): as_embedding(pd.DataFrame(X), mixed)
+    part = mixed[:20]   # some rows, picked alike from both, the vectors numbered anew
+    assert as_embedding(pd.DataFrame(X[part.index]), part).obs.protein.tolist() == part.protein.tolist()
+    assert as_embedding(pd.DataFrame(X).loc[part.index], part[::-1]).obs.protein.tolist() == part.protein.tolist()
+
+
+@pytest.mark.filterwarnings('ignore:.*crops that are asked')
+def test_features_in_another_order_are_asked_by_name(tmp_path):
+    X, labels = vectors()
+    F = pd.DataFrame(X, columns=[f'feature {k}' for k in range(10)])
+    reference = make_reference(as_embedding(F, labels))
+    write_reference(tmp_path/'r.h5ad', reference)
+    new = labels.assign(protein='new ' + labels.protein, localization=None)
+    want = where(as_embedding(F, new), reference)
+    turned = F[F.columns[[1, 2, 0, *range(3, 10)]]]
+    for r in (reference, read_reference(tmp_path/'r.h5ad')):
+        t = where(as_embedding(turned, new), r)
+        assert t.answer.tolist() == want.answer.tolist() and t.in_reference.tolist() == [30]*12, 'its crops are known again'
+    plain = where(as_embedding(X, new), reference)
+    assert plain.answer.tolist() == want.answer.tolist(), 'without names: by place'
+    for other in (turned.rename(columns={'feature 3': 'area'}), turned.set_axis(['feature 3']*10, axis=1)):
+        with pytest.raises(ValueError, match="the reference has the feature 'feature [03]', the embedding has not"): where(as_embedding(other, new), reference)
+    numbered = make_reference(as_embedding(X, labels))
+    assert where(as_embedding(F, new), numbered).answer.tolist() == want.answer.tolist()
+
+
+def test_names_of_features_come_back_from_files(tmp_path):
+    from anndata import AnnData
+    X, labels = vectors(24)
+    a = AnnData(X=X.astype(np.float32), obs=labels.set_axis([f'c{k}' for k in range(24)]), var=pd.DataFrame(index=[f'f{k}' for k in range(10)]))
+    a.write_h5ad(tmp_path/'a.h5ad')
+    assert list(as_embedding(tmp_path/'a.h5ad').var_names) == list(a.var_names)
+    with pytest.warns(UserWarning, match='in the reference'): assert len(where(tmp_path/'a.h5ad', read_reference(tmp_path/'a.h5ad'))) == 12
+
+
+@pytest.mark.parametrize('written', ['', ' ', 'nan', 'None', 'N/A', pd.NA])
+def test_no_localization_is_none_however_it_is_written(written, tmp_path):
+    from anndata import AnnData
+    X, labels = vectors(240)
+    half = labels.protein < 'P06'
+    gaps = labels.assign(localization=labels.localization.where(half, None), complex=np.where(half, 'c1', None))
+    other = labels.assign(localization=labels.localization.where(half, written), complex=np.where(half, 'c1', written), fov=labels.fov)
+    if str(written) == 'nan': AnnData(X=X, obs=other.astype(str).set_axis([str(k) for k in range(240)])).write_h5ad(tmp_path/'a.h5ad')
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter('always')
+        e = as_embedding(X, other) if str(written) != 'nan' else as_embedding(tmp_path/'a.h5ad')
+    assert ['120 of 240 crops have the localization' in str(w.message) for w in told if 'localization' in str(w.message)] == ([True] if isinstance(written, str) and written.strip() else [])
+    want = as_embedding(X, gaps)
+    for c in ('localization', 'complex', 'fov'): assert e.obs[c].isna().tolist() == want.obs[c].isna().tolist()
+    assert make_reference(e).families.dropna().to_dict() == make_reference(want).families.dropna().to_dict()
+    frames = [pd.DataFrame(X[:, :2]).set_axis(['umap_1', 'umap_2'], axis=1).join(v.obs.reset_index(drop=True)) for v in (e, want)]
+    a, b = (purity_table(X, f) for f in frames)
+    pd.testing.assert_frame_equal(a, b)
+    assert a.crops[0] == 120
+
+
+def test_a_localization_with_a_space_is_the_same():
+    X, labels = vectors(60)
+    spaced = as_embedding(X, labels.assign(localization=[f' {v}' if k % 2 else v for k, v in enumerate(labels.localization)]))
+    assert spaced.obs.localization.nunique() == 3 and as_embedding(X, labels.assign(protein='NA')).obs.protein.unique() == ['NA']
+
+
+def test_two_columns_for_one_label_are_named():
+    X, labels = vectors(24)
+    with pytest.raises(ValueError, match="the columns 'protein' and 'Metadata_protein'; expected one 'protein'"): as_embedding(X, labels.assign(Metadata_protein='x'))
+    e = as_embedding(X, labels.assign(Well='a', Metadata_Well='b'))
+    assert e.obs.Well.tolist() == ['a']*24 and e.obs.Metadata_Well.tolist() == ['b']*24
+
+
+def test_what_else_is_in_a_file(tmp_path):
+    "A sparse matrix beside the vectors is passed by; a map of one column is named; one that is a table is a map"
+    from anndata import AnnData
+    from scipy.sparse import csr_matrix
+    X, labels = vectors(24)
+    obs = labels.set_axis([f'c{k}' for k in range(24)])
+    beside = dict(sparse=csr_matrix(X), X_umap=pd.DataFrame(X[:, :2], obs.index, ['a', 'b']))
+    AnnData(X=X, obs=obs, obsm=beside).write_h5ad(tmp_path/'a.h5ad')
+    assert list(read_embedding(tmp_path/'a.h5ad').obsm) == ['X_umap']
+    for e in (as_embedding(tmp_path/'a.h5ad'), as_embedding(AnnData(X=X, obs=obs, obsm=beside))): assert np.allclose(map_frame(e).umap_2, X[:, 1], atol=1e-6)
+    with pytest.raises(ValueError, match=r'X_umap has the shape \(24, 1\); expected \(24, 2\)'): embedding_atlas(AnnData(X=X, obs=obs, obsm=dict(X_umap=X[:, :1])), tmp_path/'a.html')
+
+
+@pytest.mark.filterwarnings('ignore:.*crops that are asked')
+def test_groups_by_a_category_with_gaps():
+    X, labels = vectors()
+    reference = make_reference(as_embedding(X, labels))
+    gaps = np.where(labels.protein < 'P06', labels.fov, None)
+    a, b = (where(as_embedding(X, labels.assign(by=v)), reference, 'by') for v in (pd.Categorical(gaps), gaps))
+    pd.testing.assert_frame_equal(a, b)
+    assert a.crops['unknown'] == 180
+
+
+def test_a_reference_that_is_cut_is_named(tmp_path):
+    X, labels = vectors()
+    write_reference(tmp_path/'r.h5ad', make_reference(as_embedding(X, labels)))
+    whole = (tmp_path/'r.h5ad').read_bytes()
+    for raw in (whole[:len(whole)//2], b'hello', b''):
+        (tmp_path/'cut.h5ad').write_bytes(raw)
+        with pytest.raises(ValueError, match='cut.h5ad is no complete .h5ad .*; expected a file of write_reference or an embedding'): read_reference(tmp_path/'cut.h5ad')
+
+
 def one_place(seed=0, rows=slice(None)):
     "Thirty proteins that differ by their own feature only; the places are drawn: whoever is right has looked at the crop itself"
     rng, protein = np.random.default_rng(seed), np.arange(600) % 30
@@ -154,6 +285,8 @@ def test_shared_crops_are_told_and_others_are_not_touched():
         warnings.simplefilter('error')
         t = where(as_embedding(X[300:], labels[300:]), known)   # other crops of the same proteins: nothing to say
     assert (t.in_reference == 0).all()
+    with pytest.warns(UserWarning, match='in the reference too'): t = where(as_embedding(X, labels), known)
+    assert t.in_reference.tolist() == [10]*30, 'a crop counts once, by its vector and by its place'
     old = known._replace(crops=None)
     with pytest.warns(UserWarning, match="doesn't say which crops it was made of"): where(as_embedding(X, labels), old)
 
@@ -207,3 +340,22 @@ def test_another_cell_with_the_same_global_codes_is_not_taken_for_the_same():
     known = fingerprints(a)
     assert fingerprints(b)[fingerprints(b).index.isin(known.index)].tolist() == [2]
     assert fingerprints(b, by_codes=False).index.isin(fingerprints(a, by_codes=False).index).all()
+
+
+def test_a_map_of_few_codes_is_no_identity():
+    "Two proteins whose cells are dark have the same map; with eight codes or more a map is a cell's own"
+    labels, codes = pd.DataFrame(dict(protein=['a', 'b'])), np.zeros((2, 256), np.uint16)
+    for n, want in ((1, 0), (7, 0), (8, 2)):
+        codes[:, :n] = np.arange(n)
+        e = as_embedding(np.ones((2, 20)), labels)
+        e.obsm['local_codes'] = codes
+        assert len(fingerprints(e)) == want
+
+
+def test_one_in_twenty_of_the_questions_that_set_the_limit_is_unlike():
+    X, labels = vectors(2400)
+    e = as_embedding(X, labels)
+    asked, scale = halves(e.obs), answers._scale_of(e.X, labels.protein)
+    parts = [(e.X[a], e.obs[a].reset_index(drop=True)) for a in (~asked, asked)]
+    t = calibrate(*parts[0], *parts[1], 10, mean=answers._standard(scale), reading='counts')[1]
+    assert .04 < (t.r < make_reference(e).alike[1]).mean() < .06

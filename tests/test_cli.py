@@ -209,6 +209,52 @@ def test_errors_are_sentences(command, code, words, tmp_path, monkeypatch, capsy
     assert not [p for p in tmp_path.iterdir() if p.name not in ('runs',)], 'something was left behind'
 
 
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    "A small embedding, a table of sets, in the folder where the command is called"
+    from anndata import AnnData
+    rng, protein = np.random.default_rng(0), np.arange(96) % 12
+    obs = pd.DataFrame(dict(protein=[f'P{p:02}' for p in protein], fov=[f'F{k//12}_{p}' for k, p in enumerate(protein)], localization=np.array(['er', 'golgi', 'nucleus'])[protein % 3]), [str(k) for k in range(96)])
+    X = (rng.normal(size=(96, 10)) + 3*np.eye(3, 10)[protein % 3]).astype(np.float32)
+    AnnData(X=X, obs=obs, obsm=dict(X_umap=X[:, :2])).write_h5ad(tmp_path/'m.h5ad')
+    for name, text in dict(s='set,protein\na,P00\na,NA\n', empty='', other='a;b\n1;2\n').items(): (tmp_path/f'{name}.csv').write_text(text)
+    (tmp_path/'binary.csv').write_bytes(b'\xff\xfe\x00\x01')
+    (tmp_path/'cut.h5ad').write_bytes((tmp_path/'m.h5ad').read_bytes()[:9000])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize('command, says', [
+    (['where', 'm.h5ad', '--reference', 'cut.h5ad'], 'cut.h5ad is no complete .h5ad'), (['where', 'cut.h5ad', '--reference', 'm.h5ad'], 'cut.h5ad is no complete .h5ad'),
+    (['scores', 'm.h5ad', '--sets', 'empty.csv'], 'empty.csv is empty; expected a row of names'), (['scores', 'm.h5ad', '--sets', 'binary.csv'], 'binary.csv'),
+    (['scores', 'm.h5ad', '--sets', 'none.csv'], 'no table at none.csv; expected'), (['scores', 'm.h5ad', '--sets', 'other.csv'], 'without set, protein; expected'),
+    (['scores', 'm.h5ad', '-o', 's.csv'], 's.csv is there already'), (['scores', 'm.h5ad', '-o', 's.csv/t.csv'], 's.csv is no folder'),
+    (['atlas', 'm.h5ad', '-o', 'm.h5ad', '--force'], 'm.h5ad is what is read; expected another'), (['atlas', '.'], 'no embedding at .;'), (['atlas', 'm.h5ad', '-o', '.'], 'is a folder; expected a file'),
+    (['where', 'm.h5ad', '--reference', 'm.h5ad', '-o', 'm.h5ad', '--force'], 'is what is read'), (['where', 'm.h5ad', '--reference', 'cut.h5ad', '-o', 'cut.h5ad', '--force'], 'is what is read'),
+    (['scores', 'm.h5ad', '--sets', 's.csv', '-o', 's.csv', '--force'], 'is what is read')], ids=lambda v: ' '.join(v) if isinstance(v, list) else '')
+def test_files_that_are_no_good_or_no_place_to_write(command, says, table, capsys):
+    before = {p: p.read_bytes() for p in table.iterdir()}
+    assert cli.main(command) == 1
+    said = capsys.readouterr().err
+    assert says in said and 'Traceback' not in said and 'Errno' not in said.replace(says, '') and before == {p: p.read_bytes() for p in table.iterdir()}
+
+
+def test_tables_go_into_a_folder_that_is_made(table, capsys):
+    assert cli.main(['where', 'm.h5ad', '--reference', 'm.h5ad', '-o', 'new/w/where.csv']) == 0 and len(pd.read_csv(table/'new/w/where.csv')) == 12
+    assert cli.main(['scores', 'm.h5ad', '--sets', 's.csv', '-o', 'more/scores.csv']) == 0
+    assert [p.name for p in (table/'more').iterdir()] == ['scores.csv'] and 'question' in pd.read_csv(table/'more/scores.csv')
+    (table/'new/s.csv').write_bytes((table/'s.csv').read_bytes())
+    sets = cli._sets(['s.csv', 'new/s.csv'])
+    assert list(sets) == ['s.csv', 'new/s.csv'], 'two files of one name are two tables'
+    assert sets['s.csv'].protein.tolist() == ['P00', 'NA'], 'a protein may be called NA'
+
+
+@pytest.mark.parametrize('option', [['--workers', '0'], ['--workers', '-5'], ['--workers', 'all']], ids=' '.join)
+def test_no_workers_is_not_understood(option, capsys):
+    with pytest.raises(SystemExit) as e: cli.main(['embed', 'folder', '-o', 'x.h5ad', *option])
+    assert e.value.code == 2 and 'is no number from 1' in capsys.readouterr().err
+
+
 def test_debug_shows_the_traceback(tmp_path):
     with pytest.raises(FileNotFoundError): cli.main(['atlas', str(tmp_path/'nothing.h5ad'), '--debug'])
 

@@ -104,6 +104,7 @@ def flat():
     (iter([bad(-np.inf)]), labels(), CHANNELS, 'NaN or infinite pixels, first 7'),
     (flat(), labels(), CHANNELS, '1 of 60 crops have a constant protein channel, first 9'),
     (crops()*4095, labels(), CHANNELS, 'scale them with unit_range'),
+    (bad(-2), labels(), CHANNELS, 'pixels go from -2 to'),
     (crops(), labels().drop(columns='protein'), CHANNELS, "expected a column 'protein'"),
     (crops(), labels().assign(protein=None), CHANNELS, '60 labels have no protein'),
     (crops(), labels().assign(split='valid'), CHANNELS, "name the splits ['valid']; expected train, val, test"),
@@ -229,6 +230,21 @@ def test_field_numbers_restart_for_each_protein():
     split = split_by_field(table, 0)
     assert split.groupby(['protein', 'fov']).split.nunique().max() == 1
     assert split.groupby('protein').split.value_counts().unstack()[list(SPLITS)].to_numpy().tolist() == [[40, 5, 5]]*2
+
+
+def test_the_smallest_field_is_not_always_held_out():
+    "Of four fields each part has about a quarter: with a tenth in mind only the smallest would validate"
+    from cytoself_nb.split import cut_fields
+    parts = np.array([cut_fields([15, 25, 25, 35], np.random.default_rng(s)) for s in range(30)])
+    assert len(set((parts == 1).argmax(1))) > 2 and (np.sort(parts) == [0, 0, 1, 2]).all()
+
+
+def test_a_store_is_shuffled_within_its_parts_by_its_seed():
+    from cytoself_nb.split import store_order
+    split = np.array(SPLITS)[np.arange(90) % 3]
+    a, b, again = store_order(split, 0), store_order(split, 1), store_order(split, 0)
+    assert (split[a] == np.repeat(SPLITS, 30)).all() and sorted(a) == list(range(90)) and np.array_equal(a, again)
+    assert (a != b).mean() > .8 and all((np.diff(part) < 0).any() for part in a.reshape(3, 30))
 
 
 def test_few_fields():

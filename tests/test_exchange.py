@@ -27,6 +27,14 @@ def test_crops_come_back_from_h5sc_bit_by_bit(tiny_store, tmp_path):
     assert len(again.labels) == 3
 
 
+def test_a_mask_of_rows_is_no_list_of_rows(tiny_store, tmp_path):
+    mask = np.arange(20) % 7 == 3
+    exchange.write_h5sc(tmp_path/'cells.h5sc', tiny_store, mask)
+    source, labels, _ = exchange.read_h5sc(tmp_path/'cells.h5sc')
+    assert len(labels) == 3 and labels.protein.tolist() == tiny_store.labels.protein[mask].tolist()
+    assert np.array_equal(source.read([0, 1, 2]), np.asarray(tiny_store.images[:], np.float32)[mask])
+
+
 def test_channels_of_others_are_named_and_a_missing_protein_is_said(tiny_store, tmp_path):
     store = tiny_store._replace(channels=['GFP', 'DAPI', 'distance'])
     exchange.write_h5sc(tmp_path/'cells.h5sc', store)
@@ -81,6 +89,16 @@ def test_profiles_of_others(tmp_path):
     with pytest.raises(ValueError, match="expected a column 'protein'"): exchange.read_profiles(tmp_path/'p.csv')
     t[['Metadata_gene']].to_csv(tmp_path/'q.csv', index=False)
     with pytest.raises(ValueError, match='no column of numbers'): exchange.read_profiles(tmp_path/'q.csv', dict(Metadata_gene='protein'))
+
+
+def test_numbers_of_objects_and_places_are_no_features(tmp_path):
+    "Else the number of an image is a feature, and its crops are found by it"
+    t = pd.DataFrame(dict(Metadata_protein=['x', 'y'], Cells_AreaShape_Area=[1., 2.], Location_of_spots=[3., 4.], Cells_Number_of_spots=[1, 2]))
+    kept = list(t)[1:]
+    other = ['ImageNumber', 'ObjectNumber', 'Cells_Number_Object_Number', 'Location_Center_X', 'Cells_Location_MaxIntensity_Y_DNA', 'Nuclei_AreaShape_Center_Y', 'AreaShape_BoundingBoxMinimum_X', 'Cells_Parent_Nuclei', 'Neighbors_FirstClosestObjectNumber_5', 'index', 'level_0']
+    t.assign(**{c: [1., 2.] for c in other}).to_csv(tmp_path/'p.csv')   # with the index of pandas
+    with pytest.warns(UserWarning, match='12 columns of p.csv say which object it is and where, first Unnamed: 0; left out'): e = exchange.read_profiles(tmp_path/'p.csv')
+    assert list(e.var_names) == kept
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from fastai.basics import Callback, DataLoaders, Learner, OptimWrapper, partial
+from fastai.basics import Callback, CancelFitException, DataLoaders, Learner, OptimWrapper, partial
 from fastai.test_utils import synth_learner
 
 from cytoself_nb.core import get_profile, set_seed
 from cytoself_nb.data import crop_loader
 from cytoself_nb.losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, LossParts, Meter, PaperSchedule,
-                                _random_state, _set_random_state, best_dtype, chosen_precision, cytoself_loss, keep_freed_memory, watched_loss)
+                                _random_state, _set_random_state, best_dtype, chosen_precision, cytoself_loss, keep_freed_memory, loss_parts, watched_loss)
 from cytoself_nb.model import CytoselfFull, CytoselfOutput
 
 SMALL = dict(n_classes=2, size=64, n_codes=8, hidden=8, decoder_width=4)
@@ -37,6 +37,32 @@ class Spoil(Callback):
     "Break the second batch"
     def before_batch(self):
         if self.training and self.iter == 1: self.learn.xb = (self.xb[0]*float('nan'),)
+
+
+def test_the_parts_of_the_loss_by_hand():
+    "Squares of 3 over a variance of 4, a logarithm of two for heads that know nothing, the rest as it comes"
+    x, each, none = torch.zeros(2, 1, 4, 4), torch.tensor([1., 2.]), torch.zeros(2, 2)
+    out = CytoselfOutput(reconstruction=x + 3, local_logits=none, global_logits=none, local=None, global_=None, local_codes=None, global_codes=None, local_vq=each, global_vq=each*10, intermediate=each*100)
+    y = torch.tensor([0, 1])
+    parts = {k: v.tolist() for k, v in loss_parts(out, y, x, 4.).items()}
+    half = pytest.approx([np.log(2)]*2)
+    assert parts == dict(reconstruction=[2.25]*2, local_vq=[1, 2], global_vq=[10, 20], local_identity=half, global_identity=half, intermediate=[100, 200])
+    assert cytoself_loss(4.)(out, y, x).item() == pytest.approx(2.25 + 2*np.log(2) + 166.5)
+
+
+def test_the_schedule_of_the_paper_counts_epochs_without_a_better_loss():
+    "An equal loss is not better; a tenth of the rate after four such epochs, the end after more than twelve"
+    opt, cb, best = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.), PaperSchedule(), KeepBest()
+    cb.learn = best.learn = SimpleNamespace(opt=SimpleNamespace(opt=opt), loss_parts=SimpleNamespace(row={}), model=torch.nn.Linear(1, 1))
+    cb.before_fit()
+    rates = []
+    with pytest.raises(CancelFitException):
+        for epoch in range(20):
+            cb.learn.loss_parts.row = dict(epoch=epoch, valid_loss=1.)
+            cb.before_epoch()
+            rates.append(cb.learn.loss_parts.row['rate'])
+            cb.after_epoch(); best.after_epoch()
+    assert np.allclose(rates, [1]*5 + [.1]*4 + [.01]*4 + [.001]) and best.epoch_of_best == 0
 
 
 def test_an_epoch_is_the_mean_over_crops_whatever_the_batches():

@@ -73,6 +73,19 @@ def test_all_on_the_path_are_asked_where_few_are_mixed():
 def test_data_without_a_path_get_a_sentence(labels, channels, message):
     with pytest.raises(NotForTheseData, match=message): path_table(X[:len(labels)], labels, store(channels))
 
+def test_without_any_localization_the_ends_are_those_of_the_light():
+    labels = pd.DataFrame(dict(localization=np.nan, measured=np.linspace(0, 1, 12)), [f'p{k:02}' for k in range(12)])   # a column without text
+    assert maps.path_ends(labels) == (['p00', 'p01'], ['p10', 'p11'], 'by light inside nuclei')
+
+def test_a_protein_of_an_end_is_left_out_of_it():
+    "At 0, 4 and 10, 14: the first from 4 to 12, the last from 2 to 10"
+    t = path_order(np.array([[0.], [4], [10], [14]]), list('abcd'), (['a', 'b'], ['c', 'd']))
+    assert np.allclose(t.order, [-4/8, 4/12, 8/12, 12/8]) and (t.off == 0).all()
+
+def test_three_places_are_not_between_two():
+    named = LABELS.assign(localization=[*PLACES[:2], 'cytoplasm;nucleoplasm;golgi', *PLACES[3:]])
+    assert path_table(X, named, store()).set_index('unit').role['c'] == 'mixed'
+
 def test_ends_that_coincide_give_no_order():
     t = path_order(np.ones((8, 3)), list('aabbccdd'), (['a', 'b'], ['c', 'd']))
     assert (t.order == 0).all() and (t.off == 0).all()

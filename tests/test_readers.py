@@ -416,6 +416,21 @@ def test_no_tested_pixel_is_trained_on(n, side, recwarn):
     assert side > 100 or not len(test)
 
 
+def test_each_side_of_a_field_is_tested_by_some_seed():
+    from cytoself_nb.split import split_by_place
+    at, sides = np.random.default_rng(0).uniform(0, 900, (60, 2)), set()
+    for seed in range(12):
+        off = at[split_by_place(pd.DataFrame(dict(protein='a', fov='a', y=at[:, 0], x=at[:, 1])), 100, seed).split == 'test'].mean(0) - 450
+        sides.add((int(np.abs(off).argmax()), bool(off[np.abs(off).argmax()] > 0)))
+    assert len(sides) == 4
+
+
+def test_one_crop_trains_whatever_share_is_tested():
+    from cytoself_nb.split import split_by_place
+    t = pd.DataFrame(dict(protein='a', fov='a', y=np.arange(10.)*50, x=np.arange(10.)*50))
+    assert split_by_place(t, 10, share=.9).split.value_counts().to_dict() == {'test': 9, 'train': 1}
+
+
 def test_places_that_are_not_known():
     from cytoself_nb.split import split_by_place
     t = pd.DataFrame(dict(protein='a', fov='a', y=np.arange(9.)*50, x=1.))
@@ -499,3 +514,5 @@ def test_copies_in_arrays_are_said(tmp_path):
     labels = pd.DataFrame(dict(protein=['A']*15 + ['B']*15, fov=[f'{p}_{k}' for p in 'AB' for k in range(15)]))
     labels = split_by_field(labels, 0)
     with pytest.warns(UserWarning, match='2 of 30 crops occur more than once, brightness aside, first rows'): write_store(tmp_path/'s.zarr', x, labels, ['protein'])
+    one = labels.assign(protein='A', split=np.where(np.arange(30) == 20, 'test', 'train'))   # the copy is of the same protein
+    with pytest.warns(UserWarning, match='2 of 30 crops occur more than once.*\\(A, train\\).*\\(A, test\\)'): write_store(tmp_path/'one.zarr', x, one, ['protein'])

@@ -39,14 +39,15 @@ def test_clear_families_are_all_found():
         table = S.rank_table(S.leave_one_out(spectra, families, reading=reading), families)
         assert len(table) == 12 and (table['rank'] == 1).all() and (table.answer == table.family).all()
 
-def test_leaving_out_is_what_a_loop_would_do():
+@pytest.mark.parametrize('reading', S.READINGS)
+def test_leaving_out_is_what_a_loop_would_do(reading):
     codes, labels, n = toy()
     spectra, families = S.protein_spectra(codes, labels.protein, n), S.single_localization(labels)
     noisy = spectra + rng.random(spectra.shape)
-    got = S.leave_one_out(noisy, families)
+    got, read = S.leave_one_out(noisy, families, reading=reading), lambda x: S.READINGS[reading](x, noisy.values)
     for p in noisy.index:
         others = S.family_spectra(noisy.drop(p), families.drop(p))
-        assert np.allclose(got.loc[p], S.rank_families(noisy.loc[[p]], others).loc[p])
+        assert np.allclose(got.loc[p], S.rank_families(read(noisy.loc[[p]]), read(others)).loc[p])
 
 def test_a_protein_alone_in_its_family_is_not_asked_but_can_be_the_answer():
     codes, labels, n = toy()
@@ -133,3 +134,67 @@ def test_without_any_localization_an_answer_is_a_sentence():
     for top in (0, -1, 1.5):
         with pytest.raises(ValueError, match='expected the number of families'):
             rank_answers(spectra, pd.Series(1, spectra.index), spectra, pd.Series('x', spectra.index), {1: .1}, top)
+
+
+def test_proteins_in_two_places_are_asked_too():
+    codes, labels, n = toy()
+    spectra, families = S.protein_spectra(codes, labels.protein, n), S.single_localization(labels).copy()
+    families['P00'] = np.nan
+    t = P.group_ranks(codes, labels.protein, spectra, families, 2)
+    mixed = t[t.protein == 'P00']
+    assert len(t) == 24 and len(mixed) == 2 and mixed.family.isna().all() and mixed['rank'].isna().all() and (mixed.answer == 'x').all()
+
+
+def test_answers_are_judged_as_by_hand():
+    "Eight proteins of two crops, four of them right: drawn again, 2.5 % have one right at most (binomial: .4 % none, 3.5 % one)"
+    t = pd.DataFrame(dict(protein=np.repeat(list('abcdefgh'), 2), family='x', margin=.5, rank=np.repeat([1, 2], 8), limit=.5))
+    rest = pd.DataFrame(dict(protein=['i', 'j', 'k'], family=['x', None, None], margin=[.4, .5, .4], rank=[1, np.nan, np.nan], limit=.5))
+    got = P._judged(pd.concat([t, rest], ignore_index=True))
+    assert got == {'asked': 17, 'answered': 16, 'proteins of these': 8, 'right of these': .5, '95 % interval, low': .125, 'high': .875,
+                   'right without threshold': 9/17, 'mixed, asked': 2, 'mixed, answered': 1}
+    whole = P._judged(t.drop_duplicates('protein').assign(rank=[1]*7 + [2]))   # one answer a protein: the exact interval
+    assert np.round([whole['95 % interval, low'], whole['high']], 3).tolist() == [.473, .997]
+
+
+@pytest.mark.parametrize('proteins, right, want', [(1, 1, [.025, 1]), (4, 1, [.398, 1]), (4, 0, [0, .602]), (30, 1, [.884, 1])])
+def test_an_interval_of_answers_that_are_all_alike_has_a_width(proteins, right, want):
+    "Two crops of each protein: proteins drawn again give the same share each time"
+    t = pd.DataFrame(dict(protein=np.repeat(np.arange(proteins).astype(str), 2), family='x', margin=.5, rank=2 - right, limit=.5))
+    got = P._judged(t)
+    assert np.round([got['95 % interval, low'], got['high']], 3).tolist() == want
+    none = P._judged(t.assign(limit=.9))
+    assert none['answered'] == 0 and np.isnan([none['right of these'], none['high']]).all()
+
+
+def test_equal_correlations_share_their_ranks():
+    r = pd.DataFrame([[.5, .5, .1], [.5, .5, .9], [.3, .2, .1]], list('abc'), list('xyz'))
+    t = S.rank_table(r, pd.Series(list('xyx'), list('abc')))
+    assert t['rank'].tolist() == [1.5, 2.5, 1] and np.allclose(t.margin, [0, .4, .1])
+
+
+def test_positions_of_each_cluster_and_of_none():
+    counts = S.cluster_counts(np.array([[0, 1, 1, 2], [2, 2, 2, 2]]), np.array([0, 1, 2]))
+    assert counts.tolist() == [[1, 2, 1], [0, 0, 4]]
+
+
+def test_what_the_image_shows_at_a_code():
+    "Code 0 on the left half: dark, outside; code 1 on the right: bright, inside in the lower half"
+    from types import SimpleNamespace
+    x = np.zeros((1, 2, 8, 8), np.float16)
+    x[0, 0, :, 4:], x[0, 1] = .5, -1
+    x[0, 1, 4:, 4:] = 1
+    t = S.code_measures(np.array([[0, 1, 0, 1]]), SimpleNamespace(images=x, channels=['protein', 'distance']), [0], 3)
+    assert t['count'].tolist() == [2, 2, 0] and t.brightness.tolist() == [0, .5, 0] and t.inside.tolist() == [0, .5, 0]
+
+
+def test_groups_are_full_and_have_the_limit_of_the_next_smaller_size():
+    codes, labels, n = toy(crops=5)
+    t = P.group_ranks(codes, labels.protein, S.protein_spectra(codes, labels.protein, n), S.single_localization(labels), 2)
+    assert len(t) == 24 and (t.groupby('protein').size() == 2).all(), 'the fifth crop is in no group'
+    assert P._limits({1: .3, 2: .2, 5: .1}, [1, 2, 4, 5, 99]).tolist() == [.3, .2, .2, .1, .1]
+
+
+def test_a_protein_is_not_its_own_neighbor():
+    codes, labels, n = toy()
+    near = P.nearest_proteins(S.protein_spectra(codes, labels.protein, n), 'P03', 3)
+    assert set(near.index) == {'P00', 'P06', 'P09'} and near.is_monotonic_decreasing

@@ -1,8 +1,8 @@
-"Nearest crops, exact also where numbers are large"
+"Nearest crops, exact also where numbers are large; intervals and chance, counted by hand"
 import numpy as np
 import pytest
 
-from cytoself_nb.stats import neighbors
+from cytoself_nb.stats import average_precision, neighbors, over_networks, rank_correlation, shuffled_purity
 
 
 @pytest.mark.parametrize('offset,scale', [(0, 1), (1e4, 1), (-1e6, 1), (0, 1e20), (0, 1e-20), (3e20, 1e18)])
@@ -18,3 +18,43 @@ def test_a_vector_that_is_no_number_has_no_say_in_others():
     X = np.random.default_rng(0).normal(size=(50, 4)); X[7] = np.nan
     others = [k for k in range(50) if k != 7]
     assert (np.sort(np.array(others)[neighbors(X[others], 3)]) == np.sort(neighbors(X, 3)[others])).all()
+
+
+def test_the_interval_over_three_networks_is_students():
+    "4.303 (two degrees of freedom, 95 %) times .3/sqrt(3), with n - 1 in the spread"
+    got = over_networks([.2, .5, .8], .4, .6)
+    assert np.round([got['value'], got['low'], got['high']], 3).tolist() == [.5, -.245, 1.245]
+
+
+def test_the_interval_of_a_full_order_lies_on_its_side():
+    down = rank_correlation(range(9), -np.arange(9))
+    assert down['low'] == -1 and -1 < down['high'] < -.5 and down['rho'] == pytest.approx(-1)
+    up = rank_correlation(range(9), range(9))
+    assert (up['low'], up['high']) == (pytest.approx(-down['high']), 1)
+
+
+def test_labels_of_a_unit_move_together():
+    "Two proteins of fifty crops: chance is all or nothing, crop by crop it would be a half"
+    X, unit = np.random.default_rng(0).normal(size=(100, 2)), np.repeat(['p', 'q'], 50)
+    X[50:] += 20
+    for apart, want in ((None, 1), (unit, 0)):
+        level = shuffled_purity(neighbors(X, 5, apart), np.repeat(['er', 'golgi'], 50), unit=unit, times=20)
+        assert (level == want).all()
+
+
+def test_a_unit_has_the_label_of_its_first_crop_that_has_one():
+    X, unit = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 12
+    values = np.array(['er', 'golgi'], object)[unit % 2]
+    some = np.where(np.arange(60) < 12, None, values)   # the first crop of each protein has none
+    index = neighbors(X, 5)
+    assert np.array_equal(shuffled_purity(index, some, unit=unit, times=5), shuffled_purity(index, values, unit=unit, times=5))
+    none = np.where(unit < 6, None, values)
+    assert np.isfinite(shuffled_purity(index, none, unit=unit, times=5)).all()
+
+
+def test_crops_without_a_class_have_no_say_in_average_precision():
+    rng = np.random.default_rng(0)
+    X, classes, proteins = rng.normal(size=(60, 3)), np.array(['a', 'b', None], object)[np.arange(60) % 3], np.arange(60) % 12
+    known = classes != None   # noqa: E711
+    got, want = average_precision(X, classes, proteins), average_precision(X[known], classes[known], proteins[known])
+    assert len(got) == 40 and np.allclose(got[['ap', 'chance']], want[['ap', 'chance']]) and (got.crop == np.flatnonzero(known)[want.crop]).all()

@@ -42,6 +42,7 @@ def test_a_card_travels_with_the_weights_and_says_sizes(file):
     text = str(model.card)
     for words in ('tiny', 'noise', 'protein and distance', '64 x 64 pixels of 0.625 µm, 40 µm wide', '16 codes', 'BSD-3-Clause', 'anything', '1 is 40 µm'):
         assert words in text, words
+    assert f'representation of {model.embed(torch.rand(1, 2, 64, 64))[1].numel():,} values' in text
     assert model.card['pixel_um'] == 40/64 and '**tiny**' in model.card._repr_markdown_()
     save_weights(model, file.with_name('again.safetensors'))
     assert load(file.with_name('again.safetensors')).card == model.card

@@ -827,6 +827,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.maps.read_embedding': ('maps.html#read_embedding', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps.umap_frame': ('maps.html#umap_frame', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps.umap_xy': ('maps.html#umap_xy', 'cytoself_nb/maps.py'),
+                                  'cytoself_nb.maps.write_anndata': ('maps.html#write_anndata', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps.write_embedding': ('maps.html#write_embedding', 'cytoself_nb/maps.py')},
             'cytoself_nb.methods_preprocessing': { 'cytoself_nb.methods_preprocessing.against_truth': ( 'methods_preprocessing.html#against_truth',
                                                                                                         'cytoself_nb/methods_preprocessing.py'),

@@ -18,7 +18,7 @@ import pandas as pd
 
 from .core import _replacing
 from .data import open_store
-from .maps import map_frame, read_embedding, umap_xy
+from .maps import map_frame, read_embedding, umap_xy, write_anndata
 from .predict import _limits, answer_threshold, calibrate, need_families, rank_answers
 from .spectra import protein_spectra, single_localization
 from .split import LABEL_COLUMNS, tidy_labels
@@ -345,7 +345,7 @@ def write_reference(
         uns |= dict(crops=crops.index.to_numpy(np.uint64), crops_of=number)
     var = None if reference.features is None else pd.DataFrame(index=reference.features)
     a = AnnData(X=spectra, obs=obs, var=var, varm=varm, uns=uns)
-    with _replacing(Path(path)) as tmp: a.write_h5ad(tmp)
+    with _replacing(Path(path)) as tmp: write_anndata(tmp, a)
 
 # %% ../nbs/26_answers.ipynb #3d98450b
 def read_reference(

@@ -16,7 +16,7 @@ import zarr
 
 from .answers import as_embedding
 from .core import _replacing
-from .maps import _ARRAY
+from .maps import _ARRAY, write_anndata
 from .preprocessing import QUANTILES, SIZE
 from .split import LABEL_COLUMNS, tidy_labels
 from .stacks import PIXEL_UM, Source
@@ -54,7 +54,7 @@ def write_h5sc(
                  image_size_x=side, image_size_y=side, compression='lzf')
     both = dict(channel_names=np.array(names), channel_mapping=np.array(kinds))
     with _replacing(Path(path)) as tmp:
-        AnnData(obs=obs, var=var, uns={IMAGES_AT: about | both}).write_h5ad(tmp)
+        write_anndata(tmp, AnnData(obs=obs, var=var, uns={IMAGES_AT: about | both}))
         with h5py.File(tmp, 'r+') as f:
             shape, chunk = (len(rows), len(names), side, side), (1, 1, side, side)
             out = f['obsm'].create_dataset(IMAGES_AT, shape, 'f2', chunks=chunk, compression='lzf')

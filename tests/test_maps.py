@@ -1,6 +1,7 @@
 "Embedding files, purities and the path: what the notebook of maps doesn't say"
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,3 +133,19 @@ def test_a_map_from_known_neighbors_is_the_map_of_umap_learn(monkeypatch):
     group = np.repeat([0, 1, 2], 40)
     group[7] = 2
     for xy in (straight, known): assert maps.purity(maps.neighbors(xy, 10), group) > .95
+
+
+@pytest.mark.parametrize('text', [object, 'string'])
+def test_names_and_text_are_written_as_old_readers_know_them(tmp_path, text):
+    "AnnData 0.13 with pandas 3 writes names as nullable-string-array, which AnnData 0.10 can't open"
+    obs = pd.DataFrame(dict(protein=pd.Series(['A', 'B', None], dtype=text), file=pd.Series(list('xyz'), dtype=text)))
+    maps.write_embedding(tmp_path/'a.h5ad', iter([np.eye(3, dtype='f4')]), obs, {})
+    from anndata import AnnData
+    names = [pd.Index(list(s), dtype=text) for s in ('abc', 'xyz')]
+    maps.write_anndata(tmp_path/'b.h5ad', AnnData(np.eye(3, dtype='f4'), obs.set_axis(names[0]), pd.DataFrame(index=names[1])))
+    for file in 'ab':
+        with h5py.File(tmp_path/f'{file}.h5ad') as f:
+            kinds = {}
+            f.visititems(lambda name, item: kinds.update({name: item.attrs.get('encoding-type')}))
+            assert 'nullable-string-array' not in kinds.values(), kinds
+            assert kinds['obs/_index'] == kinds['var/_index'] == 'string-array'

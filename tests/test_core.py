@@ -267,7 +267,8 @@ def test_the_blocks_of_a_mapped_array_are_there_or_it_is_refused(tmp_path, monke
 def test_a_worker_ends_with_the_process_it_was_told(tmp_path):
     "Also where that had ended before the worker has begun to watch"
     code = "import time; from cytoself_nb.core import _end_with_parent; _end_with_parent(2**22 + 1); time.sleep(60)"
-    assert subprocess.run([sys.executable, '-c', code], timeout=30).returncode == 1
+    ended = subprocess.run([sys.executable, '-c', code], timeout=30, capture_output=True, text=True)
+    assert ended.returncode == 1 and ended.stderr == ''
 
 
 def test_a_full_disk_at_a_figure_is_a_sentence(run, monkeypatch):

@@ -1170,6 +1170,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.runs._check_classes': ('runs.html#_check_classes', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._draw_crops': ('runs.html#_draw_crops', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._draw_protein': ('runs.html#_draw_protein', 'cytoself_nb/runs.py'),
+                                  'cytoself_nb.runs._kind': ('runs.html#_kind', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._made': ('runs.html#_made', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._read_run': ('runs.html#_read_run', 'cytoself_nb/runs.py'),
                                   'cytoself_nb.runs._read_screen': ('runs.html#_read_screen', 'cytoself_nb/runs.py'),

@@ -990,6 +990,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'cytoself_nb.pipeline._folders': ('pipeline.html#_folders', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._is_fresh': ('pipeline.html#_is_fresh', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._line': ('pipeline.html#_line', 'cytoself_nb/pipeline.py'),
+                                      'cytoself_nb.pipeline._note': ('pipeline.html#_note', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._numbers': ('pipeline.html#_numbers', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._only_one': ('pipeline.html#_only_one', 'cytoself_nb/pipeline.py'),
                                       'cytoself_nb.pipeline._settle': ('pipeline.html#_settle', 'cytoself_nb/pipeline.py'),

@@ -185,6 +185,12 @@ def _claim_name(data):
 # %% ../nbs/01_core.ipynb #ef847a78
 FORMER_NAMES = {'embedded':'simulated', 'virtual_yeast':'simulated_yeast'}   # still accepted
 
+def _settings_of(path):
+    "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"
+    try: made = json.loads(Path(f'{path}.settings.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError): return {}
+    return made if isinstance(made, dict) and {'settings', 'built', 'made_by'} <= made.keys() else {}
+
 def _data_of_run(folder):
     "The data that a run folder was made of, None if that is not written down"
     return _settings_of(folder/'crops.zarr').get('settings', {}).get('data')
@@ -380,12 +386,6 @@ def _end_with_parent(parent=None):
         while os.getppid() == parent: time.sleep(1)
         os._exit(1)
     threading.Thread(target=watch, daemon=True).start()
-
-def _settings_of(path):
-    "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"
-    try: made = json.loads(Path(f'{path}.settings.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError): return {}
-    return made if isinstance(made, dict) and {'settings', 'built', 'made_by'} <= made.keys() else {}
 
 def _sizes(path):
     "Bytes of the files of an artefact; of a crop store none, which has a seal"

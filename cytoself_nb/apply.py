@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from .core import _replace_text, cached, read_table
+from .core import _new_array, _replace_text, cached, read_table
 from .data import CropStore, array_source, check_crops, open_store, resize_crops, write_store
 from .images import MAKERS, read_image
 from .preprocessing import SIZE, _cores, distance_from_nucleus, read_stacks, typical_diameter
@@ -307,7 +307,7 @@ def fit_images(
     n, side = len(images.labels), model.settings['size']
     one = np.empty((1, len(channels), *images.source.shape[2:]))
     _check_shape(one, channels, wanted, *_widths_of(images, model))
-    out = np.lib.format.open_memmap(path, 'w+', np.float16, (n, len(wanted) + len(also), side, side))
+    out = _new_array(path, np.float16, (n, len(wanted) + len(also), side, side))
     if workers is None: workers = _cores() if n >= 1000 and channels != images.channels else 1
     like = SimpleNamespace(extra=model.extra, settings=model.settings)   # a worker needs no weights
     jobs = (delayed(_fit_rows)(images.source, images.um, add, channels, like, also,
@@ -379,7 +379,11 @@ def applied_store(
         _replace_text(work/'notes.txt', '\n'.join(notes) + '\n')
         unread = [pd.read_csv(work/'rejects.csv')] if (work/'rejects.csv').exists() else []
         _replace_text(work/'rejects.csv', pd.concat([*unread, rejects]).to_csv(index=False))
-    return cached(work/'crops.zarr', wants, build, open_store, '24_apply')
+    store = cached(work/'crops.zarr', wants, build, open_store, '24_apply')
+    if not (work/'notes.txt').exists():
+        _replace_text(work/'notes.txt', f'what was noted of {len(store.labels):,} crops has been deleted; '
+                      'delete crops.zarr to have them cut again\n')
+    return store
 
 # %% ../nbs/24_apply.ipynb #8ad987d1
 def look_at(

@@ -95,6 +95,16 @@ def output_root()->Path: # Folder that holds `runs/` and `figures/`
     here = Path.cwd()
     return next((p for p in (here, *here.parents) if is_project(p)), here)
 
+def _short_names(folder):
+    "The name of a folder under `runs/`, and that where another folder came first with it"
+    name = re.sub(r'[^\w.-]+', '_', folder.name) or 'data'
+    name = f'own-{name}' if name in DATASETS or name in FORMER_NAMES else name
+    return name, f'{name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}'
+
+def _folder_owners():
+    "File with the folder that each name under `runs/` belongs to"
+    return output_root()/'runs'/'folders.json'
+
 # %% ../nbs/01_core.ipynb #099dd00c
 def _remove(path):
     "Delete a file or a folder if it is there"
@@ -104,14 +114,19 @@ def _remove(path):
 @contextmanager
 def _alone(path):
     "One process at a time makes or changes `path`; the others wait"
-    with FileLock(path.with_name(f'.{path.name}.lock')): yield
+    lock = FileLock(path.with_name(f'.{path.name}.lock'))
+    try: lock.acquire()
+    except OSError as e:
+        if e.errno != errno.EROFS: raise   # where nobody can write, nobody has to wait
+    try: yield
+    finally: lock.release()
 
 @contextmanager
 def _refused(path):
     "A full disk or a missing permission becomes one sentence"
     try: yield
     except OSError as e:
-        if e.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT): raise
+        if e.errno not in (errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG): raise
         raise OSError(e.errno, f"cannot write {path}: {e.strerror}; free some space or set "
                       "CYTOSELF_NB_OUT to another folder; what was there is unchanged") from e
 
@@ -125,17 +140,20 @@ def _replacing(path):
     finally: tmp.unlink(missing_ok=True)
 
 def _replace_text(path, text):
-    "Write `text` to `path` in one step"
+    "Write `text` to `path` in one step, unless that is what is there"
+    if path.is_file() and path.read_bytes() == text.encode('utf-8'): return
     with _replacing(path) as tmp: tmp.write_text(text, encoding='utf-8')
 
 # %% ../nbs/01_core.ipynb #72faee75
-def _folder_owners():
-    "File with the folder that each name under `runs/` belongs to"
-    return output_root()/'runs'/'folders.json'
-
 def _read_owners(path):
-    try: return json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError): return {}
+    "Folder by name; if the file can't be read, from the settings of the crop stores beside it"
+    try: owners = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError: return {}
+    except ValueError: owners = None
+    if isinstance(owners, dict): return owners
+    runs = [(p.parent.name, _data_of_run(p.parent)) for p in path.parent.glob('*/crops.zarr.settings.json')]
+    runs = [(run, data, *_short_names(Path(data))) for run, data in runs if data and data not in DATASETS]
+    return {(long if run.startswith(f'{long}-') else name).casefold(): data for run, data, name, long in runs}
 
 def data_slug(
     data:str, # Name of a data set, or a folder
@@ -149,18 +167,16 @@ def data_slug(
                                 "check the spelling or give the path of a folder with a stacks.csv "
                                 "or a labels.csv")
     folder = folder.resolve()
-    name = re.sub(r'[^\w.-]+', '_', folder.name) or 'data'
-    name = f'own-{name}' if name in DATASETS or name in FORMER_NAMES else name
-    owner = _read_owners(_folder_owners()).get(name.casefold(), str(folder))
-    return name if owner == str(folder) else f'{name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}'
+    name, long = _short_names(folder)
+    return name if _read_owners(_folder_owners()).get(name.casefold(), str(folder)) == str(folder) else long
 
 def _claim_name(data):
     "The name of `data`, which from now on belongs to it"
     if data in DATASETS: return data
-    path = _folder_owners()
+    path, folder = _folder_owners(), str(Path(data).expanduser().resolve())
+    if folder in _read_owners(path).values(): return data_slug(data)
     with _alone(path):
         owners = _read_owners(path)
-        folder = str(Path(data).expanduser().resolve())
         if folder not in owners.values():
             owners[data_slug(data).casefold()] = folder
             _replace_text(path, json.dumps(owners, indent=1, ensure_ascii=False) + '\n')
@@ -169,10 +185,15 @@ def _claim_name(data):
 # %% ../nbs/01_core.ipynb #ef847a78
 FORMER_NAMES = {'embedded':'simulated', 'virtual_yeast':'simulated_yeast'}   # still accepted
 
+def _settings_of(path):
+    "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"
+    try: made = json.loads(Path(f'{path}.settings.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError): return {}
+    return made if isinstance(made, dict) and {'settings', 'built', 'made_by'} <= made.keys() else {}
+
 def _data_of_run(folder):
     "The data that a run folder was made of, None if that is not written down"
-    note = folder/'crops.zarr.settings.json'
-    return json.loads(note.read_text())['settings'].get('data') if note.is_file() else None
+    return _settings_of(folder/'crops.zarr').get('settings', {}).get('data')
 
 def _by_name(data, profile, seed):
     "Data, profile and seed, where `data` may be the name of a run that is there: `mydata` or `mydata-demo-0`"
@@ -357,31 +378,43 @@ def set_seed(
 # %% ../nbs/01_core.ipynb #26e8c624
 _WATCHED = []
 
-def _end_with_parent():
+def _end_with_parent(parent=None):
     "Called in a worker process: it ends soon after the process that started it, also after a kill"
-    if _WATCHED or multiprocessing.current_process().name == 'MainProcess': return
-    _WATCHED.append(parent := os.getppid())
+    if _WATCHED or parent is None and multiprocessing.current_process().name == 'MainProcess': return
+    _WATCHED.append(parent := parent or os.getppid())
     def watch():
         while os.getppid() == parent: time.sleep(1)
         os._exit(1)
     threading.Thread(target=watch, daemon=True).start()
 
-def _settings_of(path):
-    "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"
-    try: made = json.loads(Path(f'{path}.settings.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError): return {}
-    return made if isinstance(made, dict) and {'settings', 'built', 'made_by'} <= made.keys() else {}
+def _sizes(path):
+    "Bytes of the files of an artefact; of a crop store none, which has a seal"
+    if path.is_file(): return {'': path.stat().st_size}
+    files = [] if (path/'zarr.json').exists() else (f for f in path.rglob('*') if f.is_file())
+    return {f.relative_to(path).as_posix(): f.stat().st_size for f in files}
 
 def _is_made(path, settings):
     "Is the artefact there, whole, and built with these settings?"
     made = _settings_of(path)
     if not path.exists() or made.get('settings') != json.loads(json.dumps(settings)): return False
-    if path.is_file() and made.get('bytes', now := path.stat().st_size) != now:
-        raise ValueError(f"{path} has {now:,} bytes, and {made['bytes']:,} when it was made: it was "
-                         "cut or changed; delete it to have it made again")
+    then, now = made.get('bytes', {}), _sizes(path)
+    for name, size in (then if isinstance(then, dict) else {'': then}).items():
+        if now.get(name) == size: continue
+        cut = f'has {now.get(name, 0):,} bytes, and {size:,} when it was made: it was cut or changed'
+        raise ValueError(f"{path/name} {cut if name in now else 'is gone'}; "
+                         f"delete {path.name if name else 'it'} to have it made again")
     return True
 
 # %% ../nbs/01_core.ipynb #d2c8a2d3
+def _new_array(path, dtype, shape):
+    "A new .npy file, mapped; its blocks are there, as a full disk would end the process at a later write"
+    out, none = np.lib.format.open_memmap(path, 'w+', dtype, shape), (errno.EOPNOTSUPP, errno.EINVAL)
+    with open(path, 'r+b') as f:
+        try: getattr(os, 'posix_fallocate', lambda *_: None)(f.fileno(), 0, os.path.getsize(path))
+        except OSError as e:
+            if e.errno not in none: raise     # a file system that can't promise them
+    return out
+
 def cached(
     path,          # File or folder that holds the artefact
     settings:dict, # Everything the result depends on, JSON values
@@ -402,7 +435,7 @@ def cached(
                 new, note = Path(tmp)/path.name, Path(tmp)/'settings.json'
                 build(new)
                 made = dict(made_by=made_by, built=time.strftime('%Y-%m-%d %H:%M:%S'), settings=settings)
-                if new.is_file(): made['bytes'] = new.stat().st_size
+                if sizes := _sizes(new): made['bytes'] = sizes.get('', sizes)
                 note.write_text(json.dumps(made, indent=1), encoding='utf-8')   # a full disk is met before
                 side.unlink(missing_ok=True)                                    # the old one is touched
                 _remove(path)

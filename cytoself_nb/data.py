@@ -8,9 +8,9 @@ __all__ = ['resize_crops', 'check_crops', 'array_source', 'spool', 'write_store'
            'CropLoader', 'crop_loader']
 
 # %% ../nbs/08_data.ipynb #a7d44fa2
-import errno, hashlib, json, mmap, os, tempfile, warnings
+import errno, glob, hashlib, json, mmap, os, shutil, tempfile, warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,13 +20,14 @@ import torch
 import torch.nn.functional as F
 import zarr
 from fastcore.basics import patch
+from filelock import FileLock, Timeout
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')
     from fastai.data.load import DataLoader
 
-from .core import NotForTheseData
+from .core import NotForTheseData, _new_array
 from .split import LABEL_COLUMNS, SPLITS, split_by_field, store_order, tidy_labels
-from .stacks import Source
+from .stacks import OWN_COLUMNS, Source
 
 # %% ../nbs/08_data.ipynb #65234836
 def resize_crops(
@@ -89,18 +90,19 @@ def spool(
     chunks,      # Iterable of arrays (n, C, H, W)
     n:int,       # Crops expected in all
     path:Path,   # The .npy file to write
+    protein:int=0, # Index of the protein channel
 )->np.memmap: # (n, C, H, W), float16
     "Write a stream of crops, which comes once and in its own order, to a .npy file and map it"
     out, done = None, 0
     for x in chunks:
-        if out is None: out = np.lib.format.open_memmap(path, 'w+', np.float16, (n, *x.shape[1:]))
+        if out is None: out = _new_array(path, np.float16, (n, *x.shape[1:]))
         if done + len(x) > n:
             raise ValueError(f"the images go on after {n} crops; expected as many as the {n} labels; "
                              "give one label per crop")
         if x.shape[1:] != out.shape[1:]:
             raise ValueError(f"crop {done} has the shape {x.shape[1:]}, those before {out.shape[1:]}; "
                              "expected one shape; resize them first")
-        check_crops(x, range(done, done + len(x)))
+        check_crops(x, range(done, done + len(x)), protein)
         out[done:done+len(x)] = x
         done += len(x)
         _forget_pages(out)
@@ -133,6 +135,13 @@ def _check_fit(shape, labels, channels):
                          "expected one name per channel")
     if len(set(channels)) != len(channels):
         raise ValueError(f"channel names {list(channels)}; expected each name once")
+    for c in labels.select_dtypes(object):
+        none = '' if c == 'protein' else None
+        bad = labels[c].map(lambda v: isinstance(v, str) and ('\r' in v or '\0' in v or v == none))
+        if bad.any():
+            raise ValueError(f"{bad.sum()} labels have a {c} that is empty or holds a carriage return or a "
+                             f"zero byte, first row {int(bad.argmax())}; expected text that a table can "
+                             "keep; correct it")
     if shape[2] != shape[3]:
         raise ValueError(f"crops of {shape[2]} x {shape[3]} pixels; expected squares; cut or pad them first")
 
@@ -140,10 +149,14 @@ def _check_fit(shape, labels, channels):
 @contextmanager
 def _building(path):
     "A temporary folder beside `path`; a full disk or a missing permission becomes one sentence"
-    refused = [getattr(errno, e) for e in 'EACCES EPERM EROFS ENOSPC EDQUOT ENOTDIR EEXIST'.split()]
+    refused = [getattr(errno, e) for e in 'EACCES EPERM EROFS ENOSPC EDQUOT EFBIG ENOTDIR EEXIST'.split()]
+    begins = f'.writing-{path.name}-'
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix='.writing-', dir=path.parent) as folder: yield Path(folder)
+        for old in path.parent.glob(f'{glob.escape(begins)}*'):
+            with suppress(Timeout), FileLock(old/'lock', timeout=0): shutil.rmtree(old)   # nobody's any more
+        with tempfile.TemporaryDirectory(prefix=begins, dir=path.parent) as tmp, FileLock(Path(tmp)/'lock'):
+            yield Path(tmp)
     except OSError as e:
         if e.errno in refused:
             raise OSError(f"cannot write {path} ({os.strerror(e.errno)}); free some space or choose a folder "
@@ -173,14 +186,24 @@ def _warn_of_shared_fields(labels):
                                    "scores will be too good. Leave the column out to have it drawn by field",
                                    stacklevel=3)
 
+def _as_written(text):
+    "Would this number be written like that? Not 007, 1.50 or 3E1, which are names"
+    try: return text in (str(int(float(text)))[:15], repr(float(text)))
+    except (ValueError, OverflowError): return False
+
 def _read_store_labels(path):
-    text = {c: object for c in LABEL_COLUMNS[:6]}
-    return pd.read_csv(path/'labels.csv', dtype=text, keep_default_na=False, na_values=[''])
+    "The labels of a store; further columns are numbers only where all of them are written as numbers are"
+    text, as_is = {c: object for c in LABEL_COLUMNS[:6]}, dict(keep_default_na=False, na_values=[''])
+    t = pd.read_csv(path/'labels.csv', dtype=text, low_memory=False, **as_is)
+    theirs = [c for c in t if c not in OWN_COLUMNS and t[c].dtype.kind in 'iuf']
+    raw = pd.read_csv(path/'labels.csv', dtype=object, usecols=theirs, **as_is) if theirs else t
+    return t.assign(**{c: raw[c] for c in theirs if not all(map(_as_written, raw[c].dropna().unique()))})
 
 def _seal(path, images):
     ("What must not change in a store: the order of its rows, its channels, and size and checksum of each "
         "shard")
-    rows = _read_store_labels(path)[['protein', 'fov', 'split']].to_csv(index=False)
+    what = dict(usecols=['protein', 'fov', 'split'], dtype=object, keep_default_na=False, na_values=[''])
+    rows = pd.read_csv(path/'labels.csv', **what)[what['usecols']].to_csv(index=False)
     shards = {}
     for k in range(-(-images.shape[0]//images.shards[0])):
         with open(path/f'c/{k}/0/0/0', 'rb') as f:
@@ -216,6 +239,11 @@ def _what_is_wrong(path, images, labels):
     other = [k for k, v in now['shards'].items() if v != then['shards'].get(k)]
     return f"shards that have changed, first {other[0]}" if other else ''
 
+
+def _pixels(store):
+    "One checksum of all pixels of a store, of the checksums in its shards"
+    return hashlib.sha256(json.dumps(_seal(store.path, store.images)).encode()).hexdigest()[:16]
+
 # %% ../nbs/08_data.ipynb #7d68cd3c
 def _warn_of_copies(labels, marks):
     "Say that crops occur again where that spoils a test: in another split, or as another protein"
@@ -248,7 +276,7 @@ def write_store(
     order = store_order(labels.split, seed)
     protein = channels.index('protein') if 'protein' in channels else 0
     with _building(path) as tmp, ThreadPoolExecutor(1) as writer:
-        if hasattr(chunks, '__next__'): chunks = spool(chunks, len(labels), tmp/'spool.npy')
+        if hasattr(chunks, '__next__'): chunks = spool(chunks, len(labels), tmp/'spool.npy', protein)
         source = chunks if callable(getattr(chunks, 'read', None)) else array_source(chunks)
         _check_fit(source.shape, labels, channels)
         attrs = dict(channels=list(channels), source_size=source.shape[-1], seed=seed)

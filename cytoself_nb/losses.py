@@ -243,11 +243,13 @@ def chosen_precision(
     key = hashlib.sha256(repr(about).encode()).hexdigest()[:10]
     path = _cache_folder()/f'precision-{key}.json'
     with contextlib.suppress(OSError, ValueError):   # for a day, as other work may have disturbed it
-        if time.time() - path.stat().st_mtime < 86_400: return json.loads(path.read_text())
+        kept, age = json.loads(path.read_text()), time.time() - path.stat().st_mtime
+        if 0 <= age < 86_400 and isinstance(kept, dict) and {'dtype', 'why'} <= kept.keys(): return kept
     measured = measure_precision()
     with contextlib.suppress(OSError):   # a folder one can't write to: measured again next time
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace_text(path, json.dumps(measured))
+        os.utime(path)   # measured now, also where nothing has changed
     return measured
 
 def best_dtype(

@@ -7,7 +7,7 @@ __all__ = ['PART', 'BATCH', 'plan_parts', 'missing_parts', 'embed_part', 'run_pa
            'weights_checksum', 'merge_parts', 'prepare_folder', 'embed_folder']
 
 # %% ../nbs/25_parts.ipynb #e33fac7a
-import json, os, shutil, subprocess, sys, time
+import hashlib, json, os, shutil, subprocess, sys, time, zipfile
 from pathlib import Path
 
 import h5py
@@ -16,8 +16,8 @@ import pandas as pd
 import torch
 
 from .apply import applied_store
-from .core import _replace_text, _replacing
-from .data import default_channels, open_store, select_channels, split_rows
+from .core import _end_with_parent, _replace_text, _replacing
+from .data import _pixels, default_channels, open_store, select_channels, split_rows
 from .maps import _ARRAY, _digest, add_map, read_embedding, umap_xy, write_embedding
 from .preprocessing import _cores
 from .training import embed_batches
@@ -38,22 +38,39 @@ def plan_parts(
     size = max(1, round(PART/step))*step
     edges = [rows[0], *range(-(-(rows[0] + 1)//size)*size, rows[-1] + 1, size), rows[-1] + 1]
     channels = model.extra.get('channels') or default_channels(store)
-    plan = dict(store=str(Path(store.path).resolve()), channels=channels, of=_digest(model, store.labels),
+    plan = dict(store=str(Path(store.path).resolve()), channels=channels,
                 parts=[list(p) for p in zip(edges, edges[1:])])
-    if (folder/'plan.json').exists() and json.loads((folder/'plan.json').read_text()) == plan: return plan
+    of = json.dumps([plan, _digest(model, store.labels), _pixels(store)])
+    plan['of'] = hashlib.sha256(of.encode()).hexdigest()[:12]
+    if _plan_of(folder) == plan and _weights_of(folder, plan).exists(): return plan
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob('part-*.npz'): old.unlink()   # of other weights or crops
-    save_weights(model, folder/'weights.safetensors', extra=model.extra | dict(channels=channels))
+    for kind in ('part-*.npz', 'weights*.safetensors'):
+        for old in folder.glob(kind): old.unlink()   # of other weights or crops
+    save_weights(model, _weights_of(folder, plan), extra=model.extra | dict(channels=channels))
     _replace_text(folder/'plan.json', json.dumps(plan))
     return plan
+
+# %% ../nbs/25_parts.ipynb #9d2033b7
+def _plan_of(folder):
+    "The plan in a folder, None without one that can be read"
+    try: plan = json.loads((Path(folder)/'plan.json').read_text())
+    except (FileNotFoundError, ValueError): return None
+    return plan if isinstance(plan, dict) and {'store', 'channels', 'parts', 'of'} <= plan.keys() else None
+
+def _need_plan(folder):
+    if plan := _plan_of(folder): return plan
+    raise ValueError(f"{folder} has no plan that can be read; start the command again that made it")
+
+def _weights_of(folder, plan): return Path(folder)/f"weights-{plan['of']}.safetensors"
+
+def _path_of(folder, plan, k): return Path(folder)/f"part-{plan['of']}-{k:06}.npz"
 
 def missing_parts(
     folder, # From `plan_parts`
 )->list: # Numbers
     "The parts that are not there yet"
-    folder = Path(folder)
-    n = len(json.loads((folder/'plan.json').read_text())['parts'])
-    return [k for k in range(n) if not (folder/f'part-{k:06}.npz').exists()]
+    plan = _need_plan(folder)
+    return [k for k in range(len(plan['parts'])) if not _path_of(folder, plan, k).exists()]
 
 # %% ../nbs/25_parts.ipynb #2529584b
 def embed_part(
@@ -74,13 +91,13 @@ def embed_part(
 
 def _embed_parts(folder, numbers, store=None):
     "Embed some parts of a plan, one after the other, each complete or not there"
-    folder = Path(folder)
-    plan = json.loads((folder/'plan.json').read_text())
-    store, model = store or open_store(plan['store']), load_weights(folder/'weights.safetensors')
+    plan = _need_plan(folder)
+    store, model = store or open_store(plan['store']), load_weights(_weights_of(folder, plan))
     if torch.cuda.is_available(): model = model.cuda()
     for k in numbers:
-        path = folder/f'part-{k:06}.npz'
+        path = _path_of(folder, plan, k)
         if path.exists(): continue
+        if _plan_of(folder) != plan: raise ValueError(f"another plan is in {folder} now; this one is given up")
         found = embed_part(store, model, plan['parts'][k], plan['channels'])
         with _replacing(path) as tmp, open(tmp, 'wb') as f: np.savez(f, **found)
         yield k
@@ -94,9 +111,9 @@ def _start(folder, numbers):
     "A worker process for some parts"
     package = str(Path(__file__).resolve().parent.parent)
     env = os.environ | dict(PYTHONPATH=os.pathsep.join([package, os.environ.get('PYTHONPATH', '')]))
-    command = [sys.executable, '-W', 'ignore', '-m', 'cytoself_nb.parts', str(folder), '--parts']
-    return subprocess.Popen([*command, ','.join(map(str, numbers))], env=env, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, '-W', 'ignore', '-m', 'cytoself_nb.parts', str(folder)]
+    command += ['--parts', ','.join(map(str, numbers)), '--parent', str(os.getpid())]
+    return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 def _round(folder, n, step):
     "Run workers until all have ended; what the last of them said on stderr"
@@ -117,12 +134,18 @@ def _round(folder, n, step):
     return said
 
 # %% ../nbs/25_parts.ipynb #c4af9201
+def _check_workers(workers):
+    if workers is None or workers >= 1: return
+    raise ValueError(f"workers={workers}; expected the number of processes, 1 or more; leave it out for all "
+                     "cores")
+
 def run_parts(
     folder,            # From `plan_parts`
     workers:int=None,  # Processes; None: cores of this machine if there is work for them; 1: this process
     progress=lambda n: None, # Called with the number of parts done
 ):
     "Embed all missing parts; those of killed workers are given out again"
+    _check_workers(workers)
     left = missing_parts(folder)
     few = torch.cuda.is_available() or len(left) < 4   # a worker needs seconds to start
     if workers is None: workers = 1 if few else min(_cores(), len(left))
@@ -155,14 +178,19 @@ def embed_store(
     plan = plan_parts(store, model, folder, split)
     left = len(missing_parts(folder))
     run_parts(folder, workers, progress('parts', left) if progress and left else lambda n: None)
-    return [Path(folder)/f'part-{k:06}.npz' for k in range(len(plan['parts']))]
+    return [_path_of(folder, plan, k) for k in range(len(plan['parts']))]
 
 def read_part(
     path, # From `embed_store`
     name, # `X`, `local_codes` or `global_codes`
 )->np.ndarray: # None if the network has no codes
-    "One array of one part"
-    with np.load(path) as z: return z[name] if name in z else None
+    "One array of one part; a part that can't be read is deleted"
+    try:
+        with np.load(path) as z: return z[name] if name in z else None
+    except (zipfile.BadZipFile, ValueError, EOFError) as e:
+        Path(path).unlink()
+        raise ValueError(f"{path} can't be read ({e}) and was deleted; start the same command again, which "
+                         "makes it again") from e
 
 # %% ../nbs/25_parts.ipynb #b3fc266f
 def _share(text, left):
@@ -180,7 +208,9 @@ def main(
     p.add_argument('folder', help='folder of plan_parts, seen by all workers')
     p.add_argument('--share', default='0/1', help='which of how many shares of the missing parts, from 0')
     p.add_argument('--parts', default='', help='numbers of parts, instead of a share')
+    p.add_argument('--parent', type=int, help=argparse.SUPPRESS)   # the process that it ends with
     a = p.parse_args(argv)
+    if a.parent: _end_with_parent(a.parent)
     _one_thread()
     try:
         numbers = [int(k) for k in a.parts.split(',') if k] or _share(a.share, missing_parts(a.folder))
@@ -217,7 +247,7 @@ def merge_parts(
 
 def _rows_left(folder):
     "Crops of the parts that are missing"
-    parts = json.loads((Path(folder)/'plan.json').read_text())['parts']
+    parts = _need_plan(folder)['parts']
     return sum(parts[k][1] - parts[k][0] for k in missing_parts(folder))
 
 def _about(folder, model, store):
@@ -236,6 +266,7 @@ def prepare_folder(
     masks=None,          # The same
 )->tuple: # Crop store, folder of the plan: what the workers of an array job need
     "Cut the crops of a folder and plan their parts, without embedding any"
+    _check_workers(workers)
     work = Path(path).with_suffix('.work')
     store = applied_store(folder, model, work, pixel_um, workers, progress, masks)
     plan_parts(store, model, work/'parts')

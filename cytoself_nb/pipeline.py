@@ -19,8 +19,10 @@ import nbformat, pandas as pd, papermill
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _settings_of,
+from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _refused, _replace_text,
+    _settings_of,
     _weights_name, fetch, has_stacks, open_run, registry)
+from .data import _read_store_labels
 from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
     reason_to_run, runnable, runs_of)
 from .kernels import WarmKernels, side_by_side, stop_kernels, thread_settings
@@ -149,6 +151,13 @@ def _is_fresh(path, run):
     made = [_settings_of(str(s).removesuffix('.settings.json')) for s in sides]
     return not any(m.get('made_by') == Path(path).stem for m in made)
 
+def _note(path):
+    "What was written down after the last run of a notebook, None if there is none that can be read"
+    try: note = json.loads(path.read_text(encoding='utf-8'))
+    except (FileNotFoundError, ValueError): return None
+    whole = isinstance(note, dict) and all(isinstance(note.get(k), dict) for k in ('inputs', 'figures'))
+    return note if whole else None
+
 def run_if_needed(
     path,            # Notebook
     parameters:dict, # Its parameters
@@ -157,9 +166,9 @@ def run_if_needed(
 )->dict: # notebook, seconds (0 if skipped), figures, reason (empty if skipped), left_out (why, or empty)
     "Run a notebook unless nothing that it depends on has changed"
     name, note = Path(path).stem, run.path/f'notebooks/{Path(path).stem}.json'
-    record = json.loads(note.read_text()) if note.exists() else None
     fixed = fixed_inputs(path, parameters)
-    reason = reason_to_run(record, fixed | artefact_inputs(path, run), manifest_entries(run, name), force)
+    inputs = fixed | artefact_inputs(path, run)
+    reason = reason_to_run(_note(note), inputs, manifest_entries(run, name), force)
     row = dict(notebook=name, seconds=0., figures=0, reason='', left_out='')
     if not reason: return row
     note.unlink(missing_ok=True)
@@ -170,7 +179,7 @@ def run_if_needed(
     entries = manifest_entries(run, name)
     new = {n: entries[n] for n, t in drawn().items() if before.get(n) != t}
     record = dict(inputs=fixed | artefact_inputs(path, run), figures=new, seconds=round(seconds, 1))
-    note.write_text(json.dumps(record, indent=1))
+    with _refused(note): _replace_text(note, json.dumps(record, indent=1))
     if fresh: note_time(run, name, seconds)
     return row | dict(seconds=seconds, figures=len(new), reason=reason)
 
@@ -201,10 +210,9 @@ def _settle(paths, run):
     "Write down the artefacts as they are in the end: some were made beside a notebook without need of them"
     for path in paths:
         note = run.path/f'notebooks/{path.stem}.json'
-        if not note.exists(): continue
-        record = json.loads(note.read_text())
+        if not (record := _note(note)): continue
         record['inputs'] |= artefact_inputs(path, run)
-        note.write_text(json.dumps(record, indent=1))
+        with _refused(note): _replace_text(note, json.dumps(record, indent=1))
 
 # %% ../nbs/90_pipeline.ipynb #99244419
 def _line(row):
@@ -320,7 +328,8 @@ def run_summary(
         path = run.path/name
         return pd.read_csv(path, low_memory=False) if path.is_file() else None
     fields, nuclei, rejects = (table(f'fields/{n}.csv') for n in ('fields', 'nuclei', 'rejects'))
-    labels, said = table('crops.zarr/labels.csv'), []
+    store, said = run.path/'crops.zarr', []
+    labels = _read_store_labels(store) if (store/'labels.csv').is_file() else None
     if fields is not None:
         left = ', '.join(f'{n:,} {r}' for r, n in nuclei.reason.dropna().value_counts().items()) or 'none'
         said.append(f'{len(fields):,} fields, {len(nuclei):,} nuclei; nuclei without a crop: {left}')

@@ -501,15 +501,20 @@ def _files_of(path):
     try: return [path, *image_files(path)]
     except (ValueError, OSError): return [path]
 
+_OURS = '.h5ad', '.html', '.safetensors'   # What this program writes beside images, as it does NAME.work
+
 def data_state(
     data:str, # A folder of stacks or crops
 )->str: # Checksum
-    "Name, size and times of all files below a folder, of those that its tables name, and of the label images"
-    folder, known, entered = Path(data).expanduser(), {}, set()
+    "Name, size and times of all files below a folder but our own, of those its tables name, of label images"
+    folder, known, entered, out = Path(data).expanduser(), {}, set(), output_root()
+    ours = {os.path.realpath(out/d) for d in ('runs', 'figures') if (out/'runs/folders.json').exists()}
     for root in filter(None, (folder, mask_folder(data))):
         for at, folders, files in os.walk(root, followlinks=True):
-            if (real := os.path.realpath(at)) in entered: folders.clear()   # a link that leads in a circle
-            else: known |= {os.path.join(at, f): None for f in files if not f.startswith('.')}
+            real = os.path.realpath(at)
+            own = real in ours or real.endswith('.work') and at != str(root)
+            if own or real in entered: folders.clear()   # the second: a link that leads in a circle
+            else: known |= {os.path.join(at, f): None for f in files if f[0] != '.' and not f.endswith(_OURS)}
             entered.add(real)
     outside = {os.path.normpath(os.path.join(folder, f)) for f in _listed(folder)} - set(known)
     known |= {str(f): None for o in outside for f in _files_of(o)}

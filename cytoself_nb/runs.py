@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import dataclasses, glob, json, os, shutil, sys, warnings
+import dataclasses, filecmp, glob, json, os, re, shutil, sys, warnings
 from . import yeast, yeast_cells
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
-from .apply import fit_crops, network_um
+from .apply import fit_crops, network_um, notes_on_fit
 from .cellprofiler import store_measurements
-from .core import (NotForTheseData, Run, _alone, _settings_of, cached, data_label,
+from .core import (NotForTheseData, Run, _alone, _new_array, _replace_text, _settings_of, cached, data_label,
     has_stacks, n_epochs, need_labels, open_run, registry, sha256_of)
-from .data import (CropStore, class_names, crop_loader, default_channels, n_proteins,
+from .data import (CropStore, _pixels, class_names, crop_loader, default_channels, n_proteins,
     open_store, select_channels, split_rows, write_store)
 from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,
     train_inpainting)
@@ -266,7 +266,10 @@ def given_network(
                          "to size")
     made_with = dict(model=model.settings, channels=model.extra['channels'], weights=sha256_of(run.weights),
                      data=_made(store.path)['settings'])
-    copy = lambda tmp: shutil.copyfile(run.weights, tmp)
+    def copy(tmp):
+        shutil.copyfile(run.weights, tmp)
+        seen, scale = model.extra['channels'].split('+'), 'field' if mine else 'crop'
+        for said in notes_on_fit(seen, model, mine, scale): warnings.warn(said, stacklevel=2)
     return cached(run.path/'model.safetensors', made_with, copy, load_weights, '19_weights').eval()
 
 # %% ../nbs/40_runs.ipynb #a4c38026
@@ -290,10 +293,10 @@ def kept_network(
     if os.environ.get('CYTOSELF_NB_TRAIN') or not file.is_file(): return None
     wanted = json.loads(json.dumps(made_with))
     if _settings_of(file).get('settings') != wanted: return None
-    if _settings_of(path).get('settings') != wanted:
-        shutil.copyfile(file.with_suffix('.csv'), run.path/'history.csv')
-    copy = lambda tmp: shutil.copyfile(file, tmp)
-    return cached(path, made_with, copy, load_weights, '13_training').eval()
+    model = cached(path, made_with, lambda tmp: shutil.copyfile(file, tmp), load_weights, '13_training')
+    if filecmp.cmp(file, path, shallow=False):   # not one that was trained here: its history is there
+        _replace_text(run.path/'history.csv', file.with_suffix('.csv').read_text())
+    return model.eval()
 
 # %% ../nbs/40_runs.ipynb #c8551dc7
 def train_model(
@@ -371,20 +374,26 @@ def probe_table(run:Run, limit:int=20_000)->pd.DataFrame: # A row per probe
     return cached(run.path/'probe', settings, build, load, '14_probes')
 
 # %% ../nbs/40_runs.ipynb #ea621db0
+_OF_ONE = 'seed', 'epochs', 'built', 'bytes', 'trained', 'inpainting_trained'
+
+def _kind(settings):
+    "Settings without what each seed has of its own: the seed, the number of epochs, times"
+    if isinstance(settings, dict): return {k: _kind(v) for k, v in settings.items() if k not in _OF_ONE}
+    return None if re.fullmatch(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', str(settings)) else settings
+
 def of_all_seeds(
     run, name:str, # The run; artefact in its folder whose settings hold `which_model`
-)->list: # (path, seed, when it was built) of every seed whose model differs from this run's in the seed alone
+)->list: # (path, seed, when it was built) of every seed made with the same but for the seed
     "The same artefact of all seeds of this data set and profile"
     def read(folder):
         made = _made(folder/name)
-        model = made['settings']['model']
-        kind = {k: v for k, v in model.items() if k not in ('seed', 'epochs', 'data')}
-        data = {k: v for k, v in model.get('data', {}).items() if k != 'seed'}   # of other data: another kind
-        return (kind, data), made['built']
-    mine, stem = read(run.path)[0], run.path.name.rsplit('-', 1)[0]
+        return _kind(made['settings']), made['settings']['model'].get('epochs', 0), made['built']
+    (mine, epochs, _), stem = read(run.path), run.path.name.rsplit('-', 1)[0]
     folders = [f for f in sorted(run.path.parent.glob(f'{glob.escape(stem)}-*'))
                if f.name[len(stem)+1:].isdigit() and _settings_of(f/name)]
-    return [(f/name, int(f.name.rsplit('-', 1)[1]), read(f)[1]) for f in folders if read(f)[0] == mine]
+    found = [(f/name, int(f.name.rsplit('-', 1)[1]), *read(f)) for f in folders]
+    return [(path, seed, built) for path, seed, kind, n, built in found
+            if kind == mine and abs(n - epochs) <= max(1, .1*epochs)]   # splits differ by some crops
 
 # %% ../nbs/40_runs.ipynb #0374e30a
 def seed_table(
@@ -433,6 +442,7 @@ def crop_embedding(
     settings = dict(profile=run.profile.name, data=run.data, seed=run.seed, channels=channels,
                     umap=dict(n_neighbors=15, min_dist=.1, metric='euclidean'),
                     of=_digest(model, store.labels), size=run.profile.size)
+    if run.weights: settings['pixels'] = _pixels(store)   # a network trained here changes with its images
     def build(tmp):
         loader = crop_loader(store, 'test', channels, batch=run.profile.batch)
         write_embedding(tmp, (g for g, *_ in embed_batches(model, loader)), obs, settings)
@@ -470,7 +480,7 @@ def split_codes(
                 raise ValueError("the network has no codes (quantize=False); expected the network of the "
                                  "paper; train it with quantize=True")
             shape = len(rows), codes.shape[1]
-            if out is None: out = np.lib.format.open_memmap(tmp, 'w+', np.uint16, shape)
+            if out is None: out = _new_array(tmp, np.uint16, shape)
             out[at:at + len(codes)] = codes
             at += len(codes)
         out.flush()

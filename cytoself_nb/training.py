@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     from fastai.callback.channelslast import ChannelsLast
     import fastai.callback.schedule   # Learner.fit_flat_cos
 
-from .core import _is_made, _replace_text, cached, set_seed
+from .core import _is_made, _refused, _replace_text, cached, set_seed
 from .data import crop_loader, data_variance, default_channels, select_channels
 from .losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, Logged, LossParts,
     Meter, PARTS, PaperSchedule, _bare, cytoself_loss, keep_freed_memory, precision)
@@ -234,7 +234,7 @@ def resumable(
     ends = 'checkpoint.pt', 'history.csv'
     checkpoint, live = (path.with_name(f'{path.stem}-{digest}.{end}') for end in ends)
     if rank_distrib(): return _trained_along(path, train, load, checkpoint).eval()
-    if not csv.exists(): path.unlink(missing_ok=True)   # one is nothing without the other
+    if not (csv.exists() or live.exists()): path.unlink(missing_ok=True)   # one is nothing without the other
     made = _agreed(_is_made(path, made_with))
     def build(tmp):
         for end in ends:
@@ -242,8 +242,9 @@ def resumable(
                 if digest not in old.name: old.unlink()   # of other settings
         for old in path.parent.glob(f'.{path.stem}-*.tmp'): old.unlink()   # of a killed training
         train(tmp, live, checkpoint)
-        _replace_text(csv, live.read_text(encoding='utf-8'))
     model = cached(path, made_with, build, load, made_by).eval()
+    if live.exists():   # not before the network is filed, whose history it is
+        with _refused(csv): _replace_text(csv, live.read_text(encoding='utf-8'))
     if not made: _agreed(True)
     for done in (checkpoint, live): done.unlink(missing_ok=True)   # not before model and settings are filed
     return model

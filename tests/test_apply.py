@@ -1,5 +1,8 @@
 "Any folder, without a table or with an odd one: nothing merges, nothing stops at the first file"
+import errno
+import os
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +11,10 @@ import tifffile
 
 from test_images import discs, field, table
 from cytoself_nb import apply
+from cytoself_nb.core import open_run
 from cytoself_nb.preprocessing import read_stacks
+from cytoself_nb.readers import data_state
+from cytoself_nb.runs import crop_store
 
 
 def test_fields_without_a_table_have_their_whole_names(tmp_path):
@@ -125,3 +131,35 @@ def test_what_others_keep_in_the_work_folder_stays(tmp_path):
     tifffile.imwrite(tmp_path/'img/0.tif', field()[:, 0, :60, :60], photometric='minisblack')
     for _ in (1, 2): apply.without_table(tmp_path/'img', tmp_path/'w')
     assert (tmp_path/'w/thesis.txt').read_text() == 'mine' and (tmp_path/'w/0.tif').is_symlink()
+
+
+def test_fitted_crops_that_find_no_room_are_a_sentence(tmp_path, monkeypatch):
+    (tmp_path/'in').mkdir()
+    for k in range(3): np.save(tmp_path/f'in/{k}.npy', np.random.default_rng(k).random((2, 64, 64)).astype(np.float32))
+    model = SimpleNamespace(extra=dict(channels='protein+nucleus', card=dict(pixel_um=None)), settings=dict(size=64))
+    def full(*args): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with monkeypatch.context() as patch, pytest.raises(OSError, match='cannot write .*crops.zarr: No space left on device; free some space'):
+        patch.setattr(os, 'posix_fallocate', full, raising=False)
+        apply.applied_store(tmp_path/'in', model, tmp_path/'w')
+    assert not list((tmp_path/'w').glob('.building*')) and len(apply.applied_store(tmp_path/'in', model, tmp_path/'w').labels) == 3
+    (tmp_path/'w/notes.txt').unlink()
+    apply.applied_store(tmp_path/'in', model, tmp_path/'w')
+    assert 'delete crops.zarr to have them cut again' in (tmp_path/'w/notes.txt').read_text()
+
+
+def test_results_beside_images_do_not_have_crops_cut_again(tmp_path, monkeypatch):
+    "An embedding and its work folder, an atlas, a network, runs and their figures: all of them in the folder of the images"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv('CYTOSELF_NB_OUT', raising=False)
+    for k in range(30): np.save(f'{k}.npy', np.random.default_rng(k).random((2, 64, 64)).astype(np.float32))
+    pd.DataFrame(dict(file=[f'{k}.npy' for k in range(30)], protein=list('AB')*15, field=np.arange(30)//3)).to_csv('labels.csv', index=False)
+    run = open_run('.', 'smoke')
+    before = data_state(run.data)
+    crop_store(run)
+    for f in ('mine.h5ad', 'mine.html', 'mine.safetensors', 'figures/x/map.png', 'mine.work/notes.txt'): (tmp_path/f).parent.mkdir(parents=True, exist_ok=True); (tmp_path/f).write_text('x')
+    assert run.path.is_relative_to(tmp_path) and data_state(run.data) == before
+    np.save('more.npy', 0)
+    assert data_state(run.data) != before, 'an image more'
+    (tmp_path/'some.work').mkdir(); (tmp_path/'some.work/a.npy').write_text('x')
+    first = data_state(str(tmp_path/'some.work')); (tmp_path/'some.work/a.npy').write_text('xy')
+    assert data_state(str(tmp_path/'some.work')) != first, 'what is asked for by name counts, whatever it is called'

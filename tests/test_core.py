@@ -3,6 +3,8 @@ import dataclasses
 import errno
 import json
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pooch
 import pytest
+from filelock import FileLock
 
-from cytoself_nb.core import cached, data_label, fetch, log_ticks, open_run, read_table, registry, save_claims, save_fig
+from cytoself_nb.core import _alone, _new_array, _replace_text, cached, data_label, fetch, log_ticks, open_run, read_table, registry, save_claims, save_fig
 
 
 @pytest.fixture
@@ -129,6 +132,46 @@ def test_two_folders_of_one_name_are_two_runs(tmp_path, monkeypatch):
     assert 'crops-' in data_label(made[2]) and data_label(made[0]) == 'own crops (crops)'
 
 
+def two_folders(tmp_path, monkeypatch):
+    "Runs of two folders of one name, each with its crop store"
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    folders = [tmp_path/f'p{k}/crops' for k in (1, 2)]
+    for f in folders: f.mkdir(parents=True)
+    made = [open_run(str(f), 'smoke').path for f in folders]
+    for f, p in zip(folders, made): (p/'crops.zarr.settings.json').write_text(json.dumps(dict(settings=dict(data=str(f)), built='', made_by='08_data')))
+    return folders, made
+
+
+@pytest.mark.parametrize('text', ['', '{"crops": ', '[]', b'\xff\xfe\xfa'])
+def test_folders_of_one_name_keep_their_places_when_the_list_of_names_is_damaged(text, tmp_path, monkeypatch):
+    folders, made = two_folders(tmp_path, monkeypatch)
+    (tmp_path/'out/runs/folders.json').write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert [open_run(str(f), 'smoke').path for f in reversed(folders)] == made[::-1]
+    (tmp_path/'p3/crops').mkdir(parents=True)
+    assert open_run(str(tmp_path/'p3/crops'), 'smoke').path not in made and len(json.loads((tmp_path/'out/runs/folders.json').read_text())) == 3
+
+
+def test_a_run_whose_settings_are_empty_is_not_known_by_its_name(tmp_path, monkeypatch):
+    _, made = two_folders(tmp_path, monkeypatch)
+    assert open_run('crops', 'smoke').path == made[0]
+    (made[0]/'crops.zarr.settings.json').write_text('')
+    with pytest.raises(FileNotFoundError, match="data='crops' is neither a known data set"): open_run('crops', 'smoke')
+
+
+def test_a_complete_run_of_a_folder_opens_on_a_disk_that_is_read_only(tmp_path, monkeypatch):
+    folders, made = two_folders(tmp_path, monkeypatch)
+    text = lambda: cached(made[0]/'x.txt', dict(a=1), lambda tmp: tmp.write_text('x'), Path.read_text, 'x')
+    text()
+    def refuse(*args, **kwargs): raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    monkeypatch.setattr(FileLock, 'acquire', refuse)
+    monkeypatch.setattr(os, 'replace', refuse)
+    assert [open_run(str(f), 'smoke').path for f in folders] == made and text() == 'x'
+    with _alone(made[0]/'fields'): _replace_text(made[0]/'x.txt', 'x')          # the same again: nothing to write
+    with pytest.raises(OSError, match='Read-only'), _alone(made[0]/'fields'): _replace_text(made[0]/'x.txt', 'y')
+    (tmp_path/'p3/crops').mkdir(parents=True)
+    with pytest.raises(OSError, match='cannot make the run folder'): open_run(str(tmp_path/'p3/crops'), 'smoke')
+
+
 @pytest.mark.parametrize('data', ['', ' ', 'nowhere', 'simulated '])
 def test_no_data(data, run):
     with pytest.raises(FileNotFoundError, match='neither a known data set'): open_run(data, 'smoke')
@@ -180,6 +223,52 @@ def test_an_artefact_that_was_cut_is_named(run):
     with pytest.raises(ValueError, match='example.txt has 3 bytes, and 5 when it was made.*delete it'): get()
     path.unlink()
     assert get() == 'hello'
+
+
+@pytest.mark.parametrize('harm, says', [
+    (lambda f: f.write_bytes(f.read_bytes()[:40]), 'probe/table.csv has 40 bytes, and 3,892 when it was made.*delete probe'),
+    (Path.unlink, 'probe/table.csv is gone; delete probe')])
+def test_a_table_in_an_artefact_that_is_a_folder_was_cut_or_is_gone(harm, says, run):
+    def build(tmp): tmp.mkdir(); pd.DataFrame(dict(a=range(1000))).to_csv(tmp/'table.csv', index=False)
+    get = lambda: cached(run.path/'probe', dict(a=1), build, lambda p: len(pd.read_csv(p/'table.csv')), '14_probes')
+    side, kept = run.path/'probe.settings.json', (get(), get())
+    (run.path/'probe/note').write_text('what others add does not count')
+    assert kept == (1000, 1000) == (get(), get())
+    harm(run.path/'probe/table.csv')
+    with pytest.raises(ValueError, match=says): get()
+    side.write_text(json.dumps({k: v for k, v in json.loads(side.read_text()).items() if k != 'bytes'}))    # as earlier versions wrote it
+    if (run.path/'probe/table.csv').exists(): assert get() < 1000
+
+
+def test_a_crop_store_has_a_seal_and_no_sizes(run):
+    def build(tmp): (tmp/'c').mkdir(parents=True); (tmp/'zarr.json').write_text('{}'); (tmp/'c/0').write_text('x')
+    cached(run.path/'crops.zarr', dict(a=1), build, Path.exists, '08_data')
+    assert 'bytes' not in json.loads((run.path/'crops.zarr.settings.json').read_text())
+
+
+def test_a_file_that_is_too_large_for_the_disk_is_a_sentence(run):
+    def big(tmp): raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    with pytest.raises(OSError, match='cannot write .*example.txt: File too large; free some space'): cached(run.path/'example.txt', {}, big, None, '01_core')
+
+
+def test_the_blocks_of_a_mapped_array_are_there_or_it_is_refused(tmp_path, monkeypatch):
+    path = tmp_path/'x.npy'
+    _new_array(path, np.float16, (300, 1000))[:] = 2
+    assert path.stat().st_blocks*512 >= 600_000 and (np.load(path) == 2).all()
+    def no(code):
+        def call(fd, at, n): raise OSError(code, os.strerror(code))
+        return call
+    monkeypatch.setattr(os, 'posix_fallocate', no(errno.EOPNOTSUPP), raising=False)      # a file system that has no such thing
+    assert _new_array(path, np.uint16, (3, 2)).shape == (3, 2)
+    monkeypatch.setattr(os, 'posix_fallocate', no(errno.ENOSPC), raising=False)
+    with pytest.raises(OSError, match='No space left'): _new_array(path, np.uint16, (3, 2))
+
+
+def test_a_worker_ends_with_the_process_it_was_told(tmp_path):
+    "Also where that had ended before the worker has begun to watch"
+    code = "import time; from cytoself_nb.core import _end_with_parent; _end_with_parent(2**22 + 1); time.sleep(60)"
+    ended = subprocess.run([sys.executable, '-c', code], timeout=30, capture_output=True, text=True)
+    assert ended.returncode == 1 and ended.stderr == ''
 
 
 def test_a_full_disk_at_a_figure_is_a_sentence(run, monkeypatch):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 import zarr
+from filelock import FileLock
 
 from cytoself_nb import data
 from cytoself_nb.core import cached
@@ -76,6 +77,27 @@ def test_names_like_missing_values_survive(tmp_path):
     assert class_names(s) == ['NA', 'null'] and set(s.labels.complex.dropna()) == {'007'}
 
 
+def test_columns_of_the_user_come_back_as_they_are(tmp_path):
+    "Numbers are what is written as a number; a name that looks like one stays a name, and one word makes a column words"
+    words = dict(plate=['00123']*60, well=['1E5', '3E1', '2.0']*20, code=['001', '1', '01']*20, version=['1.10', '1.2']*30, long=['20231105123456789012', '1']*30, mixed=[*map(str, range(59)), 'P7'],
+                 sign=['+1', '1']*30)
+    numbers = dict(day=[1, 2, None]*20, dose=[.5, 1.25]*30, tiny=[1e-7, 3e20]*30, count=list(range(60)), y=['12.50', '7.0']*30, area_um2=['1.10']*60, flag=[True, False]*30)
+    s = write_store(tmp_path/'s.zarr', crops(), labels().assign(number=range(60), **words, **numbers), CHANNELS)
+    t = s.labels.sort_values('number').reset_index(drop=True)
+    for c, given in words.items(): assert t[c].tolist() == given, c
+    for c, given in numbers.items():
+        assert t[c].dtype.kind in 'iufb', c
+        np.testing.assert_array_equal(t[c].astype(float), np.array(given, float), c)
+
+
+def test_a_column_of_many_numbers_and_a_word_is_text(tmp_path):
+    "pandas reads a table in blocks, and each of them by itself"
+    n = 300_000
+    pd.DataFrame(dict(protein='A', gene='', fov='f', localization='', complex='', split='test', y='', x='', plate=[*map(str, range(n - 1)), 'P7'])).to_csv(tmp_path/'labels.csv', index=False)
+    t = data._read_store_labels(tmp_path)
+    assert set(t.plate.map(type)) == {str} and t.plate.iloc[[0, -1]].tolist() == ['0', 'P7'] and t.y.isna().all()
+
+
 def test_resize_and_variance(tmp_path):
     s = write_store(tmp_path/'small.zarr', crops(), labels(), CHANNELS, size=8)
     assert s.images.shape == (60, 2, 8, 8)
@@ -107,6 +129,10 @@ def flat():
     (bad(-2), labels(), CHANNELS, 'pixels go from -2 to'),
     (crops(), labels().drop(columns='protein'), CHANNELS, "expected a column 'protein'"),
     (crops(), labels().assign(protein=None), CHANNELS, '60 labels have no protein'),
+    (crops(), labels().assign(protein=['A', 'B', '']*20), CHANNELS, '20 labels have a protein that is empty or holds'),
+    (crops(), labels().assign(protein=['A', 'B', 'a\rb']*20), CHANNELS, '20 labels have a protein that is empty or holds a carriage return'),
+    (crops(), labels().assign(notes=['A', 'B', 'a\0b']*20), CHANNELS, '20 labels have a notes that is empty or holds'),
+    (iter([flat()]), labels(), CHANNELS, '1 of 60 crops have a constant protein channel, first 9'),
     (crops(), labels().assign(split='valid'), CHANNELS, "name the splits ['valid']; expected train, val, test"),
     (crops(), labels(), ['protein'], 'expected one name per channel'),
     (crops(), labels(), ['protein', 'protein'], 'expected each name once'),
@@ -143,7 +169,7 @@ def test_store_with_lost_labels(store):
     with pytest.raises(ValueError, match='60 images and 59 labels'): open_store(store.path)
 
 
-@pytest.mark.parametrize('code', [errno.ENOSPC, errno.EACCES, errno.EROFS])
+@pytest.mark.parametrize('code', [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EFBIG])
 def test_disk_refuses(code, store, tmp_path):
     def refuse(*args, **kwargs): raise OSError(code, os.strerror(code))
     with patch.object(zarr, 'create_array', refuse), pytest.raises(OSError) as e: write_store(tmp_path/'new.zarr', crops(), labels(), CHANNELS)
@@ -163,6 +189,32 @@ def test_disk_full_half_way(store, tmp_path):
         write_store(tmp_path/'new.zarr', crops(500, size=100), labels(500, 12), CHANNELS)
     assert len(calls) > 1 and sorted(p.name for p in tmp_path.iterdir()) == ['crops.zarr']
     check_rows(open_store(store.path))
+
+
+def test_disk_full_for_a_stream(store, tmp_path, monkeypatch):
+    "A stream goes to a file that is mapped: its blocks are asked for before any pixel is written"
+    def full(*args): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(os, 'posix_fallocate', full, raising=False)
+    with pytest.raises(OSError, match='cannot write .*new.zarr .No space left on device.*unchanged'): write_store(tmp_path/'new.zarr', iter(np.array_split(crops(), 8)), labels(), CHANNELS)
+    assert [p.name for p in tmp_path.iterdir()] == ['crops.zarr']
+
+
+def test_a_stream_may_have_an_empty_nucleus(tmp_path):
+    x = crops(); x[9, 0] = .5
+    s = write_store(tmp_path/'s.zarr', iter(np.array_split(x, 8)), labels(), CHANNELS[::-1])
+    assert s.channels == ['nucleus', 'protein'] and len(s.labels) == 60
+
+
+def test_what_a_killed_process_left_goes_with_the_next(tmp_path):
+    for name in ('.writing-new.zarr-gone', '.writing-new.zarr-now', '.writing-other.zarr-gone'): (tmp_path/name).mkdir(); (tmp_path/name/'spool.npy').write_text('x')
+    with FileLock(tmp_path/'.writing-new.zarr-now/lock'): write_store(tmp_path/'new.zarr', crops(), labels(), CHANNELS)   # somebody writes there
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['.writing-new.zarr-now', '.writing-other.zarr-gone', 'new.zarr']
+
+
+def test_the_checksum_of_all_pixels(store, tmp_path):
+    x = crops(); x[17, 1, 3, 3] += .25
+    same, other = (write_store(tmp_path/f'{k}.zarr', y, labels(), CHANNELS, seed=3) for k, y in enumerate((crops(), x)))
+    assert data._pixels(store) == data._pixels(same) != data._pixels(other)
 
 
 def test_folder_that_is_a_file(tmp_path):

@@ -45,6 +45,27 @@ def test_other_settings_or_the_wish_to_train(kept, monkeypatch):
     assert runs.kept_network(kept, dict(a=[1, 2])) is not None
 
 
+def test_its_history_comes_again_but_not_over_that_of_ones_own_training(kept, monkeypatch):
+    for _ in range(2):
+        runs.kept_network(kept, dict(a=[1, 2]))
+        assert pd.read_csv(kept.path/'history.csv').rate.tolist() == [.002]
+        (kept.path/'history.csv').unlink()
+    save_weights(CytoselfFull(**TINY), kept.path/'model.safetensors', extra=dict(channels='protein+nucleus'), bits=16)
+    side = kept.path/'model.safetensors.settings.json'
+    side.write_text(json.dumps(json.loads(side.read_text()) | dict(bytes=(kept.path/'model.safetensors').stat().st_size)))
+    (kept.path/'history.csv').write_text('of ones own')
+    runs.kept_network(kept, dict(a=[1, 2]))
+    assert (kept.path/'history.csv').read_text() == 'of ones own'
+
+
+def test_a_full_disk_leaves_the_old_history(kept, monkeypatch):
+    (kept.path/'history.csv').write_text('of another training')
+    def full(*args): raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(runs.shutil, 'copyfile', lambda a, b: full() if str(b).endswith('model.safetensors') else b.write_bytes(a.read_bytes()))
+    with pytest.raises(OSError, match='unchanged'): runs.kept_network(kept, dict(a=[1, 2]))
+    assert (kept.path/'history.csv').read_text() == 'of another training'
+
+
 def test_data_without_a_network(kept):
     assert runs.kept_network(open_run('hpa5', 'smoke', 0), dict(a=[1, 2])) is None
 

@@ -14,6 +14,7 @@ import torch
 from fastai.basics import Callback, CancelFitException, DataLoaders, Learner, OptimWrapper, partial
 from fastai.test_utils import synth_learner
 
+from cytoself_nb import losses
 from cytoself_nb.core import get_profile, set_seed
 from cytoself_nb.data import crop_loader
 from cytoself_nb.losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, LossParts, Meter, PaperSchedule,
@@ -189,3 +190,15 @@ def test_precision_is_measured_and_kept_for_a_day(tmp_path, monkeypatch):
     assert 'ms in bfloat16' in chosen_precision('cpu')['why']
     kept.write_text('{"cut')
     assert 'ms in bfloat16' in chosen_precision('cpu')['why']
+
+
+@pytest.mark.parametrize('text, age', [('{"dtype": "other", "why": ""}', -10**6), ('{}', 0), ('[]', 0), ('5', 0), ('', 0)])
+def test_a_precision_of_the_future_or_without_a_name_is_measured_again(text, age, tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_CACHE', str(tmp_path))
+    monkeypatch.setattr(losses, 'measure_precision', lambda: dict(dtype='float32', why='measured now'))
+    chosen_precision('cpu')
+    kept, then = next(tmp_path.glob('precision-*.json')), time.time() - age
+    kept.write_text(text); os.utime(kept, (then, then))
+    assert chosen_precision('cpu')['why'] == 'measured now' and abs(time.time() - kept.stat().st_mtime) < 60
+    os.utime(kept, (1, 1)); chosen_precision('cpu')
+    assert abs(time.time() - kept.stat().st_mtime) < 60, 'the same again counts from now'

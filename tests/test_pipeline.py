@@ -1,4 +1,5 @@
 "The runner, on throwaway notebooks"
+import errno
 import json
 import os
 import re
@@ -6,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -75,6 +77,45 @@ def test_figure_missing_or_replaced_is_drawn_again(project):
     assert project() == ['02_draw']
     (figures/'manifest.json').write_text(json.dumps({'fig_x': dict(notebook='02_draw', seed=1)}))
     assert project() == ['02_draw']
+
+
+@pytest.mark.parametrize('text', ['', '{"inputs": {"a', '[]', '{}', '{"inputs": [], "figures": {}}'])
+def test_notes_that_cannot_be_read_are_a_first_run(text, tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    run, path, ran = open_run('simulated', 'smoke'), write_notebook(tmp_path/'nbs/01_x.ipynb'), []
+    note = run.path/'notebooks/01_x.json'
+    note.parent.mkdir()
+    note.write_text(text)
+    monkeypatch.setattr(pipeline, 'run_notebook', lambda path, *more: ran.append(path) or 1.)
+    pipeline._settle([path], run)
+    assert note.read_text() == text and pipeline.run_if_needed(path, {}, run)['reason'] == 'first run' and ran == [path]
+    assert pipeline.run_if_needed(path, {}, run)['reason'] == ''
+
+
+def test_a_full_disk_leaves_the_notes_of_the_runner(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    run = open_run('simulated', 'smoke')
+    note = run.path/'notebooks/01_x.json'
+    note.parent.mkdir()
+    note.write_text(whole := json.dumps(dict(inputs={f'input {k}': 'x'*64 for k in range(45)}, figures={}, seconds=1.)))
+    def full(self, text, **options):
+        with open(self, 'w') as f: f.write(text[:100])
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr(pipeline, 'artefact_inputs', lambda path, run: dict(more='y'))
+    with monkeypatch.context() as patch, pytest.raises(OSError, match='cannot write .*01_x.json: No space left on device; free some space'):
+        patch.setattr(Path, 'write_text', full)
+        pipeline._settle([tmp_path/'01_x.ipynb'], run)
+    assert note.read_text() == whole and len(list(note.parent.iterdir())) == 1
+    pipeline._settle([tmp_path/'01_x.ipynb'], run)
+    assert json.loads(note.read_text())['inputs']['more'] == 'y'
+
+
+def test_a_protein_called_na_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    run = open_run('simulated', 'smoke')
+    (run.path/'crops.zarr').mkdir()
+    (run.path/'crops.zarr/labels.csv').write_text('protein,fov,split\nNA,1,train\nnull,2,train\nA,3,test\n')
+    assert '3 crops of 3 proteins: train 2, val 0, test 1' in pipeline.run_summary(run)
 
 
 def test_other_seeds_count(project):

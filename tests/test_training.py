@@ -1,10 +1,15 @@
 "A training from its first step to its last: killed and gone on, kept and found again; and its runs"
+import dataclasses
+import json
 import os
 import subprocess
 import sys
 import time
+import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -130,6 +135,25 @@ def test_a_network_is_found_again_and_what_other_settings_left_goes(tmp_path):
     assert len(trained) == 3, 'a network without its history is trained again'
 
 
+def test_a_history_is_that_of_the_network_beside_it(tmp_path, monkeypatch):
+    "Also when the disk was full as the settings of a network of another rate were to be filed"
+    import errno
+    path, csv = tmp_path/'model.txt', tmp_path/'history.csv'
+    def ask(rate):
+        def train(tmp, live, checkpoint): live.write_text(f'history of {rate}'); tmp.write_text(f'weights of {rate}')
+        return resumable(path, csv, dict(rate=rate), train, lambda p: SimpleNamespace(eval=p.read_text), '13_training')
+    def full(self, text, **options):
+        if self.name == 'settings.json': raise OSError(errno.ENOSPC, 'No space left on device')
+        return write(self, text, **options)
+    ask(1)
+    write = Path.write_text
+    with monkeypatch.context() as patch, pytest.raises(OSError, match='what was there is unchanged'):
+        patch.setattr(Path, 'write_text', full)
+        ask(2)
+    assert csv.read_text() == 'history of 1' and ask(1) == 'weights of 1' and csv.read_text() == 'history of 1'
+    assert ask(2) == 'weights of 2' and csv.read_text() == 'history of 2' and not list(tmp_path.glob('model-*'))
+
+
 def test_the_settings_of_a_network_keep_their_names(tiny_store, tmp_path, monkeypatch):
     "Networks that exist are found by these names, whatever the options are called"
     monkeypatch.setattr(runs, 'crop_store', lambda run: tiny_store)
@@ -179,20 +203,79 @@ def test_representations_that_are_not_finite_are_refused(tiny_store):
 
 # ---- runs
 
-def _settings(data='d', seed=0, **model):
+def _settings(data='d', seed=0, more=None, **model):
     data = dict(data=data, files='f', seed=seed)
-    return dict(model=dict(dict(model={}, channels='protein', epochs=3 + seed, seed=seed, data=data) | model), trained='now')
+    other = dict(neighbours=10, of=dict(cellprofiler=f'2026-01-0{seed + 1} 10:00:00'), inpainting=dict(seed=seed, epochs=seed)) | (more or {})
+    return dict(model=dict(dict(model={}, channels='protein', epochs=3 + seed, seed=seed, data=data) | model), trained=f'then {seed}', **other)
 
 def test_seeds_are_pooled_over_the_same_data_and_model_only(tmp_path):
-    import json
-    kinds = [_settings(), _settings(seed=1), _settings('other', seed=2), _settings(seed=3, rate=1), _settings(seed=4, model=dict(size=100))]
+    kinds = [_settings(), _settings(seed=1), _settings('other', seed=2), _settings(seed=3, rate=1), _settings(seed=4, model=dict(size=100)),
+             _settings(seed=5, epochs=300), _settings(seed=6, epochs=4, more=dict(neighbours=50)), _settings(seed=7, epochs=2)]
     for seed, settings in enumerate(kinds):
         folder = tmp_path/f'crops-demo-{seed}'; folder.mkdir()
         (folder/'x.csv').write_text('a\n1\n')
         (folder/'x.csv.settings.json').write_text(json.dumps(dict(settings=settings, built='now', made_by='x')))
     run = SimpleNamespace(path=tmp_path/'crops-demo-0')
-    assert [seed for _, seed, _ in runs.of_all_seeds(run, 'x.csv')] == [0, 1]
-    assert runs.tables_of_seeds(run, 'x').seed.tolist() == [0, 1]
+    assert [seed for _, seed, _ in runs.of_all_seeds(run, 'x.csv')] == [0, 1, 7]
+    assert runs.tables_of_seeds(run, 'x').seed.tolist() == [0, 1, 7]
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    "A run with a network that it was given, and a function that puts other pixels into its store, under the same labels"
+    from cytoself_nb.core import open_run
+    from cytoself_nb.data import write_store
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    run, models = open_run('simulated', 'smoke'), {q: CytoselfFull(size=64, n_classes=2, n_codes=16, hidden=8, decoder_width=16, quantize=q).eval() for q in (True, False)}
+    for m in models.values(): m.extra = dict(channels='protein+distance')
+    table = pd.DataFrame(dict(protein=list('ab')*10, fov=[f'f{k}' for k in range(20)], split=['train']*8 + ['val']*4 + ['test']*8))
+    def images(seed, quantize=True):
+        monkeypatch.setattr(runs, 'trained_model', lambda run: models[quantize])
+        x = np.random.default_rng(seed).random((20, 2, 64, 64)).astype(np.float32)
+        store = write_store(tmp_path/f'{seed}.zarr', x, table, ['protein', 'distance'])
+        monkeypatch.setattr(runs, 'crop_store', lambda run: store)
+    monkeypatch.setattr(runs, 'which_model', lambda run: {})
+    monkeypatch.setattr(runs, 'umap_xy', lambda X, seed: np.asarray(X[:, :2]))
+    return dataclasses.replace(run, weights='given.safetensors'), images
+
+
+def test_the_embedding_by_a_given_network_is_that_of_the_images_there(given):
+    run, images = given
+    images(0, quantize=False)
+    first = np.array(runs.crop_embedding(run).X)
+    images(1, quantize=False)
+    second = np.array(runs.crop_embedding(run).X)
+    assert not np.isclose(first, second, rtol=1e-6, atol=0).all(1).any()
+    runs.crop_embedding(dataclasses.replace(run, weights=''))
+    assert 'pixels' not in json.loads((run.path/'embedding.h5ad.settings.json').read_text())['settings'], 'a network trained here changes with its images'
+
+
+def test_codes_that_find_no_room_are_a_sentence(given, monkeypatch):
+    import errno, os
+    run, images = given
+    images(0)
+    def full(*args): raise OSError(errno.ENOSPC, 'No space left on device')
+    with monkeypatch.context() as patch, pytest.raises(OSError, match='cannot write .*codes-test.npy: No space left on device'):
+        patch.setattr(os, 'posix_fallocate', full, raising=False)
+        runs.split_codes(run, 'test')
+    assert len(runs.split_codes(run, 'test')[0]) == 8
+
+
+def test_what_a_given_network_cannot_know_is_said_once(tmp_path, monkeypatch):
+    from cytoself_nb.core import open_run
+    from cytoself_nb.data import write_store
+    from cytoself_nb.weights import save_weights
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    (tmp_path/'mine').mkdir()
+    card = dict(name='tiny', pixel_um=40/64, scale='field')
+    save_weights(CytoselfFull(size=64, n_classes=2, n_codes=16, hidden=8, decoder_width=16), tmp_path/'n.safetensors', extra=dict(channels='protein+nucleus', card=card))
+    store = write_store(tmp_path/'s.zarr', np.random.default_rng(0).random((4, 3, 64, 64)), pd.DataFrame(dict(protein=['a']*4, split='test')), ['protein', 'nucleus', 'distance'])
+    run = dataclasses.replace(open_run(str(tmp_path/'mine'), 'smoke'), weights=str(tmp_path/'n.safetensors'))
+    monkeypatch.setattr(runs, '_made', lambda path: dict(settings={}))
+    with pytest.warns(UserWarning) as told: runs.given_network(run, store)
+    said = [str(w.message)[:50] for w in told]
+    assert said == ['the pixel size of these crops is not known: they a', 'the network was trained on fields scaled as a whol']
+    with warnings.catch_warnings(): warnings.simplefilter('error'); runs.given_network(run, store)
 
 
 def test_an_invented_annotation_goes_when_the_files_can_be_had(tmp_path, monkeypatch):

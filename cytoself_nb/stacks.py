@@ -11,7 +11,7 @@ __all__ = ['CHANNELS', 'PIXEL_UM', 'WIDTHS', 'TABLE_COLUMNS', 'STACK_COLUMNS', '
            'label_file', 'read_labels', 'Source']
 
 # %% ../nbs/05_stacks.ipynb #a3055bda
-import base64, hashlib, os, re, unicodedata, warnings
+import hashlib, json, os, re, unicodedata, warnings
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Callable, NamedTuple
@@ -431,8 +431,8 @@ def alike(
     x /= np.maximum(np.sqrt((x**2).sum((2, 3), keepdims=True)), 1e-12)
     turned = lambda v: [np.rot90(s, k, (2, 3)) for s in (v, v.swapaxes(2, 3)) for k in range(4)]
     moved = lambda v: [np.roll(v, (a, b), (2, 3)) for a in range(-2, 3) for b in range(-2, 3) if a or b]
-    ways, flat, found = (lambda v: turned(v) + moved(v) if n <= 1000 else [v]), x.reshape(*x.shape[:2], -1), []
-    step = 16 if n <= 1000 else 512
+    ways = (lambda v: turned(v) + moved(v)) if n <= 1000 else (lambda v: [v])
+    flat, found, step = x.reshape(*x.shape[:2], -1), [], 16 if n <= 1000 else 512
     for k in range(0, n, step):
         v = np.stack(ways(x[k:k + step]))
         v = v.reshape(-1, *flat.shape[1:])
@@ -446,21 +446,21 @@ def warn_of_places(
     labels:pd.DataFrame, # With file, protein and, if it is known, fov
     pictures:np.ndarray, # Of each row, (n, C, 32, 32)
     what:str,            # What the rows are: `stacks`
-    least:float,         # Correlation above which two of one protein show one place; .95 for any two
+    least:float,         # Correlation above which two of one protein show one place; .95 at least for others
 ):
     "Say which rows of different fields seem to be copies, or time points or planes of one place"
     field = labels.fov if 'fov' in labels else pd.Series(np.arange(len(labels)), labels.index)
     field, files, protein = (v.tolist() for v in (field, labels.file, labels.protein))
     groups = [(np.flatnonzero(labels.protein == p), least) for p in labels.protein.unique()]
-    pairs = {(int(g[i]), int(g[j])) for g, limit in [*groups, (np.arange(len(labels)), .95)]
+    pairs = {(int(g[i]), int(g[j])) for g, limit in [*groups, (np.arange(len(labels)), max(least, .95))]
              for i, j in alike(pictures[g], limit) if field[g[i]] != field[g[j]]}
     if not pairs: return
     i, j = min(pairs)
     other = sum(protein[a] != protein[b] for a, b in pairs)
     warnings.warn(f"{len(pairs):,} pair{'s'*(len(pairs) > 1)} of {what} look{'s'*(len(pairs) == 1)} alike, "
-                  f"first {files[i]} and {files[j]}" + f' ({other:,} of two proteins)'*bool(other) + ": copies, "
-                  "or time points or planes of one place; if so, leave one out or give both one name in a "
-                  "column field, or the same cells are trained and tested on", stacklevel=4)
+                  f"first {files[i]} and {files[j]}" + f' ({other:,} of two proteins)'*bool(other)
+                  + ": copies, or time points or planes of one place; if so, leave one out or give both one "
+                  "name in a column field, or the same cells are trained and tested on", stacklevel=4)
 
 _COUNTED = re.compile(r'(?<![a-z])(t|tp|time|timepoint|frame|z|p|plane|slice)[ _-]?\d+', re.IGNORECASE)
 
@@ -473,16 +473,16 @@ def _warn_of_numbers(t):
     if len(twins):
         first = twins[bare[twins.index] == bare[twins.index[0]]].tolist()
         warnings.warn(f"{len(twins):,} files differ from others in a number after t, p or z only, first "
-                      f"{', '.join(first[:3])}; if these are time points or planes of one place, give them one "
-                      "name in a column field, or the same cells are trained and tested on", stacklevel=4)
+                      f"{', '.join(first[:3])}; if these are time points or planes of one place, give them "
+                      "one name in a column field, or the same cells are trained and tested on", stacklevel=4)
 
 # %% ../nbs/05_stacks.ipynb #32720b63
 _NEARLY = dict(
-    mask='masks maskfile labelimage labelimages labelfile labels label segmentation segmentationfile nucleimask',
-    pixel_um='pixel pixels pixelsize pixelsizeum pixelsizex umperpixel umperpx micronsperpixel pixelwidth pixelum umpixel',
+    mask='masks maskfile labelimage labelimages labelfile labels label segmentation nucleimask',
+    pixel_um='pixel pixels pixelsize pixelsizeum pixelsizex pixelwidth pixelum umperpixel umperpx umpixel',
     field='fields site sites siteid fieldid fovid fovs fieldofview fieldnumber imagenumber well wellid',
-    file_nucleus='nucleusfile nuclearfile filenuclei filedapi dapifile nucleifile', planes='plane nplanes zplanes',
-    position='positions scene scenes series', diameter_um='diameter nucleusdiameter nucleardiameter diameterum',
+    file_nucleus='nucleusfile nuclearfile filenuclei filedapi dapifile', planes='plane nplanes zplanes',
+    position='positions scene scenes series', diameter_um='diameter nucleusdiameter diameterum',
     axes='axis dimensionorder dimorder', localization='localisation localizations localisations',
     complex='complexes', gene='genes genename')
 
@@ -499,8 +499,8 @@ def _warn_of_columns(
         ours = near.get(re.sub('[^a-z]', '', bare))
         paths = t[column].dropna().astype(str).str.contains('.', regex=False)
         if ours is None or ours in has or ours in ('mask', 'file_nucleus') and not paths.all(): continue
-        warnings.warn(f"{table} has a column {column}, which is not used; if it is meant as {ours}, call it so",
-                      stacklevel=4)
+        warnings.warn(f"{table} has a column {column}, which is not used; if it is meant as {ours}, call it "
+                      "so", stacklevel=4)
 
 # %% ../nbs/05_stacks.ipynb #5a7c0e17
 def stacks_table(
@@ -623,6 +623,11 @@ def label_file(
                             "stack, of the same name and in the same subfolder; add it or give a segmenter")
 
 # %% ../nbs/05_stacks.ipynb #5b1e0009
+def _named_upright(x, names):
+    "An array with y before x, if its axes have names"
+    letters = ''.join((str(a or '?')[-1:]).upper() for a in names)
+    return _upright(x, letters) if len(letters) == x.ndim else x
+
 def _label_pixels(path):
     "What a file of labels holds: TIFF, PNG, NumPy, HDF5 (ilastik, scPortrait) or zarr"
     end = path.suffix.lower()
@@ -637,11 +642,14 @@ def _label_pixels(path):
             name = next((k for k in ('exported_data', 'labels') if k in names),
                 names[0] if len(names) == 1 else None)
             if name is None: raise ValueError(f"it holds {', '.join(f) or 'nothing'}, not one image")
-            # nuclei, then cells
-            return f[name][0] if name == 'labels' and f[name].ndim == 3 else f[name][()]
+            x = f[name][0] if name == 'labels' and f[name].ndim == 3 else f[name][()]      # nuclei, then cells
+            tags = json.loads(f[name].attrs.get('axistags', '{}')).get('axes', [])         # of ilastik
+            return _named_upright(x, [a.get('key') for a in tags])
     if path.is_dir():
         import zarr
-        if isinstance(at := zarr.open(path, mode='r'), zarr.Array): return np.asarray(at)
+        if isinstance(at := zarr.open(path, mode='r'), zarr.Array):
+            names = getattr(at.metadata, 'dimension_names', None) or at.attrs.get('_ARRAY_DIMENSIONS')
+            return _named_upright(np.asarray(at), names or [])
         with open_image(path) as (info, read):
             if info.channels*info.planes == 1: return read(0, 0)
         raise ValueError(f'it has the shape {info.shape}')
@@ -667,7 +675,10 @@ def read_labels(
     if labels.dtype.kind == 'f' and not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
         raise ValueError(f"the label image {path.name} holds numbers that are not whole; {hint}")
     labels = labels.astype(np.int64)
-    labels[labels == -1] = 0                            # how some write the background
+    around = labels == -1                               # how some write the background
+    if around.any() and labels.min() == -1 and 0 < (labels == 0).sum() < around.sum():
+        labels += measure.label(labels == 0).max() == 1     # and number nuclei from 0: the first is one piece
+    labels[around] = 0
     values = np.unique(labels)
     if values[0] < 0: raise ValueError(f"the label image {path.name} holds {values[0]}; {hint}")
     values = values[values > 0]
@@ -675,6 +686,9 @@ def read_labels(
     if pieces > 2*len(values) or len(values) == 1 and pieces > 1:
         raise ValueError(f"{path.name} is a mask, not a label image: {pieces} pieces share the values "
                          f"{row_list(values)}; {hint}, or number the pieces first")
+    if raw.dtype.itemsize == 1 and len(values) == 255 and pieces > 1.1*len(values):
+        raise ValueError(f"{path.name} has {pieces} pieces and 255 numbers, as many as 8 bits hold: nuclei "
+                         f"share them; {hint}")
     if len(values) and labels.all():
         raise ValueError(f"the label image {path.name} has no pixel of 0; {hint}")
     if len(values) and values[-1] > labels.size: labels = np.searchsorted(values, labels) + (labels > 0)

@@ -345,3 +345,35 @@ def test_pictures_that_show_the_same():
     assert alike(mixed, .6) == [] and alike(mixed[:, 1:], .6) == [(0, 1)]
     many = np.concatenate([rng.integers(-90, 90, (1500, 2, 32, 32)).astype(np.int8), mixed[:1], mixed[:1]])
     assert alike(many, .9) == [(1500, 1501)]
+
+# ---- axes and numbers of label images
+
+def numbered(n=4, size=60):
+    x = np.zeros((size, size + 12), int)
+    for k in range(n*n): x[5 + 14*(k//n):12 + 14*(k//n), 5 + 14*(k % n):14 + 14*(k % n)] = k + 1
+    return x
+
+def test_named_axes_of_label_images(tmp_path):
+    import json
+    import h5py
+    import zarr
+    x = numbered()
+    with h5py.File(tmp_path/'a.h5', 'w') as f:
+        d = f.create_dataset('exported_data', data=np.ascontiguousarray(x.T)[..., None].astype(np.uint32)); d.attrs['axistags'] = json.dumps(dict(axes=[dict(key=k) for k in 'xyc']))
+    for name, axes, data in (('b', ('x', 'y'), x.T), ('c', ('y', 'x'), x), ('d', None, x)):
+        zarr.create_array(tmp_path/f'{name}.zarr', data=np.ascontiguousarray(data).astype(np.uint16), dimension_names=axes)
+    for f in ('a.h5', 'b.zarr', 'c.zarr', 'd.zarr'): np.testing.assert_array_equal(read_labels(tmp_path/f), x)
+
+def test_background_of_minus_one(tmp_path):
+    x = numbered()
+    tifffile.imwrite(tmp_path/'from0.tif', np.where(x == 0, -1, x - 1).astype(np.int32))        # nuclei from 0
+    tifffile.imwrite(tmp_path/'from1.tif', np.where(x == 0, -1, x).astype(np.int32))
+    lines = x.copy(); lines[:, 17] = -1; tifffile.imwrite(tmp_path/'lines.tif', lines.astype(np.int32))   # borders
+    for f in ('from0.tif', 'from1.tif'): np.testing.assert_array_equal(read_labels(tmp_path/f), x)
+    np.testing.assert_array_equal(read_labels(tmp_path/'lines.tif'), np.where(lines < 0, 0, lines))
+
+def test_more_nuclei_than_eight_bits_number(tmp_path):
+    x = numbered(18, 260)
+    tifffile.imwrite(tmp_path/'l16.tif', x.astype(np.uint16)); tifffile.imwrite(tmp_path/'l8.tif', (x % 256).astype(np.uint8))
+    assert read_labels(tmp_path/'l16.tif').max() == 324
+    with pytest.raises(ValueError, match='255 numbers, as many as 8 bits hold'): read_labels(tmp_path/'l8.tif')

@@ -467,6 +467,13 @@ def _run_jobs(jobs, workers, address):
             yield of[future.key], f'{type(error).__name__}: {error}' if error else future.result()
             future.release()
 
+def _say_places(records, table):
+    "A warning for stacks that show one place, or are copies that no checksum finds"
+    rows = [k for k, r in enumerate(records) if r and 'small' in r]       # not what an older version has made
+    if not rows: return
+    raw = np.frombuffer(b''.join(base64.b64decode(records[k]['small']) for k in rows), np.int8)
+    warn_of_places(table.iloc[rows].reset_index(drop=True), raw.reshape(-1, 2, SMALL, SMALL), 'stacks', .6)
+
 # %% ../nbs/06_preprocessing.ipynb #106395db
 def prepare_stacks(
     folder,                  # Folder with `stacks.csv`, perhaps `channels.txt`
@@ -516,13 +523,6 @@ def _crop_source(work, names, counts):
             out[hit] = crops[rows[hit] - starts[k]]
         return out
     return Source((int(starts[-1]), 3, SIZE, SIZE), read)
-
-def _say_places(records, table):
-    "A warning for stacks that show one place, or are copies that no checksum finds"
-    rows = [k for k, r in enumerate(records) if r and 'small' in r]       # not what an older version has made
-    if not rows: return
-    raw = np.frombuffer(b''.join(base64.b64decode(records[k]['small']) for k in rows), np.int8)
-    warn_of_places(table.iloc[rows].reset_index(drop=True), raw.reshape(-1, 2, SMALL, SMALL), 'stacks', .6)
 
 # %% ../nbs/06_preprocessing.ipynb #aea391d0
 def _say_orders(called, files):

@@ -280,7 +280,7 @@ def read_folder(
     _check_sides(labels, looks, pixel_um)
     factors = _to_widths(looks) if 'distance' in named else [1]*len(looks)
     both = min(len(l.small) for l in looks)
-    warn_of_places(labels, np.stack([l.small[:both] for l in looks]), 'crops', .97)
+    warn_of_places(labels, np.stack([l.small[:both] for l in looks]), 'crops', .995)
     empty = [c for k, c in enumerate(named) if all(l.low[k] == l.high[k] for l in looks)]
     if empty:
         raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected "

@@ -537,7 +537,6 @@ def test_a_distance_of_another_unit_is_brought_to_crop_widths(n, unit, factor, t
     assert ('in crop widths it would be' in said) == (factor != 1)
 
 def test_a_distance_whose_slope_tells_nothing_is_left_alone(tmp_path):
-    rng = np.random.default_rng(0)
     crops = [disc_crop(k, 60, 1/60) for k in range(4)]
     for x in crops: x[2] = np.tanh(gaussian_filter(x[2], 6)*40)*.5
     put_crops(tmp_path, crops)

@@ -1125,6 +1125,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'cytoself_nb.readers._channels_first': ('readers.html#_channels_first', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers._check_protein': ('readers.html#_check_protein', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers._check_sides': ('readers.html#_check_sides', 'cytoself_nb/readers.py'),
+                                     'cytoself_nb.readers._compare': ('readers.html#_compare', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers._files_of': ('readers.html#_files_of', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers._folder_channels': ('readers.html#_folder_channels', 'cytoself_nb/readers.py'),
                                      'cytoself_nb.readers._listed': ('readers.html#_listed', 'cytoself_nb/readers.py'),

@@ -213,6 +213,7 @@ def _to_widths(looks):
                   "no distance, name the channels in channels.txt", stacklevel=3)
     return 1/(slope*sides)
 
+# %% ../nbs/09_readers.ipynb #4b46ccf8
 def _check_sides(labels, looks, pixel_um):
     "A warning for crops of several widths; an error where they are said to have one pixel size"
     sides = np.array([l.side for l in looks])
@@ -224,6 +225,13 @@ def _check_sides(labels, looks, pixel_um):
     if pixel_um: raise ValueError(f"{said}; expected one width where a pixel size holds for all; {advice}")
     warnings.warn(f"{said}; each is brought to one size, so that equal cells become unequal; {advice}",
                   stacklevel=3)
+
+def _compare(labels, looks, named, pixel_um):
+    "Say which widths differ and which crops look alike; what brings distances to crop widths"
+    _check_sides(labels, looks, pixel_um)
+    both = min(len(l.small) for l in looks)
+    warn_of_places(labels, np.stack([l.small[:both] for l in looks]), 'crops', .995)
+    return _to_widths(looks) if 'distance' in named else [1]*len(looks)
 
 # %% ../nbs/09_readers.ipynb #aa1ff2fe
 _DISTANCE = ("expected -1 to 1 (crop widths, positive inside); scale it, or name the channels in "
@@ -277,10 +285,7 @@ def read_folder(
     _say_gaps(labels, looks)
     labels = leave_out(labels, _reasons(looks, labels, named, told), work, 'crops')
     looks = [looks[k] for k in labels.index]
-    _check_sides(labels, looks, pixel_um)
-    factors = _to_widths(looks) if 'distance' in named else [1]*len(looks)
-    both = min(len(l.small) for l in looks)
-    warn_of_places(labels, np.stack([l.small[:both] for l in looks]), 'crops', .995)
+    factors = _compare(labels, looks, named, pixel_um)
     empty = [c for k, c in enumerate(named) if all(l.low[k] == l.high[k] for l in looks)]
     if empty:
         raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected "

@@ -644,7 +644,7 @@ def _label_pixels(path):
             name = next((k for k in ('exported_data', 'labels') if k in names),
                 names[0] if len(names) == 1 else None)
             if name is None: raise ValueError(f"it holds {', '.join(f) or 'nothing'}, not one image")
-            x = f[name][0] if name == 'labels' and f[name].ndim == 3 else f[name][()]      # nuclei, then cells
+            x = f[name][0] if name == 'labels' and f[name].ndim == 3 else f[name][()]  # nuclei, cells
             tags = json.loads(f[name].attrs.get('axistags', '{}')).get('axes', [])         # of ilastik
             return _named_upright(x, [a.get('key') for a in tags])
     if path.is_dir():

@@ -272,7 +272,7 @@ def read_any(
     else:
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter('always', UserWarning)
-            found, how = read_folder(folder, _crop_side(folder), work), 'crop'
+            found, how = read_folder(folder, _crop_side(folder), work, pixel_um), 'crop'
         said = dict.fromkeys(str(w.message).split('; all of them')[0] for w in told)   # a table is read twice
         notes += [s for s in said if 'no network can learn' not in s]
     side = found[0].shape[-1]

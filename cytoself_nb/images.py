@@ -7,7 +7,7 @@ __all__ = ['UNITS', 'NO_UNIT', 'LIMITS', 'MAKERS', 'StackInfo', 'judge_pixel', '
            'open_image', 'read_image', 'image_files']
 
 # %% ../nbs/03_images.ipynb #1a6e0004
-import logging, math, re, threading
+import logging, math, re, threading, zipfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -230,7 +230,7 @@ def _lost_files(images, path):
 def _check_colors(page, name):
     "A sentence for values that aren't brightness"
     kind, what = int(page.photometric), getattr(page.photometric, 'name', page.photometric)
-    if kind == 0 and page.bitspersample > 1:
+    if kind == 0:
         raise ValueError(f"{name} says that 0 is white, which programs understand in two ways; "
                          "expected 0 as black; save it with a lookup table that isn't inverted")
     light = np.zeros(2) if page.colormap is None else np.asarray(page.colormap, float).sum(0)
@@ -247,13 +247,36 @@ def _upright(x, axes):
     y, x_axis = axes.find('Y'), axes.find('X')
     return x.swapaxes(y, x_axis) if 0 <= x_axis < y else x
 
+# %% ../nbs/03_images.ipynb #1a6e0024
+def _positions(tif, series, images):
+    "What `_tiff_images` gives, of a set of Micro-Manager, which comes as one series of all positions"
+    r, lead = series.axes.index('R'), series.shape[:len(series.shape) - series.keyframe.ndim]
+    pages, each = [*series.pages], np.moveaxis(np.arange(math.prod(lead)).reshape(lead), r, 0)
+    drop = lambda s: (*s[:r], *s[r + 1:])
+    options = dict(parent=tif, kind='mmstack', multifile=True)
+    pick = lambda k: [pages[i] for i in each[k].ravel()]
+    shape, axes = drop(series.shape), ''.join(drop(series.axes))
+    found = [tifffile.TiffPageSeries(pick(k), shape, series.dtype, axes, **options) if any(pick(k)) else None
+             for k in range(len(each))]
+    files = [next((p.parent.filename for p in pick(k) if p), None) for k in range(len(each))]
+    apart = not any(f and files.count(f) > 1 for f in files)
+    names = [re.sub(r'(\.ome)?\.tiff?$', '', f) if f and apart else f'Pos{k}' for k, f in enumerate(files)]
+    told = {i.get('Name'): i for i in images}
+    same = images if len(images) == len(each) else (images[:1] or [None])*len(each)
+    return names, found, [told.get(name, i) for name, i in zip(names, same)]
+
 def _tiff_images(tif, path):
     "Names of the images of a TIFF, their series, their OME descriptions"
     series = [s for s in tif.series if not s.keyframe.is_reduced] or list(tif.series)   # no thumbnails
     images = _ome_images(tif)
+    if len(series) == 1 and series[0].kind == 'mmstack' and 'R' in series[0].axes:
+        return _positions(tif, series[0], images)
     if not images: return [s.name or f'image {k}' for k, s in enumerate(series)], series, [None]*len(series)
     names = [i.get('Name') or i.get('ID') or f'image {k}' for k, i in enumerate(images)]
     if len(series) == len(images): return names, series, images
+    mine = [path in _set_files([i], path) for i in images]
+    if series[0].kind == 'mmstack' and sum(mine) == 1:
+        return names, [series[0] if m else None for m in mine], images
     by_name = {s.name:s for s in series}      # tifffile leaves out an image whose files are missing
     if len(set(names)) < len(names) or not set(by_name) <= set(names):
         raise ValueError(f"{path.name} lists {len(images)} images, of which {len(series)} can be read; "
@@ -261,7 +284,7 @@ def _tiff_images(tif, path):
                          f"{_lost_files(images, path) or 'none by name'}); copy them too")
     return names, [by_name.get(n) for n in names], images
 
-# %% ../nbs/03_images.ipynb #1a6e0024
+# %% ../nbs/03_images.ipynb #663c2beb
 def _tiff_image(tif, path, position=None):
     "Name, series and OME description of the image that is meant"
     names, series, images = _tiff_images(tif, path)
@@ -269,8 +292,8 @@ def _tiff_image(tif, path, position=None):
     own = [k for k, s in enumerate(series) if mine(s)]
     k = own[0] if position is None and len(own) == 1 else choose_image(names, position, path.name)
     lost = _lost_files(images[k:k + 1], path) if images[k] is not None else ''
-    if lost and (series[k] is None or any(p is None for p in series[k].pages)):
-        raise ValueError(f"{path.name} belongs to a set of files, of which {lost} "
+    if series[k] is None or lost and any(p is None for p in series[k].pages):
+        raise ValueError(f"{path.name} belongs to a set of files, of which {lost or 'that of ' + names[k]} "
                          f"{'are' if ',' in lost else 'is'} missing; expected all beside it; copy them too")
     return names[k] if len(names) > 1 else '', series[k], images[k]
 
@@ -403,7 +426,7 @@ def _scale(part, n):
 def _zarr_size(multiscale, level, axes):
     "Pixel size of a level"
     scale = _scale(level, len(axes))*_scale(multiscale, len(axes))
-    sizes = {a['name']:(float(f'{s:.7g}'), a.get('unit')) for a, s in zip(axes, scale)}
+    sizes = {a['name'].lower():(float(f'{s:.7g}'), a.get('unit')) for a, s in zip(axes, scale)}
     return judge_pixel([sizes.get(k, (None, None)) for k in 'xy'], 'OME-Zarr')
 
 # %% ../nbs/03_images.ipynb #1a6e0031
@@ -431,12 +454,19 @@ def _whole_planes(array, letters, read):
     def whole(c, z):
         plane = read(c, z)
         rows, columns = (np.arange(0, n, size[a]) for a, n in zip('YX', plane.shape))
-        blocks = lambda f: f.reduceat(f.reduceat(plane == fill, rows, 0), columns, 1)
-        full, some = blocks(np.logical_and), blocks(np.logical_or)
-        if full.any() and (full == some).all():
-            raise EOFError(f'{full.sum()} chunks of plane {z} of channel {c} are missing')
+        ends = np.diff(rows, append=plane.shape[0])[:, None]*np.diff(columns, append=plane.shape[1])
+        share = np.add.reduceat(np.add.reduceat((plane == fill).astype(int), rows, 0), columns, 1)/ends
+        full = share == 1
+        if full.any() and (full.all() or share[~full].max() < .5):
+            raise EOFError(f'{full.sum()} chunks of plane {z} of channel {c} are missing: lost, or never '
+                           'written, since nothing was taken there; then fill them with the background')
         return plane
     return whole
+
+def _zip_root(path):
+    "The folder that all of a zip lies in, empty if there is none"
+    with zipfile.ZipFile(path) as z: tops = {f.split('/')[0] if '/' in f else '' for f in z.namelist()}
+    return tops.pop() if len(tops) == 1 else ''
 
 def _zarr_group(path, name):
     "The group of a folder, a zip or an address, and its images"
@@ -444,7 +474,7 @@ def _zarr_group(path, name):
     try:
         packed = isinstance(path, Path) and path.is_file()
         store = zarr.storage.ZipStore(path, mode='r') if packed else str(path)
-        group = zarr.open_group(store, mode='r')
+        group = zarr.open_group(store, mode='r', path=_zip_root(path) if packed else None)
         images = _zarr_images(group)
     except Exception as e:
         why = (str(e) or type(e).__name__).splitlines()[0]
@@ -633,7 +663,10 @@ def _picture(path, count=None):
         else: x = np.asarray(image.convert('RGBA' if 'transparency' in image.info else 'RGB')
                              if image.mode == 'P' else image)
     alpha = x.shape[2:] in ((2,), (4,)) and x.shape[2] != count
-    if alpha and np.ptp(x[..., -1]) == 0: x = x[..., :-1]
+    if alpha and (np.ptp(x[..., -1]) == 0 or x.shape[2] - 1 == count): x = x[..., :-1]
+    elif alpha and np.isin(x[..., -1], (0, np.iinfo(x.dtype).max)).mean() > .5:
+        raise ValueError(f"{path.name} is transparent in part, which is no stain; expected gray or RGB; save "
+                         "it without transparency, or, if that is a stain, name all channels in channels.txt")
     return (x[..., 0] if x.shape[2:] == (1,) else x), 1 if x.dtype == bool else x.dtype.itemsize*8
 
 # %% ../nbs/03_images.ipynb #1a6e0037

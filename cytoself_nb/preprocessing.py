@@ -9,7 +9,7 @@ __all__ = ['SIZE', 'AREAS', 'QUANTILES', 'NOISE_RANGE', 'FITS', 'reduce_labels',
            'distance_from_nucleus', 'bright_nuclei']
 
 # %% ../nbs/06_preprocessing.ipynb #6b1d2a03
-import hashlib, inspect, json, logging, os, sys, warnings
+import base64, hashlib, inspect, json, logging, os, sys, warnings
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +23,9 @@ from . import __version__
 from .core import _end_with_parent, _replace_text, _replacing
 from .images import image_files, known_pixel
 from .segmentation import distance_to, estimate_diameter, segment_nuclei
-from cytoself_nb.stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, Source, _gaps, label_file, label_files,
-    pixel_mark, read_labels, read_projection, reduce_image, same_pixels, stack_channels, stack_options,
-    stacks_table)
+from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, SMALL, Source, _gaps, label_file,
+    label_files, pixel_mark, read_labels, read_projection, reduce_image, same_pixels, small_picture,
+    stack_channels, stack_options, stacks_table, warn_of_places)
 
 # %% ../nbs/06_preprocessing.ipynb #5fd663ab
 def reduce_labels(
@@ -392,12 +392,15 @@ def _jobs(folder, work, table, segment, scale, diameter_um):
 
 # %% ../nbs/06_preprocessing.ipynb #6b1d2a0a
 def _record(job):
-    "The record of a field that is done with these settings, else None"
+    "The record of a field that is done with these settings, else None; also of one that is damaged"
     path = job['work']/f"{job['name']}.json"
-    if not path.exists() or not path.with_suffix('.npy').exists(): return None
-    record = json.loads(path.read_text())
-    same = record['key'] == job['key'] and 'set' in record
-    return record if same and all(file_state(f) == state for f, state in record['set']) else None
+    try:
+        record = json.loads(path.read_text())
+        if record['key'] != job['key']: return None
+        whole = path.with_suffix('.npy').stat().st_size > record['measures']['crops']*3*SIZE*SIZE*2
+        same = all(file_state(f) == state for f, state in record['set']) and 'nuclei' in record
+    except (OSError, ValueError, KeyError, TypeError): return None
+    return record if whole and same else None
 
 def _others(job):
     "Files of its set that a stack was read from besides the one that is named, and their states"
@@ -407,7 +410,9 @@ def _others(job):
 
 def _save(job, field, others):
     "Write the crops of a field, then the record that makes them valid"
-    record = dict(key=job['key'], set=others, nuclei=field.nuclei.to_dict('list'), measures=field.measures)
+    small = base64.b64encode(np.stack([small_picture(c) for c in field.image])).decode()
+    record = dict(key=job['key'], set=others, nuclei=field.nuclei.to_dict('list'), measures=field.measures,
+                  small=small)
     (job['work']/f"{job['name']}.json").unlink(missing_ok=True)
     crops, text = lambda f: np.save(f, field.crops), lambda f: f.write(json.dumps(record).encode())
     for end, write in (('.npy', crops), ('.json', text)):
@@ -462,6 +467,13 @@ def _run_jobs(jobs, workers, address):
             yield of[future.key], f'{type(error).__name__}: {error}' if error else future.result()
             future.release()
 
+def _say_places(records, table):
+    "A warning for stacks that show one place, or are copies that no checksum finds"
+    rows = [k for k, r in enumerate(records) if r and 'small' in r]       # not what an older version has made
+    if not rows: return
+    raw = np.frombuffer(b''.join(base64.b64decode(records[k]['small']) for k in rows), np.int8)
+    warn_of_places(table.iloc[rows].reset_index(drop=True), raw.reshape(-1, 2, SMALL, SMALL), 'stacks', .6)
+
 # %% ../nbs/06_preprocessing.ipynb #106395db
 def prepare_stacks(
     folder,                  # Folder with `stacks.csv`, perhaps `channels.txt`
@@ -494,6 +506,7 @@ def prepare_stacks(
         raise ValueError(f"none of the {len(table)} stacks could be used, "
                          f"first {rejects.file.iloc[0]}: {rejects.reason.iloc[0]}")
     records = [None if k in reasons else r for k, r in zip(table.index, records)]
+    _say_places(records, table)
     return records, [j['name'] for j in jobs], rejects
 
 # %% ../nbs/06_preprocessing.ipynb #f82c62b3
@@ -511,6 +524,7 @@ def _crop_source(work, names, counts):
         return out
     return Source((int(starts[-1]), 3, SIZE, SIZE), read)
 
+# %% ../nbs/06_preprocessing.ipynb #aea391d0
 def _say_orders(called, files):
     "A warning where files give the same names to their channels in another order: they are taken by number"
     named = called[called.str.contains('|', regex=False)]
@@ -525,15 +539,18 @@ def _say_orders(called, files):
                       stacklevel=4)
 
 def _say_doubts(measures, files):
-    "One warning for pixel sizes that were assumed, one for nuclei that contradict theirs"
-    n, assumed, odd = len(measures), measures.pixel_from == 'assumed', measures.doubt != ''
+    "One warning for pixel sizes that were assumed, one for each kind of doubt"
+    n, assumed = len(measures), measures.pixel_from == 'assumed'
     if assumed.any():
         warnings.warn(f"the pixel size of {assumed.sum()} of {n} stacks is not known, {PIXEL_UM/2} µm "
                       f"assumed, first {files[assumed].iloc[0]}; give pixel_um in stacks.csv", stacklevel=3)
-    if odd.any():
-        what, others = measures.doubt[odd].iloc[0], odd.sum() - 1
-        warnings.warn(f"{odd.sum()} of {n} stacks have {what}{' or another doubt'*bool(others)}, first "
-                      f"{files[odd].iloc[0]}; check pixel_um, diameter_um and the channels; the "
+    odd = measures.doubt[measures.doubt != '']
+    kind = odd.str.replace(r'[\d.]+|\(.*\)', '', regex=True)
+    for _, t in odd.groupby(kind, sort=False):
+        black = 'far below' in t.iloc[0]
+        advice = ('fill that with the background, unless a mask or a threshold is meant' if black else
+                  'check pixel_um, diameter_um and the channels')
+        warnings.warn(f"{len(t)} of {n} stacks have {t.iloc[0]}, first {files[t.index[0]]}; {advice}; the "
                       "column doubt of fields.csv tells of each", stacklevel=3)
     if 'called' in measures: _say_orders(measures.called.fillna(''), files)
 

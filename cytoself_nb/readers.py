@@ -9,7 +9,7 @@ __all__ = ['CROP_CHANNELS', 'YEAST5', 'HPA5', 'OPENCELL_COLUMNS', 'PUBLISHED', '
            'check_data']
 
 # %% ../nbs/09_readers.ipynb #0599a858
-import hashlib, json, os, warnings
+import hashlib, json, os, re, warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -28,8 +28,8 @@ from cytoself_nb.preprocessing import (_label_paths, bright_nuclei, distance_fro
 from .segmentation import segment_nuclei
 from .split import tidy_labels
 from .stacks import (OWN_COLUMNS, STACK_COLUMNS, Source, TABLE_COLUMNS, _gaps, _slashes,
-    channel_names, check_gray, name_fields, pixel_mark, repeated_files, same_files, same_pixels,
-    stack_channels, stacks_table, warn_of_names)
+    _warn_of_columns, channel_names, check_gray, name_fields, pixel_mark, repeated_files, same_files,
+    same_pixels, small_picture, stack_channels, stacks_table, warn_of_names, warn_of_places)
 
 # %% ../nbs/09_readers.ipynb #662f4ec2
 def prepare(
@@ -46,21 +46,24 @@ def prepare(
         low, high = float(x[:, c].min()), float(x[:, c].max())
         if max(-low, high) > 1.5 or len(x) > 9 and low >= 0:
             raise ValueError(f"the distance channel of {names[0]} goes from {low:.4g} to {high:.4g}; "
-                             "expected -1 to 1 (pixels x 0.01, positive inside); "
+                             "expected -1 to 1 (crop widths, positive inside); "
                              "scale it, or name the channels in channels.txt")
         out[:, c] = np.clip(x[:, c], -1, 1)
     return resize_crops(out, size)
 
 # %% ../nbs/09_readers.ipynb #8c40519b
-def _channels_first(x, name):
-    "One crop as (C, H, W), float32"
+def _channels_first(x, name, n=0, called=()):
+    "One crop as (C, H, W), float32; three equal channels where n aren't wanted are one gray image"
     x = np.asarray(x)
     if x.ndim == 2: x = x[None]
     elif x.ndim == 3: x = np.moveaxis(x, int(np.argmin(x.shape)), 0)
     if x.ndim != 3 or x.shape[0] > 8 or x.shape[1] != x.shape[2] or not x.size:
         raise ValueError(f"{name} has the shape {x.shape}; expected one square crop, (H, W), (C, H, W) "
                          "or (H, W, C) with 8 channels at most; cut single cells first")
-    for k, channel in enumerate(x): check_gray(channel, f'channel {k + 1}', name)
+    if len(x) == 3 != n and np.array_equal(x[0], x[1]) and np.array_equal(x[0], x[2]): x = x[:1]
+    for k, channel in enumerate(x):
+        labels = re.search('label|mask|segment|object', called[k]) if k < len(called) else None
+        if not labels: check_gray(channel, f'channel {k + 1}', name)
     return x.astype(np.float32)
 
 # %% ../nbs/09_readers.ipynb #098c4050
@@ -81,6 +84,7 @@ def labels_table(
                 f"{row_list(lost)}; add the files or remove their rows", *twice]
     t = _slashes(read_table(path, (*TABLE_COLUMNS, 'y', 'x'), OWN_COLUMNS - {'fov', 'y', 'x'}, check), folder)
     warn_of_names(t, 'labels.csv')
+    _warn_of_columns(t, 'labels.csv', TABLE_COLUMNS)
     if 'fov' in t: t = t.rename(columns=dict(fov='table_fov' if 'field' in t else 'field'))
     if 'field' in t: t = t.assign(fov=name_fields(t))
     return tidy_labels(t.drop(columns='field', errors='ignore'))
@@ -96,6 +100,13 @@ def _say_names(labels, looks, named, told):
                       f"{', '.join(looks[odd[0]].names)}; they are taken for {', '.join(named)}"
                       + ', as channels.txt says'*bool(told) + '; if that is wrong, correct channels.txt',
                       stacklevel=3)
+
+    usual, known = CROP_CHANNELS[:len(named)], [k for k, l in enumerate(looks) if not isinstance(l, str)]
+    bare = [k for k in known if not looks[k].names]
+    if bare and not told and named != usual and any(looks[k].names == named for k in known):
+        warnings.warn(f"{len(bare):,} crops don't name their channels, first {labels.file[bare[0]]}; they "
+                      f"are taken for {', '.join(named)}, as the others say; if that is wrong, write "
+                      "channels.txt", stacklevel=3)
 
 def _say_gaps(labels, looks):
     "A warning where crops are black in part"
@@ -152,13 +163,16 @@ class _Look(NamedTuple):
     names:list         # Of the channels, if the file has them
     inside:float       # Correlation of nucleus and distance
     gaps:str           # A doubt
+    side:int           # Pixels
+    slope:float        # Of the distance, from `_slope`
+    small:np.ndarray   # Protein, and nucleus if there is one, from `small_picture`
 
 def _look(path, told=()):
     "What a crop is like, or what is wrong with it"
     try:
         x, names = _image_and_names(path, len(told) or None)
         if x.dtype.kind not in 'uifb': return f"holds {x.dtype}; expected numbers, one for each pixel"
-        x = _channels_first(x, path.name)
+        x = _channels_first(x, path.name, len(told), told or names)
     except (ValueError, OSError) as e: return str(e)
     with np.errstate(all='ignore'):   # NaN is said by its own sentence
         steps = (np.abs(np.diff(x, axis=1)).mean((1, 2)) + np.abs(np.diff(x, axis=2)).mean((1, 2)))/2
@@ -168,8 +182,11 @@ def _look(path, told=()):
         inside = np.corrcoef(of['nucleus'].ravel(), of['distance'].ravel())[0, 1] if both else np.nan
         return _Look(x.min((1, 2)), x.max((1, 2)), has_contrast(x), steps/x.std((1, 2)),
                      [pixel_mark(c, turned=True) for c in x], names if len(names) == len(x) else [],
-                     inside, _gaps(of['protein']) if 'protein' in of else '')
+                     inside, _gaps(of['protein']) if 'protein' in of else '', x.shape[1],
+                     _slope(of['distance']) if 'distance' in of else np.nan,
+                     np.stack([small_picture(of[c]) for c in ('protein', 'nucleus') if c in of] or [[]]))
 
+# %% ../nbs/09_readers.ipynb #0829f1a1
 def _no_distance(low, high, rough):
     "Why a channel can't be the signed distance to the nuclear envelope, else nothing"
     if max(-low, high) > 1.5: return f"goes from {low:.4g} to {high:.4g}"
@@ -177,9 +194,47 @@ def _no_distance(low, high, rough):
     if low >= 0 or high <= 0: return f"is never {'negative' if low >= 0 else 'positive'}"
     return 'is as rough as noise' if rough > .5 else ''
 
+def _slope(d):
+    "Change of a distance in a pixel, where it isn't clipped; NaN where that isn't the same nearly everywhere"
+    step = np.hypot(*np.gradient(d))[np.abs(d) < .98*np.abs(d).max()]
+    middle = np.median(step) if step.size else np.nan
+    return float(middle) if (np.abs(step/middle - 1) < .3).mean() > .5 else np.nan
+
+def _to_widths(looks):
+    "What brings the distance of each crop to crop widths, and a sentence where that isn't 1"
+    sides, slopes = (np.array([getattr(l, a) for l in looks], float) for a in ('side', 'slope'))
+    known = np.isfinite(slopes) & (slopes > 0)
+    if not known.any(): return np.ones(len(looks))
+    shares = [(np.abs(slopes[known]*unit - 1) < .25).mean() for unit in (sides[known], 100)]
+    if shares[0] >= max(shares[1], .5): return np.ones(len(looks))
+    slope = .01 if shares[1] >= .5 else float(np.median(slopes[known]))
+    warnings.warn(f"the distance channel changes by {slope:.3g} in a pixel, in crop widths it would be "
+                  f"{1/np.median(sides):.3g}; it is multiplied by {1/(slope*np.median(sides)):.3g}; if it is "
+                  "no distance, name the channels in channels.txt", stacklevel=3)
+    return 1/(slope*sides)
+
+# %% ../nbs/09_readers.ipynb #4b46ccf8
+def _check_sides(labels, looks, pixel_um):
+    "A warning for crops of several widths; an error where they are said to have one pixel size"
+    sides = np.array([l.side for l in looks])
+    if sides.max() <= 1.05*sides.min(): return
+    most = np.bincount(sides).argmax()
+    few = labels.file.iloc[int(np.argmax(sides != most))]
+    said = f"crops have {sides.min()} to {sides.max()} pixels a side (most have {most}, {few} has not)"
+    advice = "cut all equally wide around their nuclei, or give the whole fields as stacks"
+    if pixel_um: raise ValueError(f"{said}; expected one width where a pixel size holds for all; {advice}")
+    warnings.warn(f"{said}; each is brought to one size, so that equal cells become unequal; {advice}",
+                  stacklevel=3)
+
+def _compare(labels, looks, named, pixel_um):
+    "Say which widths differ and which crops look alike; what brings distances to crop widths"
+    _check_sides(labels, looks, pixel_um)
+    both = min(len(l.small) for l in looks)
+    warn_of_places(labels, np.stack([l.small[:both] for l in looks]), 'crops', .995)
+    return _to_widths(looks) if 'distance' in named else [1]*len(looks)
 
 # %% ../nbs/09_readers.ipynb #aa1ff2fe
-_DISTANCE = ("expected -1 to 1 (pixels x 0.01, positive inside); scale it, or name the channels in "
+_DISTANCE = ("expected -1 to 1 (crop widths, positive inside); scale it, or name the channels in "
              "channels.txt")
 
 def _reasons(looks, labels, named, told):
@@ -211,6 +266,7 @@ def read_folder(
     folder,    # Folder with crops and `labels.csv`
     size:int,  # Side wanted, pixels
     work=None, # Folder for `rejects.csv`, which says what was left out and why; None: only a warning says so
+    pixel_um:float=None, # Width of a pixel, µm, if one holds for all crops
 )->tuple: # Source (N, C, size, size), labels, channels
     "Crops of one's own: images that a table names; one that can't be used stops nothing"
     folder = Path(folder).expanduser()
@@ -228,16 +284,20 @@ def read_folder(
     _say_names(labels, looks, named, told)
     _say_gaps(labels, looks)
     labels = leave_out(labels, _reasons(looks, labels, named, told), work, 'crops')
-    empty = [c for k, c in enumerate(named) if all(looks[i].low[k] == looks[i].high[k] for i in labels.index)]
+    looks = [looks[k] for k in labels.index]
+    factors = _compare(labels, looks, named, pixel_um)
+    empty = [c for k, c in enumerate(named) if all(l.low[k] == l.high[k] for l in looks)]
     if empty:
         raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected "
                                "an image; name the channels in channels.txt, in their order, or "
                                "save the crops without it")
     labels = labels.reset_index(drop=True)
-    def crop(name):
-        return prepare(_channels_first(_image_and_names(folder/name, n)[0], name)[None], [name], named, size)
+    def crop(name, factor):
+        x = _channels_first(_image_and_names(folder/name, n)[0], name, n, named)
+        if factor != 1: x[named.index('distance')] = np.clip(x[named.index('distance')]*factor, -1, 1)
+        return prepare(x[None], [name], named, size)
     files = labels.file.tolist()
-    read = lambda rows: np.concatenate([crop(files[r]) for r in rows])
+    read = lambda rows: np.concatenate([crop(files[r], factors[r]) for r in rows])
     return Source((len(labels), n, size, size), read), labels, named
 
 # %% ../nbs/09_readers.ipynb #25e13a55

@@ -67,7 +67,9 @@ def _column(name, values):
 # %% ../nbs/23_webatlas.ipynb #fb59368b
 def _columns(frame, subject):
     "All columns but the coordinates; what is searched is text even if it is a number"
-    text = lambda name: frame[name].map(str, na_action='ignore') if name == subject else frame[name]
+    no_path = lambda f: re.sub(r'^([\\/]|[A-Za-z]:[\\/]).*[\\/]', '', str(f))     # of one machine
+    ways = {'file': no_path, subject: str}
+    text = lambda name: frame[name].map(ways[name], na_action='ignore') if name in ways else frame[name]
     made = (_column(str(name), text(name)) for name in frame if name not in ('umap_1', 'umap_2'))
     return [column for column in made if column]
 

@@ -878,3 +878,84 @@ def test_windows_paths_outside_of_the_folder_are_watched():
     put(0); table('job/labels.csv', file=[f'..\\img\\{k}.tif' for k in range(2)], protein=list('AB'))
     state = data_state('job'); put(50)
     assert data_state('job') != state
+
+
+# ---- sets of Micro-Manager, transparency, empty chunks, zips
+
+def micromanager(path, x, pos, n, images):
+    "A file of Micro-Manager for one of n positions: x (C, Z, Y, X)"
+    import json
+    (c_, z_, h, w), size = x.shape, x[0, 0].size*2
+    summary = json.dumps(dict(MicroManagerVersion='2.0.0', Frames=1, Channels=c_, Slices=z_, Positions=n, Prefix='x', TimeFirst=False, SlicesFirst=False, PixelSize_um=.2, PixelType='GRAY16')).encode()
+    xml = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">' + ''.join(images) + '</OME>'
+    body, index, prev = bytearray(40 + len(summary)), [], 4
+    body += bytes(len(body) % 2)
+    for z, c in itertools.product(range(z_), range(c_)):
+        off, first = len(body), not index
+        data = off + 6 + 12*(13 + first); at = data + size
+        text = (xml + '\0').encode()*first; more = at + len(text)
+        entries = [(256, 4, 1, w), (257, 4, 1, h), (258, 3, 1, 16), (259, 3, 1, 1), (262, 3, 1, 1), *[(270, 2, len(text), at)]*first, (273, 4, 1, data), (277, 3, 1, 1),
+                   (278, 4, 1, h), (279, 4, 1, size), (282, 5, 1, more), (283, 5, 1, more + 8), (296, 3, 1, 3), (51123, 2, 7, more + 16)]
+        struct.pack_into('<I', body, prev, off); prev = off + 2 + 12*len(entries)
+        body += struct.pack('<H', len(entries)) + b''.join(struct.pack('<HHII', *e) for e in entries) + bytes(4) + x[c, z].astype('<u2').tobytes() + text + struct.pack('<IIII', 50000, 1, 50000, 1) + b'{}\0    '
+        body += bytes(len(body) % 2); index.append((c, z, 0, pos, off))
+    at = [len(body)]; body += struct.pack('<II', 3453623, len(index)) + b''.join(struct.pack('<5I', *i) for i in index)
+    for number, text in ((347834724, b'[]'), (84720485, b'{}')): at.append(len(body)); body += struct.pack('<II', number, 2) + text
+    struct.pack_into('<2sH', body, 0, b'II', 42); struct.pack_into('<8I', body, 8, 54773648, at[0], 483765892, at[1], 99384722, at[2], 2355492, len(summary)); body[40:40 + len(summary)] = summary
+    Path(path).write_bytes(body)
+
+@pytest.mark.parametrize('lists', ['all', 'own', 'none'])
+def test_positions_of_micromanager(lists):
+    x, files = [cells(k) for k in (0, 1)], [f'x_MMStack_Pos{k}.ome.tif' for k in (0, 1)]
+    def image(k): return f'<Image ID="Image:{k}" Name="x_MMStack_Pos{k}"><Pixels ID="Pixels:{k}" DimensionOrder="XYCZT" Type="uint16" SizeX="56" SizeY="40" SizeZ="3" SizeC="2" SizeT="1" PhysicalSizeX="0.2" PhysicalSizeY="0.2">' + ''.join(f'<Channel ID="Channel:{k}:{q}" Name="{c}" SamplesPerPixel="1"/>' for q, c in enumerate(('protein', 'nucleus'))) + ''.join(f'<TiffData FirstC="{c}" FirstZ="{z}" FirstT="0" IFD="{2*z + c}" PlaneCount="1"><UUID FileName="{files[k]}">urn:uuid:{k}</UUID></TiffData>' for z in range(3) for c in (0, 1)) + '</Pixels></Image>'
+    for k in (0, 1): micromanager(files[k], x[k], k, 2, dict(all=[image(0), image(1)], own=[image(k)], none=[])[lists])
+    for k, name in enumerate(files):
+        told = dict(channels=(0, 1)) if lists == 'none' else {}
+        for p in (None, ): np.testing.assert_array_equal(max_projection(name, position=p, **told), x[k].max(1))
+        for p in (0, 1):
+            for q in (p, f'x_MMStack_Pos{p}'): np.testing.assert_array_equal(max_projection(name, position=q, **told), x[p].max(1))
+        assert stack_info(name).pixel_um == .2
+    os.remove(files[0])
+    np.testing.assert_array_equal(max_projection(files[1], **told), x[1].max(1))
+
+def test_transparency_is_no_stain():
+    from PIL import Image
+    y, x = np.mgrid[:40, :40]; rng = np.random.default_rng(0)
+    clear = ((np.hypot(y - 20, x - 20) < 15)*255).astype(np.uint8)
+    gray, stain = rng.integers(1, 200, (2, 40, 40)).astype(np.uint8)
+    Image.fromarray(np.stack([gray, clear], -1), 'LA').save('a.png'); Image.fromarray(np.stack([gray]*3 + [clear], -1), 'RGBA').save('b.png')
+    for f in ('a.png', 'b.png'): assert 'transparent in part' in refused(read_image, f)
+    Image.fromarray(np.stack([gray, stain], -1), 'LA').save('c.png'); np.testing.assert_array_equal(read_image('c.png')[..., 1], stain)
+    from cytoself_nb.images import _image_and_names
+    assert _image_and_names('a.png', 2)[0].shape == (40, 40, 2) and _image_and_names('a.png', 1)[0].shape == (40, 40)
+    tifffile.imwrite('bit.tif', gray > 100, photometric='miniswhite')
+    assert '0 is white' in refused(read_image, 'bit.tif')
+
+def test_gray_crops_saved_as_colors_and_a_channel_of_labels():
+    from PIL import Image
+    for k in range(4): Image.fromarray((field(k)[0, 0, 150:250, 150:250]//2).astype(np.uint8)).convert('RGB').save(f'{k}.png')
+    table('labels.csv', file=[f'{k}.png' for k in range(4)], protein=list('AABB'), field=[1, 2]*2)
+    source, _, named = read_folder('.', 32)
+    assert named == ['protein'] and source.read(np.arange(4)).shape == (4, 1, 32, 32)
+    y, x = np.mgrid[:100, :100]
+    numbers = np.select([np.hypot(y - 50, x - 50) < 25, np.hypot(y - 95, x - 50) < 12, np.hypot(y - 5, x - 5) < 12], [1031, 12, 13])
+    for k in range(4): np.save(f'{k}.npy', np.concatenate([nfield(k)[:, 0, 150:250, 150:250], numbers[None]]))
+    table('labels.csv', file=[f'{k}.npy' for k in range(4)], protein=list('AABB'), field=[1, 2]*2); Path('channels.txt').write_text('protein\nnucleus\nlabels\n')
+    assert len(read_folder('.', 32)[1]) == 4
+
+def test_chunks_that_are_lost_beside_other_zeros_and_capital_axes():
+    x = cells() + np.uint16(20); x[..., ::7, ::5] = 0            # background subtracted: zeros everywhere
+    write_zarr('a.zarr', x, chunks=(1, 1, 20, 28)); same('a.zarr', x)
+    next(f for f in sorted(Path('a.zarr/0').rglob('*')) if f.is_file() and f.name != 'zarr.json').unlink()
+    assert 'lost, or never written' in refused(max_projection, 'a.zarr')
+    write_zarr('b.zarr', x); g = zarr.open_group('b.zarr', mode='r+'); ome_ = dict(g.attrs['ome'])
+    for a in ome_['multiscales'][0]['axes']: a['name'] = a['name'].upper()
+    g.attrs['ome'] = ome_
+    assert stack_info('b.zarr').pixel_um == pytest.approx(.2)
+
+def test_a_zip_that_holds_the_folder_itself():
+    x = cells(); write_zarr('in.zarr', x)
+    with zipfile.ZipFile('in.zarr.zip', 'w') as z:
+        for f in Path('in.zarr').rglob('*'):
+            if f.is_file(): z.write(f, f.as_posix())
+    same('in.zarr.zip', x)

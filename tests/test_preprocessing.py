@@ -421,3 +421,39 @@ def test_crops_cut_in_parts_are_those_cut_at_once(scale, tmp_path):
     np.testing.assert_array_equal(f.crops[:, :2], (cut_crops(unit_range(f.image), kept) if scale == 'field' else unit_range(raw)).astype(np.float16))
     np.testing.assert_array_equal(f.crops[:, 2], cut_crops(f.distance[None], kept)[:, 0].astype(np.float16))
     np.testing.assert_allclose(kept.protein_mean, raw[:, 0].mean((1, 2)), atol=.01)
+
+
+def test_time_points_and_copies_that_no_checksum_finds_are_said(tmp_path, monkeypatch, recwarn):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(5)
+    def place(seed):
+        x = field(seed).astype(float); spots = ndi.gaussian_filter(np.random.default_rng(seed).random(x.shape[2:]), 8)
+        x[0] += 2000*(spots - spots.min()); return x
+    x = place(0)
+    for t in range(2): ome(f'{"ab"[t]}.ome.tif', rng.poisson(np.roll(x, t, -1)).astype(np.uint16))
+    ome('c.ome.tif', place(1).astype(np.uint16)); ome('d.ome.tif', np.ascontiguousarray((x//2)[..., ::-1, :]).astype(np.uint16))
+    def said(files, proteins, **more):
+        pd.DataFrame(dict(file=[f'{f}.ome.tif' for f in files], protein=list(proteins), **more)).to_csv('stacks.csv', index=False)
+        recwarn.clear(); read_stacks('.', 'work', segment=discs, workers=1)
+        return [str(w.message) for w in recwarn if 'alike' in str(w.message)]
+    assert len(s := said('abc', 'AAA')) == 1 and '1 pair of stacks looks alike, first a.ome.tif and b.ome.tif: copies, or time points' in s[0]
+    assert said('abc', 'AAA', field=[1, 1, 2]) == [] == said('ac', 'AA')
+    assert '(1 of two proteins)' in said('acd', 'AAB')[0]
+
+@pytest.mark.parametrize('damage', [b'', b'{}', b'[]', b'{"key": ', None])
+def test_a_damaged_record_is_made_again(damage, screen, tmp_path):
+    want = read_stacks(screen, tmp_path/'work', segment=discs, workers=1)[0].read(np.arange(3))
+    record = sorted((tmp_path/'work').glob('s0*.json'))[0]
+    if damage is None: record.with_suffix('.npy').write_bytes(record.with_suffix('.npy').read_bytes()[:1000])
+    else: record.write_bytes(damage)
+    np.testing.assert_array_equal(read_stacks(screen, tmp_path/'work', segment=discs, workers=1)[0].read(np.arange(3)), want)
+
+def test_each_kind_of_doubt_in_its_own_words(tmp_path, monkeypatch, recwarn):
+    monkeypatch.chdir(tmp_path)
+    gap = field(1); gap[0] += 400; gap[0, :, :40, :40] = 0
+    ome('a.ome.tif', field(0)); ome('gap.ome.tif', gap); ome('big.ome.tif', field(2), PhysicalSizeX=.35, PhysicalSizeY=.35)
+    pd.DataFrame(dict(file=['a.ome.tif', 'gap.ome.tif', 'big.ome.tif'], protein=list('ABC'))).to_csv('stacks.csv', index=False)
+    read_stacks('.', 'work', segment=discs, workers=1)
+    said = [str(w.message) for w in recwarn]
+    assert any('1 of 3 stacks have 0 in 1.0%' in s and 'first gap.ome.tif; fill that' in s and 'pixel_um' not in s for s in said)
+    assert any('1 of 3 stacks have nuclei' in s and 'first big.ome.tif; check pixel_um' in s for s in said)

@@ -516,3 +516,61 @@ def test_copies_in_arrays_are_said(tmp_path):
     with pytest.warns(UserWarning, match='2 of 30 crops occur more than once, brightness aside, first rows'): write_store(tmp_path/'s.zarr', x, labels, ['protein'])
     one = labels.assign(protein='A', split=np.where(np.arange(30) == 20, 'test', 'train'))   # the copy is of the same protein
     with pytest.warns(UserWarning, match='2 of 30 crops occur more than once.*\\(A, train\\).*\\(A, test\\)'): write_store(tmp_path/'one.zarr', x, one, ['protein'])
+
+# ---- several widths, units of the distance, copies that no checksum finds
+
+def said_of(folder, **more):
+    import warnings
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter('always'); found = read_folder(folder, 50, **more)
+    return found, ' | '.join(str(w.message) for w in heard)
+
+def disc_crop(seed, n, unit=None):
+    "A round nucleus in noise, perhaps with its distance"
+    from cytoself_nb.preprocessing import signed_distance
+    rng, yx = np.random.default_rng(seed), np.mgrid[:n, :n]
+    inside = np.hypot(*(yx - n/2)) < n*.18
+    x = [rng.poisson(60 + 400*gaussian_filter(rng.random((n, n)), 3)), rng.poisson(20 + 300*inside)]
+    return np.stack([*x, signed_distance(inside.astype(int), unit)] if unit else x).astype(np.float32)
+
+def put_crops(folder, crops):
+    for k, x in enumerate(crops): np.save(folder/f'{k}.npy', x)
+    pd.DataFrame(dict(file=[f'{k}.npy' for k in range(len(crops))], protein=['AB'[k % 2] for k in range(len(crops))], field=range(len(crops)))).to_csv(folder/'labels.csv', index=False)
+
+def test_crops_of_several_widths_are_said_and_refused_with_a_pixel_size(tmp_path):
+    put_crops(tmp_path, [disc_crop(k, n) for k, n in enumerate((60, 100, 100, 140))])
+    assert 'crops have 60 to 140 pixels a side (most have 100, 0.npy has not); each is brought to one size' in said_of(tmp_path)[1]
+    with pytest.raises(ValueError, match='expected one width where a pixel size holds for all'): read_folder(tmp_path, 50, pixel_um=.4)
+    put_crops(tmp_path, [disc_crop(k, n) for k, n in enumerate((98, 100, 100, 101))])
+    assert 'pixels a side' not in said_of(tmp_path, pixel_um=.4)[1]
+
+@pytest.mark.parametrize('n, unit, factor', [(200, 1/200, 1), (200, .01, .5), (50, .01, 2), (50, .02, 1), (100, .01, 1), (100, .003, 1/.3), (33, 1/33, 1)])
+def test_a_distance_of_another_unit_is_brought_to_crop_widths(n, unit, factor, tmp_path):
+    "50 pixels of a crop: a pixel is 0.02 of its width"
+    put_crops(tmp_path, [disc_crop(k, n, unit) for k in range(4)])
+    (source, _, channels), said = said_of(tmp_path)
+    d = source.read(np.arange(4))[:, 2]
+    assert channels[2] == 'distance' and np.allclose(d[:, 25, 44] - d[:, 25, 39], -.1, atol=.02) and abs(d[0, 25, 25] - .18) < .03
+    assert ('in crop widths it would be' in said) == (factor != 1)
+
+def test_a_distance_whose_slope_tells_nothing_is_left_alone(tmp_path):
+    crops = [disc_crop(k, 60, 1/60) for k in range(4)]
+    for x in crops: x[2] = np.tanh(gaussian_filter(x[2], 6)*40)*.5
+    put_crops(tmp_path, crops)
+    assert 'in crop widths' not in said_of(tmp_path)[1]
+
+def test_copies_of_crops_that_no_checksum_finds_are_said(tmp_path):
+    crops = [disc_crop(k, 100) for k in range(4)]
+    put_crops(tmp_path, crops)
+    assert 'alike' not in said_of(tmp_path)[1]
+    for copy in ((crops[0]/4).astype(np.uint8), np.where(np.indices(crops[0].shape).sum(0) == 0, 5000, crops[0]), np.rot90(crops[0]*.3, 1, (1, 2)).astype(np.int16)):
+        put_crops(tmp_path, [*crops, copy])
+        assert '1 pair of crops looks alike, first 0.npy and 4.npy: copies' in said_of(tmp_path)[1]
+
+def test_one_file_that_names_its_channels_otherwise_than_usual(tmp_path):
+    crops = [disc_crop(k, 40) for k in range(4)]
+    put_crops(tmp_path, crops)
+    tifffile.imwrite(tmp_path/'0.ome.tif', crops[0][::-1], ome=True, photometric='minisblack', metadata=dict(axes='CYX', Channel=dict(Name=['nucleus', 'protein'])))
+    t = pd.read_csv(tmp_path/'labels.csv'); t.loc[0, 'file'] = '0.ome.tif'; t.to_csv(tmp_path/'labels.csv', index=False)
+    found, said = said_of(tmp_path)
+    assert found[2] == ['nucleus', 'protein'] and "3 crops don't name their channels, first 1.npy; they are taken for nucleus, protein" in said

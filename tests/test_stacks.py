@@ -305,3 +305,75 @@ def test_a_field_that_a_spreadsheet_gave_a_decimal_is_the_same_field(fields, nam
     for k in range(3): (tmp_path/f'{k}.tif').write_bytes(bytes([k]))
     pd.DataFrame(dict(file=['0.tif', '1.tif', '2.tif'], protein='A', field=fields)).to_csv(tmp_path/'stacks.csv', index=False)
     assert [f.removesuffix('.tif') for f in stacks_table(tmp_path).fov] == [n.removesuffix('.tif') for n in names]
+
+def warned(do, *args):
+    import warnings
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter('always'); do(*args)
+    return ' | '.join(str(w.message) for w in heard)
+
+@pytest.mark.parametrize('column, ours', [('masks', 'mask'), ('label_image', 'mask'), ('PixelSize', 'pixel_um'), ('pixel_um (µm)', 'pixel_um'), ('um_per_pixel', 'pixel_um'), ('fields', 'field'), ('site', 'field'), ('FieldID', 'field'), ('drug', None), ('label', None)])
+def test_columns_called_nearly_as_ours_are_said(column, ours, tmp_path):
+    values = ['m/a.tif', 'm/b.tif'] if ours == 'mask' else ['1', '2']
+    pd.DataFrame({'file': ['a.tif', 'b.tif'], 'protein': ['A', 'B'], column: values}).to_csv(tmp_path/'stacks.csv', index=False)
+    said = warned(stacks_table, tmp_path)
+    assert (f'has a column {column}, which is not used; if it is meant as {ours}' in said) if ours else 'not used' not in said
+    pd.DataFrame({'file': ['a.tif', 'b.tif'], 'protein': ['A', 'B'], column: values, ours or 'field': values}).to_csv(tmp_path/'stacks.csv', index=False)
+    if ours != 'pixel_um': assert 'not used' not in warned(stacks_table, tmp_path)
+
+@pytest.mark.parametrize('files, said', [
+    (['a_t0.tif', 'a_t1.tif'], True), (['r01c01f01p01-ch1.tif', 'r01c01f01p02-ch1.tif'], True), (['w/x time 3.tif', 'w/x time 4.tif'], True),
+    (['a_1.tif', 'a_2.tif'], False), (['r01c01f01p01.tif', 'r01c01f02p02.tif'], False), (['set1.tif', 'set2.tif'], False)])
+def test_time_points_and_planes_as_files_are_said(files, said, tmp_path):
+    t = pd.DataFrame(dict(file=[*files, 'b.tif'], protein=['A', 'A', 'B'])); t.to_csv(tmp_path/'stacks.csv', index=False)
+    assert ('a number after t, p or z only' in warned(stacks_table, tmp_path)) == said
+    t.assign(field=[1, 1, 2]).to_csv(tmp_path/'stacks.csv', index=False)
+    assert 'a number after' not in warned(stacks_table, tmp_path)
+
+def test_pictures_that_show_the_same():
+    "Of 40 x 56 pixels of smooth structure: turned, moved, dimmed, clipped, with a hot pixel; others are others"
+    from scipy.ndimage import gaussian_filter
+    from cytoself_nb.stacks import alike, small_picture
+    rng = np.random.default_rng(0)
+    x = gaussian_filter(rng.random((5, 2, 160, 200)), (0, 0, 5, 5)); x = (x - x.min())/np.ptp(x)*4000
+    hot = x[0].copy(); hot[:, 3, 3] = 60000
+    same = [x[0][:, ::-1], np.rot90(x[0], 1, (1, 2)), np.roll(x[0], 7, 2), x[0]*.6, (x[0]/16).astype(np.uint8), x[0].clip(1500), hot, rng.poisson(x[0]), x[0][:, :-2, :-2]]
+    small = lambda v: np.stack([small_picture(c) for c in v])
+    for copy in same: assert alike(np.stack([*map(small, x), small(copy)]), .6) == [(0, 5)]
+    assert alike(np.stack([*map(small, x)]), .4) == [] == alike(np.stack([small(x[0])]), .4)
+    mixed = np.stack([small(x[0]), small(np.stack([x[1, 0], x[0, 1]]))])      # two stains of a field
+    assert alike(mixed, .6) == [] and alike(mixed[:, 1:], .6) == [(0, 1)]
+    many = np.concatenate([rng.integers(-90, 90, (1500, 2, 32, 32)).astype(np.int8), mixed[:1], mixed[:1]])
+    assert alike(many, .9) == [(1500, 1501)]
+
+# ---- axes and numbers of label images
+
+def numbered(n=4, size=60):
+    x = np.zeros((size, size + 12), int)
+    for k in range(n*n): x[5 + 14*(k//n):12 + 14*(k//n), 5 + 14*(k % n):14 + 14*(k % n)] = k + 1
+    return x
+
+def test_named_axes_of_label_images(tmp_path):
+    import json
+    import h5py
+    import zarr
+    x = numbered()
+    with h5py.File(tmp_path/'a.h5', 'w') as f:
+        d = f.create_dataset('exported_data', data=np.ascontiguousarray(x.T)[..., None].astype(np.uint32)); d.attrs['axistags'] = json.dumps(dict(axes=[dict(key=k) for k in 'xyc']))
+    for name, axes, data in (('b', ('x', 'y'), x.T), ('c', ('y', 'x'), x), ('d', None, x)):
+        zarr.create_array(tmp_path/f'{name}.zarr', data=np.ascontiguousarray(data).astype(np.uint16), dimension_names=axes)
+    for f in ('a.h5', 'b.zarr', 'c.zarr', 'd.zarr'): np.testing.assert_array_equal(read_labels(tmp_path/f), x)
+
+def test_background_of_minus_one(tmp_path):
+    x = numbered()
+    tifffile.imwrite(tmp_path/'from0.tif', np.where(x == 0, -1, x - 1).astype(np.int32))        # nuclei from 0
+    tifffile.imwrite(tmp_path/'from1.tif', np.where(x == 0, -1, x).astype(np.int32))
+    lines = x.copy(); lines[:, 17] = -1; tifffile.imwrite(tmp_path/'lines.tif', lines.astype(np.int32))   # borders
+    for f in ('from0.tif', 'from1.tif'): np.testing.assert_array_equal(read_labels(tmp_path/f), x)
+    np.testing.assert_array_equal(read_labels(tmp_path/'lines.tif'), np.where(lines < 0, 0, lines))
+
+def test_more_nuclei_than_eight_bits_number(tmp_path):
+    x = numbered(18, 260)
+    tifffile.imwrite(tmp_path/'l16.tif', x.astype(np.uint16)); tifffile.imwrite(tmp_path/'l8.tif', (x % 256).astype(np.uint8))
+    assert read_labels(tmp_path/'l16.tif').max() == 324
+    with pytest.raises(ValueError, match='255 numbers, as many as 8 bits hold'): read_labels(tmp_path/'l8.tif')

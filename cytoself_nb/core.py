@@ -433,15 +433,18 @@ def log_ticks(
     axis.set_major_formatter('{x:g}')
     axis.set_minor_formatter(NullFormatter())
 
-def _warn_of_print(fig, name):
+def _warn_of_print(fig, path):
     "Say what no reader could read in print: words below 6 points, a picture larger than a page"
+    from matplotlib import rcParams
     from matplotlib.text import Text
+    from PIL import Image
     shown = [t for t in fig.findobj(Text) if t.get_visible() and t.get_text().strip()]
     small = sorted({t.get_text() for t in shown if t.get_size() < 6})
-    if small: warnings.warn(f"{name}: {small[0]!r} is smaller than 6 points; expected 6 or more; enlarge it")
-    wide, high = fig.get_tightbbox().size
+    if small: warnings.warn(f"{path.stem}: {small[0]!r} is smaller than 6 points; expected 6; enlarge it")
+    dots = fig.dpi if rcParams['savefig.dpi'] == 'figure' else rcParams['savefig.dpi']
+    wide, high = (n/dots for n in Image.open(path).size)
     if wide > 7.3 or high > 10:
-        warnings.warn(f"{name}: {wide:.1f} x {high:.1f} inches; expected at most 7.3 x 10, a page; draw less")
+        warnings.warn(f"{path.stem}: {wide:.1f} x {high:.1f} inches; expected at most 7.3 x 10; draw less")
 
 # %% ../nbs/01_core.ipynb #3cc8aeca
 def sha256_of(
@@ -495,8 +498,8 @@ def _draw(fig, path, caption):
         fig.set_layout_engine('none')
         for g in fig.legends: g.set_bbox_to_anchor((0, 0, 1, 1), fig.transFigure)
     note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
-    _warn_of_print(fig, path.stem)
     _write_png(fig, path)
+    _warn_of_print(fig, path)
     note.remove()
 
 # %% ../nbs/01_core.ipynb #56a4db34

@@ -466,6 +466,19 @@ def log_ticks(
     axis.set_major_formatter('{x:g}')
     axis.set_minor_formatter(NullFormatter())
 
+def _warn_of_print(fig, path):
+    "Say what no reader could read in print: words below 6 points, a picture larger than a page"
+    from matplotlib import rcParams
+    from matplotlib.text import Text
+    from PIL import Image
+    shown = [t for t in fig.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    small = sorted({t.get_text() for t in shown if t.get_size() < 6})
+    if small: warnings.warn(f"{path.stem}: {small[0]!r} is smaller than 6 points; expected 6; enlarge it")
+    dots = fig.dpi if rcParams['savefig.dpi'] == 'figure' else rcParams['savefig.dpi']
+    wide, high = (n/dots for n in Image.open(path).size)
+    if wide > 7.3 or high > 10:
+        warnings.warn(f"{path.stem}: {wide:.1f} x {high:.1f} inches; expected at most 7.3 x 10; draw less")
+
 # %% ../nbs/01_core.ipynb #3cc8aeca
 def sha256_of(
     path, # File
@@ -474,18 +487,24 @@ def sha256_of(
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
 def _palette_png(raw):
-    "A PNG with at most 160 colors, the 48 most frequent ones exact: half the bytes of true color"
+    "A PNG with at most 256 colors, those of even areas exact where it matters: half the bytes of true color"
     from PIL import Image
     from scipy.spatial import cKDTree
     picture, out = Image.open(io.BytesIO(raw)).convert('RGB'), io.BytesIO()
     x = np.asarray(picture).astype(np.uint32)
     colors, of, count = np.unique(x @ [65536, 256, 1], return_inverse=True, return_counts=True)
     rgb = np.stack([colors >> 16, colors >> 8 & 255, colors & 255], 1)
+    key = of.reshape(x.shape[:2])
+    flat = (np.diff(key, axis=0)[:, :-1] == 0) & (np.diff(key)[:-1] == 0)
+    even = np.bincount(key[:-1, :-1][flat], minlength=len(rgb))
     some = np.repeat(rgb, np.ceil(count**.5).astype(int), axis=0).astype(np.uint8)     # rare ones count too
     mixed = Image.fromarray(some[None]).quantize(112, kmeans=1, dither=Image.Dither.NONE).getpalette()
     palette = np.concatenate([rgb[np.argsort(-count, kind='stable')[:48]], np.reshape(mixed, (-1, 3))[:112]])
+    far = cKDTree(palette).query(rgb)[0]*(even > 20)     # a narrow band beside a heat map is no rare shade
+    worst = np.argsort(-far, kind='stable')[:96]
+    palette = np.concatenate([palette, rgb[worst[far[worst] > 8]]])
     near = cKDTree(palette).query(rgb)[1]
-    packed = Image.fromarray(near[of].reshape(x.shape[:2]).astype(np.uint8), 'P')
+    packed = Image.fromarray(near[key].astype(np.uint8), 'P')
     packed.putpalette(palette.astype(np.uint8).ravel().tolist())
     packed.save(out, 'PNG', optimize=True)
     return out.getvalue()
@@ -503,9 +522,22 @@ def _add_entry(path, name, entry):
         entries = json.loads(path.read_text()) if path.exists() else {}
         _replace_text(path, json.dumps(dict(sorted((entries | {name: entry}).items())), indent=1) + '\n')
 
+def _draw(fig, path, caption):
+    "Write a figure with its caption below"
+    # 6 points: a line of 23 characters per inch is not wider than the figure
+    wrapped = textwrap.fill(caption, int(23*fig.get_figwidth()))
+    if fig.legends:   # they would follow the frame of the picture, which the caption moves down
+        fig.draw_without_rendering()
+        fig.set_layout_engine('none')
+        for g in fig.legends: g.set_bbox_to_anchor((0, 0, 1, 1), fig.transFigure)
+    note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
+    _write_png(fig, path)
+    _warn_of_print(fig, path)
+    note.remove()
+
 # %% ../nbs/01_core.ipynb #56a4db34
 def save_fig(
-    fig,                # Matplotlib figure
+    fig,                # Matplotlib figure; None: a table alone
     name:str,           # File name, begins with the panel: `fig2_atlas`, `ed6_spectra`
     table:pd.DataFrame, # The numbers that were drawn
     run:Run,            # Where it goes
@@ -513,7 +545,7 @@ def save_fig(
     proteins:int=None,  # Proteins drawn
     crops:int=None,     # Crops drawn
     shows:str=None,     # What is drawn, if not the cells of this run: `simulated cells`, `no images`
-)->Path: # The picture
+)->Path: # The picture, or the table
     "Save a figure with the table it was drawn from, its caption and its entry in the manifest"
     from cytoself_nb import __version__
     if not re.fullmatch(r'[a-z0-9]+(_[a-z0-9]+)+', name):
@@ -523,21 +555,14 @@ def save_fig(
     what = shows or data_label(run)
     caption = f'{panel}. {what[0].upper() + what[1:]}{counts}.'
     run.figures.mkdir(parents=True, exist_ok=True)
-    # 6 points: a line of 23 characters per inch is not wider than the figure
-    wrapped = textwrap.fill(caption, int(23*fig.get_figwidth()))
-    if fig.legends:   # they would follow the frame of the picture, which the caption moves down
-        fig.draw_without_rendering()
-        fig.set_layout_engine('none')
-        for g in fig.legends: g.set_bbox_to_anchor((0, 0, 1, 1), fig.transFigure)
-    note = fig.text(0.01, -0.005, wrapped, fontsize=6, color='0.35', va='top', ha='left')
     png, csv = run.figures/f'{name}.png', run.figures/f'{name}.csv'
-    _write_png(fig, png)
-    note.remove()
+    if fig is None: png.unlink(missing_ok=True)
+    else: _draw(fig, png, caption)
     with _refused(csv), _replacing(csv) as tmp: table.to_csv(tmp, index=False, float_format='%.6g')
     entry = dict(notebook=run.notebook, profile=run.profile.name, data=data_slug(run.data), seed=run.seed,
                  version=__version__, table_sha256=sha256_of(csv), caption=caption)
     _add_entry(run.figures/'manifest.json', name, entry)
-    return png
+    return csv if fig is None else png
 
 # %% ../nbs/01_core.ipynb #89f05d4c
 VERDICTS = 'agrees', 'weaker', 'contradicts', 'cannot be asked here'

@@ -4,14 +4,15 @@
 
 # %% auto #0
 __all__ = ['GRAY', 'LOCALIZATIONS', 'ALSO', 'crop_pictures', 'scale_bar', 'show_crops', 'montage', 'crop_lines', 'some_crops',
-           'own_color', 'color_by', 'group_colors', 'crop_colors', 'shade', 'draw_points', 'medoid', 'spread_labels',
-           'name_groups', 'plot_maps']
+           'own_color', 'color_by', 'unit_word', 'how_many', 'group_colors', 'crop_colors', 'shade', 'draw_points',
+           'medoid', 'spread_labels', 'name_groups', 'plot_maps']
 
 # %% ../nbs/16_draw.ipynb #937251ff
 import numpy as np
 import pandas as pd
 
 from .core import PALETTE
+from .data import n_proteins
 from .simulate import composite
 
 # %% ../nbs/16_draw.ipynb #2f0d96ee
@@ -88,7 +89,7 @@ def montage(
 
 # %% ../nbs/16_draw.ipynb #2a40b1d0
 def crop_lines(
-    lines:list,    # (title, store, rows of the store) for each line
+    lines:list,    # (title, or a list of titles for equal parts of the line; store; its rows) for each line
     most:int=8,    # Crops in a line at most
     um:float=None, # Width of a crop, µm
 ): # Matplotlib figure
@@ -100,7 +101,11 @@ def crop_lines(
     for k, (line, (title, store, rows)) in enumerate(zip(axes, lines)):
         pictures = crop_pictures(store, rows[:most]) if len(rows) else []
         show_crops(line, pictures)
-        line[0].set_title(title, fontsize=7, loc='left', pad=2)
+        if isinstance(title, str): line[0].set_title(title, fontsize=7, loc='left', pad=2)
+        else:
+            for ax, words in zip(line[::most//len(title)], title):
+                ax.set_title(words, fontsize=6, loc='left', pad=2,
+                             weight='bold' if ax is line[0] else 'normal')
         for ax, picture in zip(line, pictures): scale_bar(ax, um, picture.shape[1], words=ax is axes[0, 0])
     return fig
 
@@ -146,6 +151,21 @@ def color_by(
         if c in labels and labels[c].notna().any(): return c
     raise ValueError("no crop has a localization or a protein; expected at least one of these columns "
                      "with values; add it to labels.csv")
+
+# %% ../nbs/16_draw.ipynb #57f1cd3d
+def unit_word(
+    labels:pd.DataFrame, # One row per crop: protein
+)->str: # `proteins`; where none is known and fields or composites stand for them, `fields`
+    "What to call the units of a data set"
+    return 'fields' if n_proteins(labels) is None else 'proteins'
+
+def how_many(
+    n:int,    # How many
+    word:str, # Of what: `map`
+)->str: # `1 map`, `5 maps`
+    "A number with its noun"
+    return f'{n:,} {word}{"s"*(n != 1)}'
+
 
 # %% ../nbs/16_draw.ipynb #e747972c
 def group_colors(
@@ -221,20 +241,26 @@ def spread_labels(
     at:np.ndarray,    # (k, 2) wanted positions, 0..1 of the axes
     width:np.ndarray, # Width of each label, the same unit
     height:float=.05, # Height of a label
+    points=(),        # (n, 2) what should not be covered, the same unit
 )->np.ndarray: # (k, 2) positions without overlap
-    "Push labels apart vertically until none covers another"
-    out = np.clip(at.astype(float).copy(), [[0, height/2]], [[1, 1 - height/2]])
-    out[:, 0] = np.clip(out[:, 0], width/2, np.maximum(1 - width/2, width/2))
-    for _ in range(300):
-        dx, dy = np.moveaxis(out[:, None] - out[None], -1, 0)
-        overlap = (np.abs(dx) < (width[:, None] + width[None])/2) & (np.abs(dy) < height)
-        np.fill_diagonal(overlap, False)
-        if not overlap.any(): break
-        order = np.arange(len(out))
-        sign = np.where(dy != 0, np.sign(dy), np.sign(order[:, None] - order[None]))
-        out[:, 1] += np.clip((overlap*sign*(height - np.abs(dy))*.3).sum(1), -height, height)
-        out[:, 1] = np.clip(out[:, 1], height/2, 1 - height/2)
+    "The nearest place for each label where it covers no other label and few points"
+    grid = np.histogram2d(*np.reshape(points, (-1, 2)).T, 100, [[0, 1], [0, 1]])[0] > 0
+    full = np.pad(grid.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    steps = np.stack(np.meshgrid(np.linspace(-.3, .3, 31), np.arange(-14, 15)*height/2), -1).reshape(-1, 2)
+    out = np.empty((0, 2))
+    for k, (place, w) in enumerate(zip(np.asarray(at, float), width)):
+        half = np.array([w, height])/2
+        low = np.minimum(half, .5)
+        here = np.clip(np.vstack([place, place + steps]), low, 1 - low)
+        (x0, y0), (x1, y1) = (np.rint(100*np.clip(here + s*half, 0, 1)).astype(int).T for s in (-1, 1))
+        covered = full[x1, y1] - full[x0, y1] - full[x1, y0] + full[x0, y0]
+        far = np.stack([np.abs(here[:, None, 0] - out[:, 0])/((w + np.asarray(width)[:k])/2),
+                        np.abs(here[:, None, 1] - out[:, 1])/height], -1)
+        over = (far < .999).all(-1).sum(1)
+        cost = np.linalg.norm(here - place, axis=1) + .8*covered/np.maximum((x1 - x0)*(y1 - y0), 1) + 9*over
+        out = np.vstack([out, here[cost.argmin()]])
     return out
+
 
 # %% ../nbs/16_draw.ipynb #045741dc
 def name_groups(
@@ -258,7 +284,7 @@ def name_groups(
     at = (points - [x0, y0])/[x1 - x0, y1 - y0]
     aside = [[0, 1.5*high]]*len(names) + [[1.1*px/box.width, 0]]*len(spots)   # names above, others beside
     wide = np.array([len(t)*.6*px for t in texts])/box.width
-    to = spread_labels(at + aside, wide, high)
+    to = spread_labels(at + aside, wide, high, (xy - [x0, y0])/[x1 - x0, y1 - y0])
     for k, (text, a, b) in enumerate(zip(texts, at, to)):
         half = np.array([wide[k], high])/2
         here, name = dict(transform=ax.transAxes, zorder=5), k < len(names)
@@ -269,31 +295,42 @@ def name_groups(
                 path_effects=[withStroke(linewidth=2.2, foreground='white')], **here | dict(zorder=6))
 
 # %% ../nbs/16_draw.ipynb #adfcc9d0
+def _together(xy, groups, most=8):
+    "The groups, at most so many, whose three nearest points are mostly their own, and not by chance alone"
+    from scipy.spatial import cKDTree
+    groups = np.asarray(groups, object)
+    near = cKDTree(xy).query(xy, min(4, len(xy)))[1].reshape(len(xy), -1)[:, 1:]
+    own = pd.Series((groups[near] == groups[:, None]).mean(1)).groupby(groups).mean()
+    level = np.maximum(.5, 1.5*pd.Series(groups).value_counts(normalize=True).reindex(own.index))
+    return set(own[own >= level].sort_values(ascending=False, kind='stable').index[:most])
+
 def plot_maps(
     maps:dict, # Title -> (n, 2)
     groups,    # Group of each crop, missing drawn gray; or title -> groups, where they differ between maps
 ): # Matplotlib figure
-    "Maps side by side, more than four in two rows, the most frequent groups in color and with a number"
+    "Maps side by side, more than four in two rows, the most frequent groups in color, some with a number"
     import matplotlib.pyplot as plt
     several, rows, numbered = isinstance(groups, dict), 1 + (len(maps) > 4), []
-    width = min(2.4*len(maps) + (0 if several else 1.2), 7.1) if len(maps) > 1 else 4.6
-    size = width, rows*(2.5 if not several else 3.2)
-    fig, axes = plt.subplots(rows, -(-len(maps)//rows), figsize=size, squeeze=False)
+    width = min(2.4*len(maps) + 1.2*(len(maps) if several else 1), 7.1) if len(maps) > 1 else 4.6
+    fig, axes = plt.subplots(rows, -(-len(maps)//rows), figsize=(width, 2.5*rows), squeeze=False)
     for ax in axes.flat[len(maps):]: ax.axis('off')
     look = dict(fontsize=6, handletextpad=.1)
     for ax, (title, xy) in zip(axes.flat, maps.items()):
+        xy = np.asarray(xy)
         g = pd.Series(groups[title] if several else groups).astype(object).map(str, na_action='ignore')
         colors = group_colors(g)
         number = {name: str(k) for k, name in enumerate(colors, 1)}
         color = [colors.get(v, GRAY) for v in g]
-        draw_points(ax, np.asarray(xy), color, most=10)
+        draw_points(ax, xy, color, most=10)
         ax.set_title(title)
         key = {f'{number[n]}  {n}': c for n, c in colors.items()}
         if GRAY in color: key['other or none'] = GRAY
         handles = [plt.Line2D([], [], marker='o', ls='', ms=4, color=c, label=n) for n, c in key.items()]
-        if several: ax.legend(handles=handles, loc='upper center', bbox_to_anchor=(.5, -.1), ncols=2, **look)
-        numbered.append((ax, np.asarray(xy), g.map(number), {number[n]: c for n, c in colors.items()}))
+        if several: ax.legend(handles=handles, loc='center left', bbox_to_anchor=(1, .5), **look)
+        shown = _together(xy, g)
+        numbered.append((ax, xy, g.map(number), {number[n]: c for n, c in colors.items() if n in shown}))
     if not several: fig.legend(handles=handles, loc='outside right center', **look)
     fig.canvas.draw()   # numbers need the final size of the panels
     for panel in numbered: name_groups(*panel, size=6)
     return fig
+

@@ -55,35 +55,33 @@ def draw_network(
     n_codes:int=2048, # Codes in each codebook
     crop:str='100 x 100 x 2', # Shape of a crop
 ):
-    "The network as a drawing: encoders above, quantizers between, heads and decoders below"
-    fig, ax = plt.subplots(figsize=(6.9, 3.5))
+    "The network as a drawing: encoders above, quantizers between, with their heads, decoders below"
+    fig, ax = plt.subplots(figsize=(6.9, 3.))
     image, network, codes, answer = '#f2f2f2', '#cfe3f1', '#fbe3b4', '#cfe9df'
     boxes = dict(crop=(0, 3, f'crop\n{crop}', image), e1=(2.6, 3, 'encoder 1', network),
-        local=(5.2, 3, f"local map\n{shapes['encoder1']}", image),
-        e2=(7.8, 3, 'encoder 2', network), globl=(10.4, 3, f"global map\n{shapes['encoder2']}",
-        image),
+        local=(5.2, 3, f"local map\n{shapes['encoder1']}", image), e2=(8.1, 3, 'encoder 2', network),
+        globl=(11, 3, f"global map\n{shapes['encoder2']}", image),
         vq1=(5.2, 1.75, f"quantizer 1, {n_codes:,} codes\n{shapes['vq1']}", codes),
-        vq2=(10.4, 1.75, f"quantizer 2, {n_codes:,} codes\n{shapes['vq2']}", codes),
-        d1=(2.6, .5, 'decoder 1', network), d2=(7.8, .5, f"decoder 2\n{shapes['decoder2']}",
-        network),
+        vq2=(11, 1.75, f"quantizer 2, {n_codes:,} codes\n{shapes['vq2']}", codes),
+        d1=(2.6, .5, 'decoder 1', network), d2=(8.1, .5, f"decoder 2\n{shapes['decoder2']}", network),
         out=(0, .5, f"reconstruction\n{shapes['decoder1']}", image),
-        h1=(5.2, -.75, f"head 1: which of\n{shapes['head1']} proteins?", answer),
-        h2=(10.4, -.75, f"head 2: which of\n{shapes['head2']} proteins?", answer))
+        h1=(2.6, 1.75, f"head 1: which of\n{shapes['head1']} proteins?", answer),
+        h2=(8.1, 1.75, f"head 2: which of\n{shapes['head2']} proteins?", answer))
     for name, (x, y, text, color) in boxes.items():
-        _box(ax, x, y, text, color, width=2.5 if name[:2] in ('vq', 'h1', 'h2') else 1.7)
-    for x in (0, 2.6, 5.2, 7.8): _arrow(ax, (x + .92, 3), (x + 1.68, 3))
-    for x in (5.2, 10.4): _arrow(ax, (x, 2.62), (x, 2.13)), _arrow(ax, (x, 1.37), (x, -.37))
-    _arrow(ax, (10.4 - 1.3, 1.5), (8.72, .62))
-    _arrow(ax, (5.2 - 1.3, 1.5), (3.52, .62))
-    _arrow(ax, (10.4 - 1.3, 1.75), (3.52, .42))
-    _arrow(ax, (1.68, .5), (.92, .5))
-    ax.annotate('', (6.1, 2.62), (7.4, .88), arrowprops=dict(arrowstyle='<->', color=PALETTE[4], lw=.9,
-        ls='--'))
-    ax.annotate('', (-.3, 2.62), (-.3, .88), arrowprops=dict(arrowstyle='<->', color=PALETTE[4], lw=.9,
-        ls='--'))
-    ax.text(-.2, 1.75, 'difference\nis a loss', fontsize=6, color=PALETTE[4], va='center')
-    ax.text(7.05, 2.0, 'difference\nis a loss', fontsize=6, color=PALETTE[4], va='center')
-    ax.set(xlim=(-1.1, 11.8), ylim=(-1.2, 3.5)); ax.axis('off')
+        _box(ax, x, y, text, color, width=2.5 if name[:2] == 'vq' else 1.8)
+    for x, y in zip((0, 2.6, 5.2, 8.1), (2.6, 5.2, 8.1, 11)): _arrow(ax, (x + .96, 3), (y - .96, 3))
+    for x in (5.2, 11): _arrow(ax, (x, 2.65), (x, 2.1)), _arrow(ax, (x - 1.3, 1.75), (x - 1.64, 1.75))
+    for x, to in ((5., 3.54), (10.8, 9.04)):      # down from a quantizer, left into its decoder
+        ax.plot([x, x, to + .2], [1.4, .5, .5], color='.3', lw=.9)
+        _arrow(ax, (to + .3, .5), (to, .5))
+    ax.plot([11.2, 11.2, 2.6, 2.6], [1.4, -.25, -.25, .05], color='.3', lw=.9)
+    _arrow(ax, (2.6, 0), (2.6, .15)), _arrow(ax, (1.64, .5), (.96, .5))
+    loss = dict(arrowstyle='<->', color=PALETTE[4], lw=.9, ls='--')
+    ax.annotate('', (6.1, 2.62), (7.3, .88), arrowprops=loss)
+    ax.annotate('', (-.3, 2.62), (-.3, .88), arrowprops=loss)
+    for x, y in ((-.2, 1.75), (5.6, .95)):
+        ax.text(x, y, 'difference\nis a loss', fontsize=6, color=PALETTE[4], va='center')
+    ax.set(xlim=(-1.1, 12.4), ylim=(-.5, 3.5)); ax.axis('off')
     return fig
 
 # %% ../nbs/41_fig1_network.ipynb #d6a91359

@@ -137,7 +137,9 @@ def manifest_entries(
     "The figures of one notebook that are there, picture and table, with their entries in the manifest"
     path = run.figures/'manifest.json'
     entries = json.loads(path.read_text()) if path.exists() else {}
-    def complete(name): return all((run.figures/f'{name}.{kind}').exists() for kind in ('png', 'csv'))
+    def complete(name):      # a table has no picture
+        kinds = ('csv',) if name.startswith('table') else ('png', 'csv')
+        return all((run.figures/f'{name}.{kind}').exists() for kind in kinds)
     return {name: e for name, e in entries.items() if e['notebook'] == notebook and complete(name)}
 
 # %% ../nbs/82_inputs.ipynb #19b423a1

@@ -172,7 +172,7 @@ def run_if_needed(
     row = dict(notebook=name, seconds=0., figures=0, reason='', left_out='')
     if not reason: return row
     note.unlink(missing_ok=True)
-    def drawn(): return {n: (run.figures/f'{n}.png').stat().st_mtime_ns for n in manifest_entries(run, name)}
+    def drawn(): return {n: (run.figures/f'{n}.csv').stat().st_mtime_ns for n in manifest_entries(run, name)}
     fresh, before = reason == 'first run' and _is_fresh(path, run), drawn()
     try: seconds = run_notebook(path, note.with_suffix('.ipynb'), parameters)
     except NotForTheseData as e: return row | dict(left_out=str(e))

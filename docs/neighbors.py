@@ -17,7 +17,8 @@ def neighbor_rows(
     def row(i):
         before = [f'[← {p.stem}]({p.name})' for p in paths[max(i - 1, 0):i]]
         after = [f'[{p.stem} →]({p.name})' for p in paths[i + 1:i + 2]]
-        own = [f'[{name}]({FIGURES}/{name}.png)' for name, entry in drawn.items() if entry['notebook'] == paths[i].stem]
+        kind = lambda name: 'csv' if name.startswith('table') else 'png'
+        own = [f'[{name}]({FIGURES}/{name}.{kind(name)})' for name, entry in drawn.items() if entry['notebook'] == paths[i].stem]
         figures = 'Its figures: ' + ', '.join(own) + '\n\n' if own else ''
         return figures + ' · '.join([*before, '[index](index.ipynb)', *after])
     return {p: row(i) for i, p in enumerate(paths)}

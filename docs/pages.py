@@ -61,7 +61,7 @@ def verdict(
 
 
 def table_text(
-    figure:str,             # Name of a table that is kept as a picture: `simulated/table1_ablations`
+    figure:str,             # Name of a table: `simulated/table1_ablations`
     figures=ROOT/'figures', # Folder with one folder for each data set
 )->list: # Lines of Markdown: who, and the score of the paper for each level
     "The paper's own columns of Table 1, to be read and searched: score on maps, mean and standard error"
@@ -87,7 +87,9 @@ def panel_text(
     lines = [f"## {panel['panel']}", '', f"**In the paper:** {panel['described']}", '']
     for figure in panel['figures'].split():
         data = DATA[figure.split('/')[0]]
-        if '/table1_' in figure: lines += table_text(figure)
+        if '/table' in figure:
+            lines += [*table_text(figure), f"*Here: {data}* ([table](../figures/{figure}.csv))", '']
+            continue
         lines += [f"![{panel['panel']} here, {data}](../figures/{figure}.png)", '',
                   f"*Here: {data}* ([picture](../figures/{figure}.png), [table](../figures/{figure}.csv))", '']
     if not panel['figures']: lines += ['**Here:** no figure.', '']

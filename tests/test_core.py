@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 
 from cytoself_nb.core import _alone, _new_array, _replace_text, cached, data_label, fetch, log_ticks, open_run, read_table, registry, save_claims, save_fig
+from cytoself_nb.core import PALETTE, cached, data_label, fetch, log_ticks, open_run, read_table, registry, save_claims, save_fig
 
 
 @pytest.fixture
@@ -313,3 +314,40 @@ def test_categories_keep_their_colors_in_a_small_png():
     for c in PALETTE:
         rgb = [int(c[i:i + 2], 16) for i in (1, 3, 5)]
         assert (y == rgb).all(1).sum() >= (x == rgb).all(1).sum() > 100, c
+
+
+def test_what_cannot_be_read_in_print_is_said(run):
+    table = pd.DataFrame(dict(x=[1]))
+    fig, ax = plt.subplots(figsize=(9, 2))
+    ax.text(.5, .5, 'tiny', fontsize=5)
+    ax.text(.5, .5, 'gone', fontsize=4, visible=False)
+    with pytest.warns(UserWarning, match='expected') as said: save_fig(fig, 'fig1_wide', table, run, 'Fig. 1')
+    assert sum("'tiny' is smaller than 6" in str(w.message) or '7.3 x 10' in str(w.message) for w in said) == 2
+    fig.set_size_inches(6, 2)
+    ax.texts[0].set_fontsize(6)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UserWarning)
+        save_fig(fig, 'fig1_wide', table, run, 'Fig. 1')
+    plt.close(fig)
+
+
+def test_a_table_has_no_picture(tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    run = open_run('simulated', 'smoke', 0, '55_x')
+    run.figures.mkdir(parents=True)
+    (run.figures/'table1_x.png').write_text('old')
+    made = save_fig(None, 'table1_x', pd.DataFrame(dict(x=[1])), run, 'Table 1')
+    assert made.suffix == '.csv' and [p.name for p in run.figures.glob('table1_x.*')] == ['table1_x.csv']
+    from cytoself_nb.inputs import manifest_entries
+    assert list(manifest_entries(run, '55_x')) == ['table1_x']
+
+
+def test_bands_beside_a_heat_map_keep_their_colors(run):
+    "Eleven clusters in a strip below thousands of shades: two of them must not become one"
+    from PIL import Image
+    fig, (a, b) = plt.subplots(2, 1, figsize=(5, 5), height_ratios=(20, 1), layout='none', gridspec_kw=dict(left=0, right=1))
+    a.imshow(np.random.default_rng(0).normal(size=(150, 150)).cumsum(0), cmap='RdBu_r', aspect='auto', interpolation='nearest')
+    for k, color in enumerate(PALETTE[:11]): b.axvspan(k, k + 1, color=color, lw=0)
+    b.axis('off')
+    kept = {c for _, c in Image.open(save_fig(fig, 'fig1_bands', pd.DataFrame(dict(x=[1])), run, 'Fig. 1')).convert('RGB').getcolors(10**6)}
+    assert not [c for c in PALETTE[:11] if tuple(bytes.fromhex(c[1:])) not in kept]

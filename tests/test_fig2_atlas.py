@@ -8,7 +8,7 @@ import pandas as pd
 from conftest import ROOT
 
 from cytoself_nb.core import PALETTE
-from cytoself_nb.draw import name_groups
+from cytoself_nb.draw import crop_lines, name_groups, spread_labels
 from cytoself_nb.fig2_atlas import core_hull, draw_inset, inset_groups, outline_groups, pick_thumbnails, tight_groups
 
 CORNERS = np.array([[0., 0], [2, 0], [2, 2], [0, 2], [1, 1]])
@@ -43,6 +43,42 @@ def test_numbers_of_nested_outlines_can_be_read():
     boxes = [t.get_window_extent() for t in ax.texts]
     plt.close(fig)
     assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+
+def test_names_stand_beside_islands_not_on_them():
+    rng = np.random.default_rng(0)
+    islands = np.vstack([rng.normal(size=(300, 2))*.5 + at for at in ([0, 0], [0, 3], [6, 0], [6, 3])])
+    groups = np.repeat(['nucleoplasm', 'nuclear membrane', 'cytoplasm', 'cytoskeleton'], 300)
+    fig, ax = plt.subplots(figsize=(4, 4))
+    ax.scatter(*islands.T)
+    ax.margins(.1)
+    fig.canvas.draw()
+    name_groups(ax, islands, groups, dict.fromkeys(sorted(set(groups)), 'k'))
+    boxes, at = [t.get_window_extent() for t in ax.texts], ax.transData.transform(islands)
+    plt.close(fig)
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
+    assert sum(b.contains(*p) for b in boxes for p in at) < .02*len(at)     # above the middle of an island they cover a tenth
+
+def test_a_crowded_map_keeps_its_names_near():
+    everywhere = np.random.default_rng(0).random((50_000, 2))
+    at = spread_labels(np.array([[.5, .5], [.5, .52]]), [.2, .2], points=everywhere)
+    assert np.abs(at - [.5, .51]).max() < .08 and abs(at[0, 1] - at[1, 1]) > .049
+
+def test_proteins_of_an_inset_have_shades_of_its_color():
+    from matplotlib.colors import rgb_to_hsv, to_rgb
+    from cytoself_nb.draw import LOCALIZATIONS
+    from cytoself_nb.fig2_atlas import tints
+    for color in LOCALIZATIONS.values():
+        shades = np.array([to_rgb(c) for c in tints(color)])
+        light = shades.max(1) + shades.min(1)
+        assert (np.diff(light) > .4).all() and np.allclose(rgb_to_hsv(shades)[:, 0], rgb_to_hsv(to_rgb(color))[0], atol=.02)
+
+def test_a_line_of_crops_may_have_several_titles():
+    from types import SimpleNamespace
+    store = SimpleNamespace(images=np.random.default_rng(0).random((8, 1, 6, 6)), channels=['protein'])
+    fig = crop_lines([(list('abcd'), store, range(8)), ('one', store, range(3))], um=10)
+    titles = [ax.get_title(loc='left') for ax in fig.axes]
+    plt.close(fig)
+    assert titles == ['a', '', 'b', '', 'c', '', 'd', '', 'one'] + ['']*7
 
 def test_insets_name_six_proteins_and_count_the_others():
     six = pd.DataFrame(dict(localization=['a']*12 + ['b']*12 + [None]*4, protein=list('pq'*6) + ['r']*12 + ['s']*4))

@@ -183,7 +183,8 @@ def test_a_notebook_that_jupyterlab_opened_and_saved_is_unchanged(monkeypatch):
 def test_figures_have_table_and_entry(folder):
     from cytoself_nb.core import sha256_of
     manifest = json.loads((folder/'manifest.json').read_text())
-    assert {p.stem for p in folder.glob('*.png')} == set(manifest)
+    pictures = {p.stem for p in folder.glob('*.png')}
+    assert pictures <= set(manifest) and all(n.startswith('table') for n in set(manifest) - pictures)     # a table is text, no picture
     assert {p.stem for p in folder.glob('*.csv') if not p.stem.startswith('claims_')} == set(manifest)
     for name, entry in manifest.items():
         assert set(entry) == {'notebook', 'profile', 'data', 'seed', 'version', 'table_sha256', 'caption'}
@@ -194,6 +195,12 @@ def test_figures_have_table_and_entry(folder):
     assert all(len(r) == 1 for r in runs.values()), 'figures of several runs are mixed in one notebook'
     long = {n[:2] for n, r in runs.items() if ('long', 0) in r}     # what needs the network alone is of the long training, rivals of equal short ones
     assert long == ({'51', '52', '53', '54', '57', '58', '59', '60', '64'} if folder.name == 'simulated' else set()) and set().union(*runs.values()) <= {('demo', 0), ('long', 0)}
+
+@pytest.mark.parametrize('folder', FIGURES, ids=lambda p: p.name)
+def test_figures_fit_on_a_page(folder):
+    from PIL import Image
+    sizes = {p.stem: Image.open(p).size for p in folder.glob('*.png') if not p.stem.startswith('table')}
+    assert not {n: s for n, s in sizes.items() if s[0] > 7.3*136 or s[1] > 10*136}     # 136 dots an inch
 
 @pytest.mark.parametrize('path', sorted((ROOT/'figures').glob('*/claims_*.csv')), ids=lambda p: f'{p.parent.name}-{p.stem}')
 def test_claims_tables(path):

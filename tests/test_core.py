@@ -15,8 +15,7 @@ import pooch
 import pytest
 from filelock import FileLock
 
-from cytoself_nb.core import _alone, _new_array, _replace_text, cached, data_label, fetch, log_ticks, open_run, read_table, registry, save_claims, save_fig
-from cytoself_nb.core import PALETTE, cached, data_label, fetch, log_ticks, open_run, read_table, registry, save_claims, save_fig
+from cytoself_nb.core import PALETTE, _alone, _new_array, _replace_text, cached, data_label, fetch, log_ticks, open_run, read_table, registry, save_claims, save_fig
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from .weights import load
 SIZES = dict(smoke=(1, (5, 0, 2, 3), 2, 5), demo=(3, (8, 5, 4, 3), 6, 10), long=(3, (8, 5, 4, 3), 6, 10),
              paper=(3, (8, 5, 4, 3), 6, 10))
 SHARES = 0., .02, .1, .3
-FIRST = 100   # scores were chosen on screens 0 to 2, and are judged on these, which nobody had seen
+FIRST = 100   # scores were chosen on screens 0 to 2
 
 def odd_proteome(
     counts:tuple, # Proteins with each of `SHARES`

@@ -14,13 +14,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = 'where', 'faq', 'api', 'bench', 'times'
 HOWTO = 'own_stacks own_crops no_training cluster_gpu another_segmenter outside_embeddings'.split()
 PAPERS = dict(
     cytoself=('The first paper, panel by panel',
               '[Kobayashi et al., Nature Methods 2022](https://doi.org/10.1038/s41592-022-01541-z), on OpenCell images of 1,311 proteins.'),
     deeploc=('The second paper, panel by panel',
              '[Razdaibiedina & Brechalov, 2022](https://arxiv.org/abs/2205.11676), on yeast images of 4,049 proteins.'))
-PARTS = [('Start', 0, 0), ('Library', 1, 31), ('Runs', 40, 40), ('First paper', 41, 69), ('Second paper', 70, 79), ('Runner', 80, 99)]
+PARTS = [('Start', 0, 0), ('Library', 1, 32), ('Runs', 40, 40), ('First paper', 41, 69), ('Second paper', 70, 74), ('Beyond both', 75, 79), ('Runner', 80, 99)]
 DATA = dict(simulated='simulated cells', hpa5='real human cells', yeast5='real yeast cells')
 NOT_YET = dict(verdict='not measured yet', here='not measured since the rule was written', why='')
 
@@ -178,7 +179,9 @@ def stage(
     shutil.copytree(ROOT/'figures', folder/'figures', ignore=shutil.ignore_patterns('*.csv', '*.json', '*.html'))
     notebooks = sorted(p for p in (ROOT/'nbs').glob('[0-9]*_*.ipynb'))
     for p in notebooks: stage_notebook(p, folder/'nbs'/p.name, extra)
-    pages = ['CLAIMS.md', 'CONTRIBUTING.md', 'docs/api.md', 'docs/times.md', *(f'docs/howto/{n}.md' for n in HOWTO)]
+    pages = ['CLAIMS.md', 'CONTRIBUTING.md', *(f'docs/{n}.md' for n in REFERENCE), *(f'docs/howto/{n}.md' for n in HOWTO)]
+    (folder/'docs/bench').mkdir()
+    shutil.copy(ROOT/'docs/bench/growth.png', folder/'docs/bench')
     for name in pages:
         (folder/name).write_text(with_links((ROOT/name).read_text(encoding='utf-8'), Path(name), extra), encoding='utf-8')
     panels = read_panels()
@@ -188,7 +191,7 @@ def stage(
     part = lambda lo, hi: [f'nbs/{p.stem}' for p in notebooks if lo <= int(p.name[:2]) <= hi]
     trees = [toctree('Papers', [f'papers/{n}' for n in PAPERS]), toctree('How to', [f'docs/howto/{n}' for n in HOWTO]),
              *(toctree(f'Notebooks: {name.lower()}', part(lo, hi)) for name, lo, hi in PARTS),
-             toctree('Reference', ['docs/api', 'CLAIMS', 'docs/times', 'CONTRIBUTING'])]
+             toctree('Reference', [*(f'docs/{n}' for n in REFERENCE), 'CLAIMS', 'CONTRIBUTING'])]
     start = with_links((ROOT/'README.md').read_text(encoding='utf-8'), Path('README.md'), extra)
     links = ('\nOn this site: [the first paper, panel by panel](papers/cytoself.md), [the second](papers/deeploc.md), '
              '[your own stacks](docs/howto/own_stacks.md), [all public names](docs/api.md), [claims](CLAIMS.md).\n')

@@ -1,5 +1,6 @@
 "The site: panels name what exists, no public figure is forgotten, dead links are found; building it is `make docs`"
 import json
+import re
 import sys
 
 import pytest
@@ -63,3 +64,13 @@ def test_dead_links_are_found(tmp_path):
                                    '<img src="d.png"><script src="https://example.org/a.js"></script><a href="https://example.org">5</a>')
     (tmp_path/'b.html').write_text('<p id="y">')
     assert pages.dead_links(tmp_path) == ['a.html: b.html#z', 'a.html: c.html', 'a.html: d.png', 'a.html: loads https://example.org/a.js']
+
+
+def test_every_page_that_is_linked_is_on_the_site_and_in_its_list(tmp_path):
+    folder = pages.stage(tmp_path/'site')
+    listed = (folder/'index.md').read_text(encoding='utf-8')
+    for page in folder.rglob('*.md'):
+        for link in re.findall(r'\]\(([^)#: ]+\.md)', page.read_text(encoding='utf-8')):
+            assert (page.parent/link).is_file(), f'{page.name}: {link}'
+    for page in [*(folder/'docs').rglob('*.md'), *(folder/'nbs').glob('*.ipynb')]:
+        assert page.relative_to(folder).with_suffix('').as_posix() in listed, page

@@ -198,3 +198,11 @@ def test_a_protein_is_not_its_own_neighbor():
     codes, labels, n = toy()
     near = P.nearest_proteins(S.protein_spectra(codes, labels.protein, n), 'P03', 3)
     assert set(near.index) == {'P00', 'P06', 'P09'} and near.is_monotonic_decreasing
+
+
+def test_single_crops_are_asked_by_their_place_whatever_the_index():
+    labels = pd.DataFrame(dict(protein=list('aabbccdd'), localization=['er']*4 + ['golgi']*4))
+    codes = np.repeat([[0, 0, 1], [0, 0, 2], [3, 3, 1], [3, 3, 2]], 2, axis=0)
+    asked = S.left_out(codes, labels, 4, by='crops')
+    for index in (np.arange(8)/2 + .5, list('hgfedcba'), np.arange(8)[::-1]):
+        pd.testing.assert_frame_equal(S.left_out(codes, labels.set_axis(index), 4, by='crops'), asked)

@@ -68,11 +68,12 @@ def moved_crops(
         for screen, k in itertools.product(range(screens), range(len(CONDITIONS))):
             condition, (share, light) = list(CONDITIONS.items())[k]
             proteins = treated(moving_proteome(n, screens*run.seed + screen), share, light)
-            some, t, channels = simulated_cells(proteins.drop(columns='localization').assign(localization=None),
-                wells, cells, 64, 1000*(screens*run.seed + screen) + 32 + k, workers=-1)
+            some, t, channels = simulated_cells(proteins.assign(localization=None), wells, cells, 64,
+                                                1000*(screens*run.seed + screen) + 32 + k, workers=-1)
             chunks.append(some)
             number = t.fov.str.rsplit('_', n=1).str[-1]
-            labels.append(t.assign(screen=screen, condition=condition, well=f'{k}-' + number, fov=t.fov + f'-{k}'))
+            labels.append(t.assign(screen=screen, condition=condition, well=f'{k}-' + number,
+                                   fov=t.fov + f'-{k}'))
         labels = pd.concat(labels, ignore_index=True).assign(split='test')
         write_store(tmp, itertools.chain(*chunks), labels, channels, run.seed)
     settings = dict(sizes=SIZES[run.profile.name], conditions=CONDITIONS, seed=run.seed)
@@ -119,6 +120,7 @@ def fewer(
     rows, c, w = zip(*rows)
     return np.array(rows), list(c), list(w)
 
+# %% ../nbs/76_moved.ipynb #01b22916
 def power_table(
     X, obs:pd.DataFrame, # From `moved_vectors`
     settings,            # Tuples: condition, wells, cells, penetrance

@@ -97,7 +97,8 @@ def _embed_parts(folder, numbers, store=None):
     for k in numbers:
         path = _path_of(folder, plan, k)
         if path.exists(): continue
-        if _plan_of(folder) != plan: raise ValueError(f"another plan is in {folder} now; this one is given up")
+        if _plan_of(folder) != plan:
+            raise ValueError(f"another plan is in {folder} now; this one is given up")
         found = embed_part(store, model, plan['parts'][k], plan['channels'])
         with _replacing(path) as tmp, open(tmp, 'wb') as f: np.savez(f, **found)
         yield k

@@ -19,7 +19,8 @@ import nbformat, pandas as pd, papermill
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _refused, _replace_text,
+from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _refused,
+    _replace_text,
     _settings_of,
     _weights_name, fetch, has_stacks, open_run, registry)
 from .data import _read_store_labels

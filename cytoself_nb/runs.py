@@ -22,7 +22,8 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 from .apply import fit_crops, network_um, notes_on_fit
 from .cellprofiler import store_measurements
-from .core import (NotForTheseData, Run, _alone, _new_array, _replace_text, _settings_of, cached, data_label,
+from .core import (NotForTheseData, Run, _alone, _new_array, _replace_text,
+    _settings_of, cached, data_label,
     has_stacks, n_epochs, need_labels, open_run, registry, sha256_of)
 from .data import (CropStore, _pixels, class_names, crop_loader, default_channels, n_proteins,
     open_store, select_channels, split_rows, write_store)
@@ -176,6 +177,7 @@ def _read_run(run):
             run.path)
     return _read_yeast(run)
 
+# %% ../nbs/40_runs.ipynb #75c99cc3
 def _run_settings(run):
     "What the store of a run depends on"
     settings = dict(data=run.data, size=run.profile.size, seed=run.seed, scaling=2)   # 2: no stretched noise

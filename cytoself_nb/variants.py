@@ -54,7 +54,8 @@ def well_profiles(
     for a in range(0, len(X), block):
         x = np.asarray(X[a:a + block], np.float64)
         if not np.isfinite(x).all():
-            raise ValueError("the vectors hold NaN or infinite numbers; expected finite ones; leave those crops out")
+            raise ValueError("the vectors hold NaN or infinite numbers; expected finite ones; "
+                             "leave those crops out")
         np.add.at(out, of[a:a + block], x)
     wells = groups.size().rename('crops').reset_index()
     return wells, out/wells.crops.to_numpy()[:, None]
@@ -73,8 +74,9 @@ def whiten_wells(
         return x - mean[of], len(mean)
     centered = apart(profiles, ['protein'])[0]
     _, size, ways = np.linalg.svd(centered, full_matrices=False)
-    if not size[0]: raise ValueError("all wells of a protein have the same vector; expected vectors that tell crops "
-                                     "apart; train the network longer")
+    if not size[0]:
+        raise ValueError("all wells of a protein have the same vector; expected vectors that tell crops apart; "
+                         "train the network longer")
     ways = ways[:min(keep, int((size > 1e-9*size[0]).sum()))]
     x = centered@ways.T
     rest, groups = apart(x, ['protein', 'condition'])
@@ -107,6 +109,7 @@ def move_size(
     spread = (_FIRM + rest/z.shape[1])/(_FIRM + free)
     return float(((a.mean(0) - b.mean(0))**2).sum()/z.shape[1]/(1/len(a) + 1/len(b))/spread)
 
+# %% ../nbs/32_variants.ipynb #b32e3d0c
 def regroupings(
     variant:np.ndarray, # (w,) bool
     plate=None,         # (w,) plate of each; wells change places within plates only
@@ -134,11 +137,13 @@ def regroupings(
 def _numbers(obs, columns):
     "Plain quantities of crops as numbers, or a sentence"
     if lost := [c for c in columns if c not in obs]:
-        raise ValueError(f"the table has no {', '.join(lost)}; expected the columns that beside names; add them")
+        raise ValueError(f"the table has no {', '.join(lost)}; expected the columns that beside "
+                         "names; add them")
     t = obs[list(columns)].apply(pd.to_numeric, errors='coerce')
     if t.isna().any().any():
         raise ValueError(f"{int(t.isna().any(axis=1).sum()):,} crops have no number in "
-                         f"{', '.join(t.columns[t.isna().any()])}; expected one in each; leave those crops out")
+                         f"{', '.join(t.columns[t.isna().any()])}; expected one in each; "
+                         "leave those crops out")
     return t.to_numpy(float)
 
 def slopes(
@@ -172,12 +177,12 @@ def control_moves(
         half = np.arange(len(t)) < len(t)//2
         if plate is not None: half = (on.cumcount() < on.well.transform('size')//2).to_numpy()
         ways, every = regroupings(half, plate)
-        if every and half.sum()*2 == len(half): ways = ways[ways[:, 0] == ways[0, 0]]   # not the mirror images
+        if every and half.sum()*2 == len(half): ways = ways[ways[:, 0] == ways[0, 0]]   # no mirror images
         if len(ways) > most: ways = ways[rng.choice(len(ways), most, replace=False)]
         rows += [dict(protein=p, move=move_size(z[t.index], w, plate)) for w in ways]
     if not rows:
-        raise ValueError("no protein has three wells of the reference; expected that of most, since they show how "
-                         "far apart equal wells lie; image more wells of the reference")
+        raise ValueError("no protein has three wells of the reference; expected that of most, since they show "
+                         "how far apart equal wells lie; image more wells of the reference")
     return pd.DataFrame(rows, columns=['protein', 'move'])
 
 # %% ../nbs/32_variants.ipynb #c262bb3b
@@ -223,9 +228,11 @@ def move_table(
 )->pd.DataFrame: # One row for each protein and condition, largest move first
     "Which proteins move under which condition, and whether beyond brightness and the like"
     wells, profiles = well_profiles(X, obs, reference)
-    have = wells.groupby(['protein', 'condition']).agg(wells=('well', 'size'), crops=('crops', 'sum')).reset_index()
+    have = wells.groupby(['protein', 'condition'])
+    have = have.agg(wells=('well', 'size'), crops=('crops', 'sum')).reset_index()
     ref = have[have.condition == reference].set_index('protein').wells
-    t = have[have.condition != reference].assign(reference_wells=lambda t: t.protein.map(ref).fillna(0).astype(int))
+    t = have[have.condition != reference]
+    t = t.assign(reference_wells=t.protein.map(ref).fillna(0).astype(int))
     few = t[(t.reference_wells < 2) | (t.wells < 2)]
     if len(few):
         warnings.warn(f"{len(few)} of {len(t)} proteins and conditions have fewer than two wells of either "
@@ -294,7 +301,7 @@ def dose_trend(
     most:int=999, # Shuffles
     seed:int=0,
 )->dict: # rho, P, places (w,)
-    "Does a protein go further with the dose? Rank correlation with the place of each well, which it did not help to fix"
+    "Does a protein go further with the dose? By ranks of places that the well itself did not help to fix"
     from scipy.stats import spearmanr
     dose, rng = np.asarray(dose, float), np.random.default_rng(seed)
     if len(set(dose)) < 3 or not np.isfinite(dose).all():
@@ -305,7 +312,7 @@ def dose_trend(
         for k in range(len(d)):
             rest = np.arange(len(d)) != k
             if not ((rest & low).any() and (rest & high).any()):
-                raise ValueError("the lowest or the highest dose has one well; expected two of each at least; "
+                raise ValueError("the lowest or the highest dose has one well; expected two of each; "
                                  "leave that dose out")
             out[k] = z[k]@(z[rest & high].mean(0) - z[rest & low].mean(0))
         return out

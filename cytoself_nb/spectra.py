@@ -313,7 +313,8 @@ def left_out(
     if by == 'proteins': return ranked(spectra)
     blocks = [slice(a, a + BLOCK) for a in range(0, len(codes), BLOCK)]
     def counts(b):
-        return pd.DataFrame(histograms(np.asarray(codes[b]), n_codes), index=labels.protein.iloc[b].to_numpy())
+        protein = labels.protein.iloc[b].to_numpy()
+        return pd.DataFrame(histograms(np.asarray(codes[b]), n_codes), index=protein)
     tables = [ranked(counts(b)) for b in blocks]
     return pd.concat([t for t in tables if len(t)] or tables, ignore_index=True)
 

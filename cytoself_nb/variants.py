@@ -75,8 +75,8 @@ def whiten_wells(
     centered = apart(profiles, ['protein'])[0]
     _, size, ways = np.linalg.svd(centered, full_matrices=False)
     if not size[0]:
-        raise ValueError("all wells of a protein have the same vector; expected vectors that tell crops apart; "
-                         "train the network longer")
+        raise ValueError("all wells of a protein have the same vector; expected vectors that tell crops "
+                         "apart; train the network longer")
     ways = ways[:min(keep, int((size > 1e-9*size[0]).sum()))]
     x = centered@ways.T
     rest, groups = apart(x, ['protein', 'condition'])
@@ -181,8 +181,8 @@ def control_moves(
         if len(ways) > most: ways = ways[rng.choice(len(ways), most, replace=False)]
         rows += [dict(protein=p, move=move_size(z[t.index], w, plate)) for w in ways]
     if not rows:
-        raise ValueError("no protein has three wells of the reference; expected that of most, since they show "
-                         "how far apart equal wells lie; image more wells of the reference")
+        raise ValueError("no protein has three wells of the reference; expected that of most, since they "
+                         "show how far apart equal wells lie; image more wells of the reference")
     return pd.DataFrame(rows, columns=['protein', 'move'])
 
 # %% ../nbs/32_variants.ipynb #c262bb3b

@@ -195,9 +195,11 @@ def _read_store_labels(path):
     "The labels of a store; further columns are numbers only where all of them are written as numbers are"
     text, as_is = {c: object for c in LABEL_COLUMNS[:6]}, dict(keep_default_na=False, na_values=[''])
     t = pd.read_csv(path/'labels.csv', dtype=text, low_memory=False, **as_is)
-    theirs = [c for c in t if c not in OWN_COLUMNS and t[c].dtype.kind in 'iuf']
+    def large(c): return t[c].dtype.kind == 'O' and pd.api.types.infer_dtype(t[c]) == 'integer'   # pandas 3
+    theirs = [c for c in t if c not in OWN_COLUMNS and (t[c].dtype.kind in 'iuf' or large(c))]
     raw = pd.read_csv(path/'labels.csv', dtype=object, usecols=theirs, **as_is) if theirs else t
-    return t.assign(**{c: raw[c] for c in theirs if not all(map(_as_written, raw[c].dropna().unique()))})
+    def written(c): return all(map(_as_written, raw[c].dropna().unique()))
+    return t.assign(**{c: raw[c] for c in theirs if large(c) or not written(c)})
 
 def _seal(path, images):
     ("What must not change in a store: the order of its rows, its channels, and size and checksum of each "

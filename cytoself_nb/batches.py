@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['SIZES', 'DAYS', 'BASES', 'day_settings', 'screen_design', 'batch_crops', 'center_days', 'by_controls', 'sphered',
-           'harmony', 'correct_batches', 'batch_vectors', 'batch_scores', 'screen_scores', 'plot_batches',
-           'field_scores']
+           'harmony', 'correct_batches', 'batch_scores', 'screen_scores', 'plot_batches', 'field_scores']
 
 # %% ../nbs/77_batches.ipynb #6e195e7c
 import itertools
@@ -13,15 +12,14 @@ from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
-import torch
 
 from .answers import as_embedding
 from .core import NotForTheseData, cached
-from .data import open_store, select_channels, write_store
+from .data import open_store, write_store
 from .microscope import Microscope, simulated_cells, simulated_proteome
+from .parts import embed_part
 from .simulate import PATTERNS
 from .stats import crop_purity, neighbors
-from .training import embed_batches
 from .weights import load
 
 # %% ../nbs/77_batches.ipynb #566b39fb
@@ -193,16 +191,6 @@ def correct_batches(
     return e
 
 # %% ../nbs/77_batches.ipynb #8e69f816
-def batch_vectors(
-    model, # Network
-    store, # From `batch_crops`
-)->np.ndarray: # (n, d) float32
-    "Global representations of all crops of a store"
-    takes = select_channels(store, model.extra['channels'])
-    def some(a): return np.asarray(store.images[a:a + 256], np.float32)[:, takes]
-    return np.concatenate([g for a in range(0, len(store.labels), 256)
-                           for g, *_ in embed_batches(model, [(torch.from_numpy(some(a)), None)])])
-
 def batch_scores(
     Z:np.ndarray,     # (n, d)
     obs:pd.DataFrame, # protein, truth_main, day, role

@@ -47,8 +47,8 @@ def section(
     rules:pd.DataFrame,  # Its claims
     claims:pd.DataFrame, # From `read_claims`
 )->str: # Markdown
-    "One figure: a claim in each row, a data set in each column"
-    columns = [c for c in DATA if c in set(claims.column)]
+    "One figure: a claim in each row, in each column a data set that was asked one of them"
+    columns = [c for c in DATA if c in set(claims.column[claims.id.isin(rules.index)])]
     line = lambda cells: '| ' + ' | '.join(cells) + ' |'
     found = {(r.id, r.column): cell(r) for r in claims.itertuples()}
     lines = [line([id, r.claim, r.paper, *(found.get((id, c), '-') for c in columns)]) for id, r in rules.iterrows()]

@@ -7,8 +7,8 @@ __all__ = ['CHANNELS', 'PIXEL_UM', 'WIDTHS', 'TABLE_COLUMNS', 'STACK_COLUMNS', '
            'LABEL_ENDINGS', 'stack_info', 'channel_numbers', 'no_data_value', 'check_gray', 'read_projection',
            'max_projection', 'middle_planes', 'raw_per_pixel', 'reduce_image', 'same_files', 'repeated_files',
            'field_names', 'name_fields', 'warn_of_names', 'pixel_mark', 'same_pixels', 'small_picture', 'alike',
-           'warn_of_places', 'stacks_table', 'stack_options', 'channel_names', 'stack_channels', 'label_files',
-           'label_file', 'read_labels', 'Source']
+           'warn_of_places', 'overlaps', 'stacks_table', 'stack_options', 'channel_names', 'stack_channels',
+           'label_files', 'label_file', 'read_labels', 'Source']
 
 # %% ../nbs/05_stacks.ipynb #a3055bda
 import hashlib, json, os, re, unicodedata, warnings
@@ -19,6 +19,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import ndimage as ndi
+from scipy.spatial import cKDTree
 from skimage import measure
 from skimage.transform import resize
 
@@ -172,6 +173,19 @@ def _check_plane(image, channel, name):
         raise ValueError(f"{name} is constant in the {channel} channel (all pixels {image.flat[0]}); "
                          "expected an image; check the channels and the exposure")
 
+def _check_written(lows, channel, name):
+    "A sentence for planes of one value beside others, as an acquisition that ended leaves them; a doubt "
+    "where the others are black too, in most of their pixels"
+    empty = [z for z, (_, share) in enumerate(lows) if share == 1]
+    if not empty or len(empty) == len(lows): return ''      # all of them: `_check_plane` says so
+    value = lows[empty[0]][0]
+    if all(low == value and share > .5 for low, share in lows):
+        return f'planes of one value ({len(empty)} of {len(lows)} of the {channel} channel hold {value})'
+    raise ValueError(f"{name} has nothing in plane {row_list(empty)} of the {channel} channel (numbered from "
+                     f"0 to {len(lows) - 1}; all pixels {value}); expected an image in each: was the "
+                     "acquisition stopped, or a plane lost? export it without them, in all channels")
+
+
 # %% ../nbs/05_stacks.ipynb #5b1e0005
 def read_projection(
     path,              # File, folder or address of a stack
@@ -183,16 +197,18 @@ def read_projection(
 )->tuple: # `StackInfo`; protein and nucleus (2, Y, X), in the stack's own unit
     "What a stack holds, and the maximum over z of two channels, read plane by plane"
     with _open_planes(path, channels, nucleus, axes=axes, position=position, planes=planes) as (infos, read):
-        out, kind = None, np.result_type(*(i.dtype for i in infos))
+        out, kind, lows = None, np.result_type(*(i.dtype for i in infos)), ([], [])
         for k, z in ((k, z) for k in (0, 1) for z in range(infos[k].planes)):
             plane = read(k, z)
+            lows[k].append((plane.min(), np.count_nonzero(plane == plane.min())/plane.size))
             if out is None: out = np.empty((2, *plane.shape), kind)
             if z: np.maximum(out[k], plane, out=out[k])
             else: out[k] = plane
             del plane     # before the next is read
     names = [str(p).rstrip('/').split('/')[-1] for p in (path, path if nucleus is None else nucleus)]
     for image, channel, name in zip(out, CHANNELS, names): _check_plane(image, channel, name)
-    return infos[0], out
+    doubts = [_check_written(*of) for of in zip(lows, CHANNELS, names)]
+    return infos[0]._replace(unwritten=doubts[0] or doubts[1]), out
 
 def max_projection(
     path,              # File, folder or address of a stack
@@ -479,6 +495,18 @@ def _warn_of_numbers(t):
                       "one name in a column field, or the same cells are trained and tested on", stacklevel=4)
 
 # %% ../nbs/05_stacks.ipynb #32720b63
+def overlaps(
+    places:np.ndarray, # Of fields on the stage, y and x (n, 2), µm
+    sides:np.ndarray,  # Their height and width (n, 2), µm
+)->list: # Pairs of numbers
+    "Which fields share a strip; those at one place may be wells, slides or times, where only pixels tell"
+    unit = sides.max(0)
+    first = np.unique(np.rint(16*places/unit), axis=0, return_index=True)[1]
+    i, j = first[cKDTree(places[first]/unit).query_pairs(1, np.inf, output_type='ndarray')].T
+    apart = np.abs(places[i] - places[j])/(sides[i] + sides[j])*2
+    shared = (apart < .98).all(1) & (apart > 1/16).any(1)
+    return sorted((int(min(p)), int(max(p))) for p in zip(i[shared], j[shared]))
+
 _NEARLY = dict(
     mask='masks maskfile labelimage labelimages labelfile labels label segmentation nucleimask',
     pixel_um='pixel pixels pixelsize pixelsizeum pixelsizex pixelwidth pixelum umperpixel umperpx umpixel',

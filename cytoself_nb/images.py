@@ -267,7 +267,8 @@ def _stage(tif, series, image):
     planes = image.iterfind('.//{*}Plane') if image is not None else ()
     told = ([(p.get(f'Position{a}'), p.get(f'Position{a}Unit')) for a in 'YX'] for p in planes)
     if place := next((at for sides in told if (at := _place(sides))), ()): return place
-    said = series.keyframe.tags.valueof('MicroManagerMetadata')
+    shut = series.keyframe.parent.filehandle.closed       # of another file of a set
+    said = None if shut else series.keyframe.tags.valueof('MicroManagerMetadata')
     said = said if isinstance(said, dict) else {}
     mine = _place([(said.get(f'{a}PositionUm'), 'µm') for a in 'YX'])
     other = _metaxpress(tif)

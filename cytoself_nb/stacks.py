@@ -206,8 +206,8 @@ def read_projection(
             else: out[k] = plane
             del plane     # before the next is read
     names = [str(p).rstrip('/').split('/')[-1] for p in (path, path if nucleus is None else nucleus)]
-    for image, channel, name in zip(out, CHANNELS, names): _check_plane(image, channel, name)
     doubts = [_check_written(*of) for of in zip(lows, CHANNELS, names)]
+    for image, channel, name in zip(out, CHANNELS, names): _check_plane(image, channel, name)
     return infos[0]._replace(unwritten=doubts[0] or doubts[1]), out
 
 def max_projection(

@@ -1479,6 +1479,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'cytoself_nb.stacks._warn_of_columns': ('stacks.html#_warn_of_columns', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks._warn_of_fields': ('stacks.html#_warn_of_fields', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks._warn_of_numbers': ('stacks.html#_warn_of_numbers', 'cytoself_nb/stacks.py'),
+                                    'cytoself_nb.stacks._warn_of_roles': ('stacks.html#_warn_of_roles', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks._without_ending': ('stacks.html#_without_ending', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks._wrong_widths': ('stacks.html#_wrong_widths', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks.alike': ('stacks.html#alike', 'cytoself_nb/stacks.py'),

@@ -121,7 +121,7 @@ def judge_pixel(
         why = f'expected {LIMITS[0]} to {LIMITS[1]:g} µm, the width of a pixel in the sample'
     elif len(told) > len(sizes): why = 'expected a unit of length for both sides'
     elif max(um) > 1.01*min(um): why = 'expected square pixels'
-    elif set(um) == {1.}: why = 'exactly 1 µm is what programs write where nobody has set it'
+    elif all(abs(u - 1) < 1e-6 for u in um): why = 'exactly 1 µm is what programs write where nobody has set it'
     said = ' x '.join(dict.fromkeys(f"{v} {u or 'of no unit'}" for v, u in told))
     why = why and f'the pixel size is {said} ({source}); {why}'
     return (um[0] if math.isfinite(um[0]) else None), source, why

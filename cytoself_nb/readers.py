@@ -294,6 +294,8 @@ def _reasons(looks, labels, named, told):
         elif not look.lit[p]:
             out[k] = ("has a constant protein channel" + ', but for a few pixels'*bool(low[p] < high[p])
                       + "; expected an image with contrast")
+        elif 'nucleus' in named and look.marks[p] == look.marks[named.index('nucleus')]:
+            out[k] = "has one image as protein and as nucleus; expected two; is it gray, saved as colors?"
         elif k in dark:
             out[k] = (f"has a constant nucleus channel (all pixels {low[named.index('nucleus')]:g}), others "
                       "have not; expected an image; was the acquisition stopped, or the channel lost?")

@@ -208,6 +208,9 @@ def read_projection(
     names = [str(p).rstrip('/').split('/')[-1] for p in (path, path if nucleus is None else nucleus)]
     doubts = [_check_written(*of) for of in zip(lows, CHANNELS, names)]
     for image, channel, name in zip(out, CHANNELS, names): _check_plane(image, channel, name)
+    if np.array_equal(*out):
+        raise ValueError(f"{' and '.join(dict.fromkeys(names))} gives one image as protein and as nucleus; "
+                         "expected two; check the channels, and the columns file and file_nucleus")
     return infos[0]._replace(unwritten=doubts[0] or doubts[1]), out
 
 def max_projection(
@@ -316,6 +319,16 @@ def _wrong_widths(t):
             yield (f"gives {t.file[wrong].iloc[0]} the {column} {t[column][wrong].iloc[0]!r}, row "
                    f"{row_list(t.index[wrong])}; expected the width of {what}; correct it or leave it empty")
 
+def _warn_of_roles(t):
+    "Say which files are the protein of one row and the nucleus of another"
+    if 'file_nucleus' not in t: return
+    path = lambda c: t[c].map(os.path.normpath, na_action='ignore')
+    both = t.file[path('file').isin(path('file_nucleus').dropna()) & (path('file') != path('file_nucleus'))]
+    if len(both):
+        warnings.warn(f"{row_list(both)} stand in the column file, and in another row in file_nucleus: protein "
+                      "or nucleus? if two files were exchanged, correct their row", stacklevel=4)
+
+
 # %% ../nbs/05_stacks.ipynb #a73fa654
 def _without_ending(name):
     "A path without the ending that its format has"
@@ -344,9 +357,11 @@ def name_fields(
     return field.where(named, t.protein + '_' + field)
 
 # %% ../nbs/05_stacks.ipynb #942f81d5
+_LETTERS = str.maketrans('АВЕКМНОРСТУХаеорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο', 'ABEKMHOPCTYXaeopcyxABEZHIKMNOPTYXo')
+
 def _plain(name):
-    "A name without capitals, spaces, kinds of hyphens and of coding, to find those that look alike"
-    name = unicodedata.normalize('NFKC', name).casefold()
+    "A name without capitals, spaces, kinds of hyphens, of letters and of coding, to find those that look alike"
+    name = unicodedata.normalize('NFKC', name).translate(_LETTERS).casefold()
     return re.sub('[\u2010-\u2015\u2212]', '-', re.sub('[\\s\u200b-\u200f\u2060\ufeff]+', '', name))
 
 def _warn_of_fields(protein, field):
@@ -545,6 +560,7 @@ def stacks_table(
     t = _slashes(read_table(folder/'stacks.csv', STACK_COLUMNS, OWN_COLUMNS - {'fov'}, check), folder)
     warn_of_names(t, 'stacks.csv')
     _warn_of_columns(t, 'stacks.csv', STACK_COLUMNS)
+    _warn_of_roles(t)
     t = t.assign(**{c: np.nan for c in ('pixel_um', 'diameter_um', 'axes') if c not in t})
     t = t.assign(**{c: pd.to_numeric(t[c]) for c in WIDTHS})
     t = t.rename(columns=dict(fov='table_fov' if 'field' in t else 'field'))
@@ -590,6 +606,7 @@ def channel_names(
     odd = [f'an empty line, {names.index("") + 1}'] if '' in names else [] if names else ['no line']
     odd += [f'{n} more than once' for n in dict.fromkeys(names) if n and names.count(n) > 1]
     odd += [f'{n} in one line' for n in names if '+' in n or ',' in n or ';' in n]
+    odd += [f'{n}, which names no channel' for n in names if re.fullmatch('#.*|(channel )?names?|channels?', n)]
     if odd:
         raise ValueError(f"channels.txt has {', '.join(odd)}; expected a line with a name of its own for "
                          "each channel, in their order; a channel that nobody needs may be called unused")

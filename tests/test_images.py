@@ -1008,6 +1008,8 @@ def test_places_of_other_programs(tmp_path):
         return stack_info('m.tif')
     info = metaxpress()
     assert (info.pixel_um, info.source, info.doubt, info.place) == (.13, 'MetaXpress', '', (-20, 1500.5))
+    tifffile.imwrite('dpi.tif', cells()[0, 0], photometric='minisblack', resolution=(25400, 25400), resolutionunit=2)
+    assert 'exactly 1 µm' in stack_info('dpi.tif').doubt
     off = metaxpress(**{'spatial-calibration-state':'off', 'spatial-calibration-x':'1', 'spatial-calibration-units':'pixel'})
     assert (off.pixel_um, off.source) == (None, '')
     assert 'expected square' in metaxpress(**{'spatial-calibration-y':'0.2'}).doubt and '0.02 to 2' in metaxpress(**{'spatial-calibration-x':'6.45', 'spatial-calibration-y':'6.45'}).doubt

@@ -610,3 +610,10 @@ def test_label_images_that_were_given_can_be_taken_back(own, tmp_path, monkeypat
     assert mask_folder(str(own)) is None
     monkeypatch.delenv('CYTOSELF_NB_MASKS')
     assert mask_folder(str(own)) is None
+
+def test_a_gray_crop_saved_as_colors_is_not_protein_and_nucleus(tmp_path):
+    crops = [np.stack([*disc_crop(k, 60)[:2], disc_crop(k + 9, 60)[0]]) for k in range(5)]
+    crops[2][:] = crops[2][:1]
+    put_crops(tmp_path, crops); (tmp_path/'channels.txt').write_text('protein\nnucleus\ner\n')
+    (_, labels, _), said = said_of(tmp_path)
+    assert '2.npy' not in labels.file.tolist() and '2.npy: has one image as protein and as nucleus' in said

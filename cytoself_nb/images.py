@@ -121,7 +121,8 @@ def judge_pixel(
         why = f'expected {LIMITS[0]} to {LIMITS[1]:g} µm, the width of a pixel in the sample'
     elif len(told) > len(sizes): why = 'expected a unit of length for both sides'
     elif max(um) > 1.01*min(um): why = 'expected square pixels'
-    elif all(abs(u - 1) < 1e-6 for u in um): why = 'exactly 1 µm is what programs write where nobody has set it'
+    elif max(abs(u - 1) for u in um) < 1e-6:
+        why = 'exactly 1 µm is what programs write where nobody has set it'
     said = ' x '.join(dict.fromkeys(f"{v} {u or 'of no unit'}" for v, u in told))
     why = why and f'the pixel size is {said} ({source}); {why}'
     return (um[0] if math.isfinite(um[0]) else None), source, why
@@ -253,7 +254,8 @@ def _upright(x, axes):
 def _metaxpress(tif):
     "What MetaXpress and MetaMorph write into the description of a plane, as text"
     text = tif.pages.first.description if '<MetaData>' in tif.pages.first.description[:200] else ''
-    props = (dict(re.findall(r'([a-z]+)="([^"]*)"', p)) for p in re.findall('<(?:prop|custom-prop) ([^>]*)>', text))
+    said = re.findall('<(?:custom-)?prop ([^>]*)>', text)
+    props = (dict(re.findall('([a-z]+)="([^"]*)"', p)) for p in said)
     return {p['id']: p.get('value', '') for p in props if 'id' in p}
 
 def _place(sides):

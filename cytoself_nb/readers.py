@@ -254,16 +254,16 @@ def _check_sides(labels, looks, pixel_um):
                   stacklevel=3)
 
 def _say_shared(labels, looks):
-    "A warning where crops of different fields are cut from one place, some pixels apart"
+    "A warning for crops of different fields cut from one place, some pixels apart, if none was scaled anew"
     fov = labels.fov if 'fov' in labels and labels.fov.notna().all() else labels.file
     t = pd.DataFrame(dict(spot=[l.spots for l in looks], fov=fov.tolist(), file=labels.file.tolist()))
     t = t.explode('spot').dropna(subset='spot')
     t = t[t.groupby('spot').fov.transform('nunique') > 1]
     if t.empty: return
     first, other = t[t.spot == t.spot.iloc[0]].drop_duplicates('fov').file.iloc[:2]
-    warnings.warn(f"{t.index.nunique():,} of {len(labels):,} crops share pixels with one of another field, first "
-                  f"{first} and {other}: cut from one place, some pixels apart; leave one out or give both "
-                  "one name in a column field, or the same cells are trained and tested on", stacklevel=4)
+    warnings.warn(f"{t.index.nunique():,} of {len(labels):,} crops share pixels with one of another field, "
+                  f"first {first} and {other}: cut from one place, some pixels apart; leave one out or give "
+                  "both one name in a column field, or the same cells are trained and tested on", stacklevel=4)
 
 def _compare(labels, looks, named, pixel_um):
     "Say which widths differ and which crops look alike; what brings distances to crop widths"

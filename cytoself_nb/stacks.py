@@ -200,7 +200,7 @@ def read_projection(
         out, kind, lows = None, np.result_type(*(i.dtype for i in infos)), ([], [])
         for k, z in ((k, z) for k in (0, 1) for z in range(infos[k].planes)):
             plane = read(k, z)
-            lows[k].append((plane.min(), np.count_nonzero(plane == plane.min())/plane.size))
+            lows[k].append((low := plane.min(), np.count_nonzero(plane == low)/plane.size))
             if out is None: out = np.empty((2, *plane.shape), kind)
             if z: np.maximum(out[k], plane, out=out[k])
             else: out[k] = plane
@@ -325,8 +325,8 @@ def _warn_of_roles(t):
     path = lambda c: t[c].map(os.path.normpath, na_action='ignore')
     both = t.file[path('file').isin(path('file_nucleus').dropna()) & (path('file') != path('file_nucleus'))]
     if len(both):
-        warnings.warn(f"{row_list(both)} stand in the column file, and in another row in file_nucleus: protein "
-                      "or nucleus? if two files were exchanged, correct their row", stacklevel=4)
+        warnings.warn(f"{row_list(both)} stand in the column file, and in another row in file_nucleus: "
+                      "protein or nucleus? if two files were exchanged, correct their row", stacklevel=4)
 
 
 # %% ../nbs/05_stacks.ipynb #a73fa654
@@ -360,7 +360,7 @@ def name_fields(
 _LETTERS = str.maketrans('АВЕКМНОРСТУХаеорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο', 'ABEKMHOPCTYXaeopcyxABEZHIKMNOPTYXo')
 
 def _plain(name):
-    "A name without capitals, spaces, kinds of hyphens, of letters and of coding, to find those that look alike"
+    "A name without capitals, spaces, kinds of hyphens, letters and coding, to find those that look alike"
     name = unicodedata.normalize('NFKC', name).translate(_LETTERS).casefold()
     return re.sub('[\u2010-\u2015\u2212]', '-', re.sub('[\\s\u200b-\u200f\u2060\ufeff]+', '', name))
 
@@ -606,7 +606,8 @@ def channel_names(
     odd = [f'an empty line, {names.index("") + 1}'] if '' in names else [] if names else ['no line']
     odd += [f'{n} more than once' for n in dict.fromkeys(names) if n and names.count(n) > 1]
     odd += [f'{n} in one line' for n in names if '+' in n or ',' in n or ';' in n]
-    odd += [f'{n}, which names no channel' for n in names if re.fullmatch('#.*|(channel )?names?|channels?', n)]
+    header = re.compile('#.*|(channel )?names?|channels?')
+    odd += [f'{n}, which names no channel' for n in names if header.fullmatch(n)]
     if odd:
         raise ValueError(f"channels.txt has {', '.join(odd)}; expected a line with a name of its own for "
                          "each channel, in their order; a channel that nobody needs may be called unused")

@@ -98,7 +98,7 @@ def test_an_edge_in_the_middle_stays_there():
 
 def test_memory_of_a_stack_is_a_few_planes(tmp_path):
     if sys.platform != 'linux': pytest.skip('reads /proc')
-    write(tmp_path/'s.ome.tif', np.tile(np.arange(512, dtype=np.uint16), (2, 30, 512, 1)), compression='zlib')
+    write(tmp_path/'s.ome.tif', np.tile(np.arange(512, dtype=np.uint16), (2, 30, 512, 1))*np.array([1, 2], np.uint16)[:, None, None, None], compression='zlib')
     program = ("import sys; from cytoself_nb.stacks import max_projection\n"
                "held = lambda w: next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith(w))\n"
                "before = held('VmRSS'); max_projection(sys.argv[1]); print((held('VmHWM') - before)*1024)")

@@ -263,7 +263,8 @@ def _say_shared(labels, looks):
     first, other = t[t.spot == t.spot.iloc[0]].drop_duplicates('fov').file.iloc[:2]
     warnings.warn(f"{t.index.nunique():,} of {len(labels):,} crops share pixels with one of another field, "
                   f"first {first} and {other}: cut from one place, some pixels apart; leave one out or give "
-                  "both one name in a column field, or the same cells are trained and tested on", stacklevel=4)
+                  "both one name in a column field, or the same cells are trained and tested on",
+                  stacklevel=4)
 
 def _compare(labels, looks, named, pixel_um):
     "Say which widths differ and which crops look alike; what brings distances to crop widths"

@@ -48,7 +48,8 @@ def panel_table()->pd.DataFrame: # line, rows, columns, row, column, gene, bar_u
     "The panels of the pictures of the Allen Institute that show one protein of stem cells as they are"
     def of(text):
         line, *rest = text.split()
-        flags = dict(bar_um=20. if '20µm' in rest else 5.) | {w: w in rest for w in ('words', 'inset', 'own', 'both')}
+        flags = dict(bar_um=20. if '20µm' in rest else 5.)
+        flags |= {w: w in rest for w in ('words', 'inset', 'own', 'both')}
         rows = ' '.join(w for w in rest if w not in (*flags, '20µm')).split('/')
         grid = [r.split() for r in rows]
         return [dict(line=line, rows=len(grid), columns=len(grid[0]), row=i, column=j, gene=g) | flags

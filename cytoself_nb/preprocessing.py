@@ -469,6 +469,7 @@ def _run_jobs(jobs, workers, address):
             yield of[future.key], f'{type(error).__name__}: {error}' if error else future.result()
             future.release()
 
+# %% ../nbs/06_preprocessing.ipynb #d771bd95
 def _say_places(records, table):
     "A warning for stacks that show one place, or are copies that no checksum finds"
     rows = [k for k, r in enumerate(records) if r and 'small' in r]       # not what an older version has made

@@ -82,6 +82,7 @@ class Panel(NamedTuple):
     gene:str         # The tagged protein
     name:str         # `10-55/0/1`: line, row and column
 
+# %% ../nbs/65_real_lines.ipynb #6ef60dbd
 def _without_frames(rgb, wide=3, spread=4.):
     "The brightest color of each pixel; yellow lines are filled from their neighbors"
     from scipy.ndimage import binary_dilation, gaussian_filter

@@ -51,14 +51,20 @@ def claim(
     return (rows or [NOT_YET])[0] | said | dict(notebook=notebook, folder=folder or 'simulated')
 
 
+def together(
+    words:list, # Verdicts
+)->str:
+    "Verdicts in one line: the word, or each with its number where they differ"
+    if len(set(words)) < 2: return ''.join(words[:1])
+    return ', '.join(f'{w} ({words.count(w)} of {len(words)})' for w in dict.fromkeys(words))
+
+
 def verdict(
     panel:dict,  # A row of the table
     claims:list, # Its claims, the paper's own first
 )->str:
-    "What came out, in words; where claims of a panel differ, each word with its number of claims"
-    words = [c['verdict'] for c in claims]
-    if len(set(words)) < 2: return (words or [panel['no']])[0]
-    return ', '.join(f'{w} ({words.count(w)} of {len(words)})' for w in dict.fromkeys(words))
+    "What came out, in words"
+    return together([c['verdict'] for c in claims]) or panel['no']
 
 
 def caption(

@@ -20,9 +20,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _refused,
-    _replace_text,
-    _settings_of,
-    _weights_name, fetch, has_stacks, open_run, registry)
+    _replace_text, _settings_of, _weights_name, fetch, has_stacks, open_run, registry)
 from .data import _read_store_labels
 from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
     reason_to_run, runnable, runs_of)

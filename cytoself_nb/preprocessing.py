@@ -125,7 +125,6 @@ def judge_nuclei(
     reason = np.select(list(reasons.values()), list(reasons), '')
     return pd.DataFrame(dict(nucleus=t.label, y=y, x=x, area_um2=area.round(1), reason=reason))
 
-# %% ../nbs/06_preprocessing.ipynb #6b1e000b
 def cut_crops(
     image:np.ndarray,    # (C, H, W)
     nuclei:pd.DataFrame, # With y and x, far enough from the edge

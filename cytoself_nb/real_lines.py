@@ -8,7 +8,7 @@ __all__ = ['PANELS', 'PLACES', 'EPOCHS', 'panel_table', 'find_bar', 'Panel', 're
            'line_numbers', 'line_results']
 
 # %% ../nbs/65_real_lines.ipynb #161b6613
-import hashlib, json
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from .cellprofiler import cellprofiler_features, standardize
-from .core import cached, fetch
+from .core import _settings_of, cached, fetch
 from .data import class_names, resize_crops, write_store
 from .ed8_cross_dataset import encode, some_rows, store_profiles, take
 from .fig4_ablations import train_variant, variant_name
@@ -275,8 +275,7 @@ def line_results(
 )->tuple: # `line_numbers`; rates of families by reading; answers of the first reading (proteins x families)
     "All numbers of this notebook, kept in the run folder"
     model = train_variant(run, 'no nuclear channel')
-    settings_file = run.path/f"{variant_name('no nuclear channel')}.safetensors.settings.json"
-    made = json.loads(settings_file.read_text())
+    made = _settings_of(run.path/f"{variant_name('no nuclear channel')}.safetensors")
     crops, labels = line_crops(panels, run.profile.size)
     def build(tmp):
         tmp.mkdir()

@@ -200,7 +200,8 @@ def read_projection(
         out, kind, lows = None, np.result_type(*(i.dtype for i in infos)), ([], [])
         for k, z in ((k, z) for k in (0, 1) for z in range(infos[k].planes)):
             plane = read(k, z)
-            lows[k].append((low := plane.min(), np.count_nonzero(plane == low)/plane.size))
+            if infos[k].planes > 1:
+                lows[k].append((low := plane.min(), np.count_nonzero(plane == low)/plane.size))
             if out is None: out = np.empty((2, *plane.shape), kind)
             if z: np.maximum(out[k], plane, out=out[k])
             else: out[k] = plane

@@ -140,6 +140,16 @@ def paper_page(
 
 # --- pages
 
+def with_way_back(
+    atlas:Path, # The atlas as one file
+    up:str,     # The way from it to the start page
+)->str: # The same, with a link to the start page above its title
+    "The atlas as a page of the site"
+    text = atlas.read_text(encoding='utf-8')
+    if text.count('<header>') != 1: raise ValueError(f'{atlas} has no single <header>; expected a page of write_atlas_html')
+    return text.replace('<header>', f'<header><a href="{up}index.html">&larr; cytoself_nb</a>')
+
+
 def with_links(
     text:str,    # Markdown
     page:Path,   # Its path below the root
@@ -153,6 +163,7 @@ def with_links(
         to = extra/file.relative_to(ROOT)
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, to)
+        if file.name == 'atlas.html': to.write_text(with_way_back(file, '../'*(len(to.relative_to(extra).parts) - 1)), encoding='utf-8')
         return f'<a href="{target}">{label}</a>'
     text = re.sub(r'(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)', link, text)
     text = re.sub(r'\]\((?:\.\./)?(?:nbs/)?index\.ipynb\)', f"]({'../'*(len(page.parts) - 1)}index.md)", text)
@@ -237,7 +248,7 @@ def dead_links(
 )->list: # `page: link` for each that leads nowhere, and for each file that would be loaded from elsewhere
     "Links and pictures of a built site that lead nowhere"
     site = Path(site).resolve()
-    pages = {p: _Page(p.read_text(encoding='utf-8')) for p in site.rglob('*.html') if p.name != 'atlas.html'}
+    pages = {p: _Page(p.read_text(encoding='utf-8')) for p in site.rglob('*.html')}
     dead = []
     for path, page in pages.items():
         for target in {*page.links, *page.loads}:

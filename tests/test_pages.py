@@ -2,6 +2,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -60,6 +61,13 @@ def test_table_1_is_text_too(tmp_path):
     lines = pages.table_text('simulated/table1_ablations')
     assert '| | organelle | complex |' in lines and any(line.startswith('| no split |') and '±' in line for line in lines)
 
+
+def test_the_atlas_has_a_way_back_on_the_site_only(tmp_path):
+    atlas = pages.ROOT/'figures/simulated/atlas.html'
+    text = pages.with_links('[map](figures/simulated/atlas.html)', Path('README.md'), tmp_path)
+    copy = (tmp_path/'figures/simulated/atlas.html').read_text(encoding='utf-8')
+    assert text == '<a href="figures/simulated/atlas.html">map</a>'
+    assert copy.count('<a href="../../index.html">') == 1 and 'index.html' not in atlas.read_text(encoding='utf-8')
 
 def test_dead_links_are_found(tmp_path):
     (tmp_path/'a.html').write_text('<h1 id="x"></h1><a href="b.html#y">1</a><a href="#x">2</a><a href="b.html#z">3</a><a href="c.html">4</a>'

@@ -224,6 +224,17 @@ def test_a_screenshot_shows_each_point_in_the_colour_of_its_group(page):
     assert (pixel.min(1) < .95).mean() > .9, 'points are missing from the picture'       # nearly none is white, like the page
     assert (nearest == [groups.index(g) if g in groups else len(groups) for g in FRAME.localization[:60]]).mean() > .8   # some lie under others
 
+def test_a_dark_system_has_a_dark_page_and_the_map_stays_on_white_as_in_all_figures(page):
+    def colors(where): return [page.js(f'getComputedStyle({where}).{k}.match(/\\d+/g).map(Number)') for k in ('color', 'backgroundColor')]
+    page.do('Emulation.setEmulatedMedia', features=[dict(name='prefers-color-scheme', value='dark')])
+    try:
+        for where in ('document.body', 'document.getElementById("card")', 'document.getElementById("find")'):
+            words, ground = colors(where)
+            assert min(words) > 200 and max(ground) < 40, where
+        assert page.js('[...document.getElementById("base").getContext("2d").getImageData(1, 1, 1, 1).data]') == [255]*4
+    finally: page.do('Emulation.setEmulatedMedia', features=[])
+    assert colors('document.body')[1] == [255]*3
+
 def test_hover_shows_the_crop_of_the_point(page):
     i = lone_point()
     page.mouse('mouseMoved', *page.place(i))

@@ -38,7 +38,7 @@ def cell(
 )->str: # Markdown
     "Verdict, number and conditions"
     known = pd.notna([row.value, row.low, row.high, row.level]).all()
-    number = f' ({row.value:.3g}, {row.low:.3g} to {row.high:.3g}; level {row.level:.3g}; n = {row.n})' if known else ''
+    number = f'<br>{row.value:.3g} ({row.low:.3g} to {row.high:.3g}); level {row.level:.3g}; n = {row.n}' if known else ''
     why = f'<br>*{row.why}*' if row.why else ''
     return f'**{row.verdict}**: {row.here}{number}{why}'.replace('|', '/')
 

@@ -222,7 +222,7 @@ def stage(
              '[your own stacks](docs/howto/own_stacks.md), [all public names](docs/api.md), [claims](CLAIMS.md).\n')
     head, commands, rest = start.partition('\nIn a clone')
     (folder/'index.md').write_text('\n'.join([head + links + commands + rest, *trees]), encoding='utf-8')
-    for name in ('conf.py', 'site.css'): shutil.copy(ROOT/'docs/theme'/name, folder)
+    for name in ('conf.py', 'site.css', 'scorer.js'): shutil.copy(ROOT/'docs/theme'/name, folder)
     return folder
 
 

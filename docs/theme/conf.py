@@ -1,4 +1,6 @@
 "Settings of the site: pages from Markdown and notebooks as they are; nothing is run, nothing is loaded from elsewhere"
+from pathlib import Path
+
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
@@ -13,6 +15,7 @@ html_extra_path = ['extra']
 html_static_path = ['site.css']
 html_css_files = ['site.css']
 html_copy_source = False
+html_search_scorer = str(Path(__file__).with_name('scorer.js'))
 html_show_sphinx = False
 html_math_renderer = 'mathml'
 exclude_patterns = ['extra']

@@ -282,7 +282,7 @@ def test_shared_crops_are_told_and_others_are_not_touched():
     known = make_reference(as_embedding(X[:300], labels[:300]))
     with pytest.warns(UserWarning, match='^300 of the 600 crops that are asked are in the reference too'): where(as_embedding(X, labels), known)
     with warnings.catch_warnings():
-        warnings.simplefilter('error')
+        warnings.simplefilter('error', UserWarning)
         t = where(as_embedding(X[300:], labels[300:]), known)   # other crops of the same proteins: nothing to say
     assert (t.in_reference == 0).all()
     with pytest.warns(UserWarning, match='in the reference too'): t = where(as_embedding(X, labels), known)
@@ -318,7 +318,7 @@ def test_what_many_crops_share_is_no_identity():
     labels = labels[['protein', 'localization']]
     reference = make_reference(as_embedding(X, labels))
     with warnings.catch_warnings():
-        warnings.simplefilter('error')
+        warnings.simplefilter('error', UserWarning)
         assert not where(as_embedding(X[:1], labels[:1]), reference).in_reference.any()
 
 

@@ -52,6 +52,7 @@ def test_constraints_pin_what_is_required_and_installed():
     assert all(re.fullmatch(r'[0-9][0-9a-z.]*', v) for v in pins.values()), 'exact public versions only'
     required = [normal(r) for r in (settings()['requirements'] + ' ' + settings()['dev_requirements']).split()]
     assert not [r for r in required if r not in pins]
+    if not (Path(sys.prefix)/'ready').exists(): pytest.skip('not the environment of `make`: its versions are free within the ranges of settings.ini')
     installed = {normal(d.metadata['Name']): d.version.split('+')[0] for d in metadata.distributions()}
     other = {name: v for name, v in installed.items() if name in pins and v != pins[name]}
     assert not other, f'installed in other versions than constraints.txt says: {other}'

@@ -81,7 +81,7 @@ def test_the_rate_is_chosen_by_validation_crops_of_the_first_run(monkeypatch, tm
 
 
 @pytest.mark.parametrize('change, said', [(dict(protein='one'), 'the data name one protein'),
-                                          (dict(protein=[*'abab']), 'would be given away'),
+                                          (dict(protein=[*'abab']), 'would give away'),
                                           (dict(localization=None), 'no column for scores|no two classes|no localizations')])
 def test_data_that_cannot_be_asked_are_left_out(monkeypatch, change, said):
     t = pd.DataFrame(dict(protein=[*'PQRS'], fov=[*'PQRS'], localization=[*'abab'], split='test')).assign(**change)

@@ -26,7 +26,7 @@ from .fig4_ablations import retrieval
 from .fig4_scores import clustering_score, representation_parts, score_levels
 from .model import CytoselfFull
 from .nuisances import QUANTITIES, store_quantities
-from .objectives import make_encoder, pooled_rows, train_objective
+from .objectives import OBJECTIVES, make_encoder, pooled_rows, train_objective
 from cytoself_nb.runs import (_check_classes, _made, crop_store, held_out_store, micrometres,
     model_settings)
 from .simulate import ANNOTATED

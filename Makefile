@@ -29,7 +29,7 @@ RUN   := $(BIN)/python -m cytoself_nb.pipeline --data "$$DATA" --profile "$$PROF
 # `make test NO_NETWORK=1` refuses every connection, as on a machine without network
 .PHONY: api reference docs figures check-figures test lab seeds ablations readme claims outputs notebooks clean help
 
-figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=folder MASKS=folder WEIGHTS=file SEED=0 ONLY=11,20 FORCE=1 JOBS=2 TRAIN=1
+figures: $(READY)       ## run the notebooks and draw every figure; PROFILE=demo DATA=folder MASKS=folder|none WEIGHTS=file SEED=0 ONLY=11,20 FORCE=1 JOBS=2 TRAIN=1
 	$(RUN) --seed "$$SEED" $${ONLY:+--only "$$ONLY"} $${JOBS:+--jobs "$$JOBS"}
 
 check-figures: $(READY) ## draw the figures of the long training again from the network that is kept, and compare their tables with figures/; 50 minutes

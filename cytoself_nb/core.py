@@ -105,6 +105,17 @@ def _folder_owners():
     "File with the folder that each name under `runs/` belongs to"
     return output_root()/'runs'/'folders.json'
 
+def _put(new, path):
+    "What is at `new` becomes `path` in one step, after its files are on the disk: also if the power fails"
+    for f in new.iterdir() if new.is_dir() else [new]:
+        if not f.is_file(): continue       # chunks of a store, which has a seal, lie deeper
+        with open(f, 'r+b') as file:
+            try: os.fsync(file.fileno())
+            except OSError as e:
+                if e.errno not in (errno.EINVAL, errno.EOPNOTSUPP): raise    # a file system without it
+    os.replace(new, path)
+
+
 # %% ../nbs/01_core.ipynb #099dd00c
 def _remove(path):
     "Delete a file or a folder if it is there"
@@ -136,7 +147,7 @@ def _replacing(path):
     tmp = path.with_name(f'.{path.name}.{os.getpid()}-{threading.get_ident()}.tmp')
     try:
         yield tmp
-        os.replace(tmp, path)
+        _put(tmp, path)
     finally: tmp.unlink(missing_ok=True)
 
 def _replace_text(path, text):
@@ -439,8 +450,8 @@ def cached(
                 note.write_text(json.dumps(made, indent=1), encoding='utf-8')   # a full disk is met before
                 side.unlink(missing_ok=True)                                    # the old one is touched
                 _remove(path)
-                os.replace(new, path)
-                os.replace(note, side)
+                _put(new, path)
+                _put(note, side)
     return load(path)
 
 # %% ../nbs/01_core.ipynb #ca2a1ca0

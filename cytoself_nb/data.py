@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     warnings.simplefilter('ignore')
     from fastai.data.load import DataLoader
 
-from .core import NotForTheseData, _new_array
+from .core import NotForTheseData, _new_array, _put
 from .split import LABEL_COLUMNS, SPLITS, split_by_field, store_order, tidy_labels
 from .stacks import OWN_COLUMNS, Source
 
@@ -295,7 +295,7 @@ def write_store(
         _warn_of_copies(labels.iloc[order], marks)
         labels.iloc[order].to_csv(tmp/'store'/'labels.csv', index=False)
         (tmp/'store'/'seal.json').write_text(json.dumps(_seal(tmp/'store', images)))
-        os.replace(tmp/'store', path)
+        _put(tmp/'store', path)
     return open_store(path)
 
 # %% ../nbs/08_data.ipynb #ec101941

@@ -15,7 +15,7 @@ import pandas as pd
 import zarr
 
 from .answers import as_embedding
-from .core import _replacing
+from .core import _put, _replacing
 from .maps import _ARRAY, write_anndata
 from .preprocessing import QUANTILES, SIZE
 from .split import LABEL_COLUMNS, tidy_labels
@@ -202,5 +202,5 @@ def write_ome_zarr(
     for name, m in masks.items():
         about = {'image-label': dict(source=dict(image='../../'))}
         _ome_image(tmp/'labels'/name, m, 'yx', pixel_um, name, about)
-    tmp.replace(path)
+    _put(tmp, path)
     return path

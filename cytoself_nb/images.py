@@ -29,17 +29,19 @@ class StackInfo(NamedTuple):
     bits:int = 0       # Bits of a pixel that are used, as far as the file tells
     packed:str = ''    # Compression
     position:str = ''  # Name of the image, where a file holds several
+    place:tuple = ()   # Where on the stage, y and x in µm, if the file tells
+    unwritten:str = '' # A doubt about planes of one value
 
     @property
     def planes(self): return self.shape[self.axes.index('Z')] if 'Z' in self.axes else 1
     @property
     def channels(self): return self.shape[self.axes.index('C')] if 'C' in self.axes else 1
 
-def _info(letters, shape, names, size, dtype, bits, packed, position):
+def _info(letters, shape, names, size, dtype, bits, packed, position, place=()):
     "The record; axes of length 1 that are neither C, Z, Y nor X are left out"
     kept = [k for k, a in enumerate(letters) if a in 'CZYX']
     info = StackInfo(''.join(letters[k] for k in kept), tuple(shape[k] for k in kept), [], *size,
-                     str(np.dtype(dtype)), int(bits), packed, position)
+                     str(np.dtype(dtype)), int(bits), packed, position, place)
     named = len(names) == info.channels and all(names)
     return info._replace(names=[str(c) for c in names] if named else [])
 
@@ -119,7 +121,8 @@ def judge_pixel(
         why = f'expected {LIMITS[0]} to {LIMITS[1]:g} µm, the width of a pixel in the sample'
     elif len(told) > len(sizes): why = 'expected a unit of length for both sides'
     elif max(um) > 1.01*min(um): why = 'expected square pixels'
-    elif set(um) == {1.}: why = 'exactly 1 µm is what programs write where nobody has set it'
+    elif max(abs(u - 1) for u in um) < 1e-6:
+        why = 'exactly 1 µm is what programs write where nobody has set it'
     said = ' x '.join(dict.fromkeys(f"{v} {u or 'of no unit'}" for v, u in told))
     why = why and f'the pixel size is {said} ({source}); {why}'
     return (um[0] if math.isfinite(um[0]) else None), source, why
@@ -247,6 +250,32 @@ def _upright(x, axes):
     y, x_axis = axes.find('Y'), axes.find('X')
     return x.swapaxes(y, x_axis) if 0 <= x_axis < y else x
 
+# %% ../nbs/03_images.ipynb #6502808d
+def _metaxpress(tif):
+    "What MetaXpress and MetaMorph write into the description of a plane, as text"
+    text = tif.pages.first.description if '<MetaData>' in tif.pages.first.description[:200] else ''
+    said = re.findall('<(?:custom-)?prop ([^>]*)>', text)
+    props = (dict(re.findall('([a-z]+)="([^"]*)"', p)) for p in said)
+    return {p['id']: p.get('value', '') for p in props if 'id' in p}
+
+def _place(sides):
+    "A place on the stage from values and units along y and x; without a unit it is µm, as most write it"
+    try: um = tuple(float(v)*(_unit_um(u) or 1) for v, u in sides)
+    except (TypeError, ValueError): return ()
+    return um if all(map(math.isfinite, um)) else ()
+
+def _stage(tif, series, image):
+    "The place of the first plane of a TIFF on the stage"
+    planes = image.iterfind('.//{*}Plane') if image is not None else ()
+    told = ([(p.get(f'Position{a}'), p.get(f'Position{a}Unit')) for a in 'YX'] for p in planes)
+    if place := next((at for sides in told if (at := _place(sides))), ()): return place
+    shut = series.keyframe.parent.filehandle.closed       # of another file of a set
+    said = None if shut else series.keyframe.tags.valueof('MicroManagerMetadata')
+    said = said if isinstance(said, dict) else {}
+    mine = _place([(said.get(f'{a}PositionUm'), 'µm') for a in 'YX'])
+    other = _metaxpress(tif)
+    return mine or _place([(other.get(f'stage-position-{a}'), 'µm') for a in 'yx'])
+
 # %% ../nbs/03_images.ipynb #1a6e0024
 def _positions(tif, series, images):
     "What `_tiff_images` gives, of a set of Micro-Manager, which comes as one series of all positions"
@@ -299,7 +328,7 @@ def _tiff_image(tif, path, position=None):
 
 # %% ../nbs/03_images.ipynb #ab853cd2
 def _own_size(tif):
-    "Pixel size where a program writes it in a way of its own: Zeiss's LSM, Micro-Manager, MetaMorph"
+    "Pixel size as a program writes it in a way of its own: Zeiss's LSM, Micro-Manager, MetaMorph, MetaXpress"
     lsm, stk = tif.lsm_metadata or {}, tif.stk_metadata or {}
     mm = (tif.micromanager_metadata or {}).get('Summary') or {}
     size = judge_pixel([(lsm.get(f'VoxelSize{a}') or None, 'm') for a in 'XY'], 'LSM')
@@ -307,6 +336,11 @@ def _own_size(tif):
     if size[0] is None and stk.get('CalibrationUnits'):
         size = judge_pixel([(stk.get(f'{a}Calibration') or None, stk['CalibrationUnits']) for a in 'XY'],
                            'MetaMorph')
+    said = _metaxpress(tif)
+    if size[0] is None and said.get('spatial-calibration-state', 'on').lower() not in ('off', 'false', '0'):
+        unit = said.get('spatial-calibration-units') or None
+        told = [(said.get(f'spatial-calibration-{a}') or None, unit) for a in 'xy']
+        size = judge_pixel(told, 'MetaXpress')
     return size
 
 def _check_imagej(said, series, name):
@@ -392,7 +426,8 @@ def _open_tiff(path, position, **told):
         letters, shape = _name_axes(*_full_axes(series, told['axes']), path.name, **told)
         names, size, bits = _tiff_metadata(tif, series, image)
         packed = str(getattr(page.compression, 'name', page.compression)).lower()*(page.compression != 1)
-        info = _info(letters, shape, names, size, series.dtype, bits, packed, position)
+        place = _stage(tif, series, image)
+        info = _info(letters, shape, names, size, series.dtype, bits, packed, position, place)
         yield info, _tiff_planes(tif, series, letters, shape)
 
 # %% ../nbs/03_images.ipynb #1a6e0030
@@ -443,6 +478,17 @@ def _chunk_planes(array, letters):
             held[key] = array[tuple(slice(None) if a in 'YX' else part.get(a, 0) for a in letters)]
         return _planes_of(held[key], [a for a in letters if a in 'CZYX'])(c - key[0], z - key[1])
     return read
+
+def _zarr_place(multiscale, level, axes):
+    "Where a level lies, by the translations of it and of its image"
+    at = np.zeros(len(axes))
+    for part in (level, multiscale):
+        for t in part.get('coordinateTransformations') or []:
+            told = t.get(t.get('type')) if t.get('type') in ('scale', 'translation') else None
+            if not isinstance(told, list) or len(told) != len(axes): continue
+            at = at*np.asarray(told, float) if t['type'] == 'scale' else at + np.asarray(told, float)
+    sides = {a['name'].lower(): (v, a.get('unit')) for a, v in zip(axes, at)}
+    return _place([sides.get(k, (None, None)) for k in 'yx'])
 
 # %% ../nbs/03_images.ipynb #1a6e0032
 def _whole_planes(array, letters, read):
@@ -505,7 +551,8 @@ def _zarr_image(path, position, name, told):
     letters, shape = _name_axes(array.shape, found, name, **told)
     packed = ', '.join(type(c).__name__.removesuffix('Codec').lower() for c in array.compressors)
     info = _info(letters, shape, [c.get('label') for c in labels], _zarr_size(multiscale, level, axes),
-                 array.dtype, array.dtype.itemsize*8, packed, position if len(images) > 1 else '')
+                 array.dtype, array.dtype.itemsize*8, packed, position if len(images) > 1 else '',
+                 _zarr_place(multiscale, level, axes))
     return info, _whole_planes(array, letters, _chunk_planes(array, letters))
 
 @contextmanager
@@ -534,6 +581,7 @@ class _Found(NamedTuple):
     dtype:object
     plane:object=None  # `plane(*numbers)` reads one, a number for each axis before Y and X
     whole:object=None  # `whole()` gives an array, where planes can't be read one by one
+    place:tuple=()     # On the stage, y and x in µm
 
 def _czi_blocks(czi):
     "Letters and numbers of the planes that a CZI file holds; they need not begin at 0"
@@ -570,8 +618,9 @@ def _czi_scene(czi, scene, blocks):
             raise EOFError(f"plane {where['Z']} of channel {where['C']} is missing")
         return czi.read(plane={a: where[a] for a in 'CZTVHIRB'}, scene=scene)[..., 0]
     shape = (*(len(numbers[a]) for a in lead), at.h, at.w)
+    corner = _place([(v and float(v)*k*1e6, 'µm') for (v, _), k in zip(sizes[::-1], (at.y, at.x))])
     return _Found(''.join(lead) + 'YX', shape, [named.get(str(c)) for c in numbers['C']], sizes,
-                  np.result_type(*(types[k] for k in kinds)), plane)
+                  np.result_type(*(types[k] for k in kinds)), plane, place=corner)
 
 # %% ../nbs/03_images.ipynb #464e916d
 @contextmanager
@@ -639,7 +688,7 @@ def _open_maker(path, position, kind='', **told):
         letters, shape = _name_axes(found.shape, found.axes, path.name, **told)
         pixel = judge_pixel(found.sizes, MAKERS[kind][0])
         info = _info(letters, shape, found.names, pixel, found.dtype, np.dtype(found.dtype).itemsize*8, '',
-                     names[k] if len(names) > 1 else '')
+                     names[k] if len(names) > 1 else '', found.place)
         if found.plane and len(letters) == len(found.shape) and letters.endswith('YX'):
             read = lambda c, z: found.plane(*(dict(C=c, Z=z).get(a, 0) for a in letters[:-2]))
         else: read = _planes_of(found.whole(), letters)

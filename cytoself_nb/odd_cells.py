@@ -193,11 +193,11 @@ def plot_odd(
     shares = sorted(set(proteins.share))
     titles = 'a  odd cells of a protein', 'b  among the ten oddest'
     for ax, what, title in zip(axes, ('auc', 'top'), titles):
-        for k, (name, color) in enumerate(zip(names, ('0.6', *PALETTE))):
+        for k, (name, color, mark) in enumerate(zip(names, ('0.6', *PALETTE), 'o^sDvP*')):
             v = numbers[numbers.score == name].groupby('share')[what].agg(['mean', 'min', 'max'])
             x = np.array([shares.index(s) for s in v.index]) + .12*(k - len(names)/2)
             ax.vlines(x, v['min'], v['max'], color=color, lw=1)
-            ax.plot(x, v['mean'], 'o', ms=3.5, color=color, label=name)
+            ax.plot(x, v['mean'], mark, ms=3.5, color=color, label=name)
         ax.set_xticks(range(1, len(shares)), [f'{s:.0%}' for s in shares[1:]])
         ax.set(title=title, xlabel='odd cells of a protein', ylim=(0, 1.03))
     axes[0].axhline(.5, ls='--', lw=1, color='0.5')

@@ -20,9 +20,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _refused,
-    _replace_text,
-    _settings_of,
-    _weights_name, fetch, has_stacks, open_run, registry)
+    _replace_text, _settings_of, _weights_name, fetch, has_stacks, open_run, registry)
 from .data import _read_store_labels
 from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
     reason_to_run, runnable, runs_of)
@@ -361,7 +359,8 @@ def _arguments():
     p.add_argument('--data', default='simulated', help=own)
     p.add_argument('--profile', default='demo', help='smoke, demo, long or paper (default: demo)')
     p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
-    p.add_argument('--masks', help='folder of label images, one for each stack (default: nuclei are found)')
+    p.add_argument('--masks', help='folder of label images, one for each stack; kept until none '
+                                     'is given (default: nuclei are found)')
     p.add_argument('--only', help='numbers of notebooks, such as 11,20 (default: all)')
     p.add_argument('--weights', default='', help='start from a trained network instead of training one: '
                    'a name, a file, an address (see cytoself-nb embed --help)')

@@ -24,7 +24,7 @@ from .core import _end_with_parent, _replace_text, _replacing
 from .images import image_files, known_pixel
 from .segmentation import distance_to, estimate_diameter, segment_nuclei
 from .stacks import (CHANNELS, DIAMETER_UM, PIXEL_UM, SMALL, Source, _gaps, label_file,
-    label_files, pixel_mark, read_labels, read_projection, reduce_image, same_pixels, small_picture,
+    label_files, pixel_mark, overlaps, read_labels, read_projection, reduce_image, same_pixels, small_picture,
     stack_channels, stack_options, stacks_table, warn_of_places)
 
 # %% ../nbs/06_preprocessing.ipynb #5fd663ab
@@ -125,7 +125,6 @@ def judge_nuclei(
     reason = np.select(list(reasons.values()), list(reasons), '')
     return pd.DataFrame(dict(nucleus=t.label, y=y, x=x, area_um2=area.round(1), reason=reason))
 
-# %% ../nbs/06_preprocessing.ipynb #6b1e000b
 def cut_crops(
     image:np.ndarray,    # (C, H, W)
     nuclei:pd.DataFrame, # With y and x, far enough from the edge
@@ -188,6 +187,7 @@ class Field(NamedTuple):
     nuclei:pd.DataFrame  # As from `judge_nuclei`, with the mean protein of the crop in gray levels
     crops:np.ndarray     # Protein, nucleus, distance (n, 3, 100, 100), float16
     measures:dict        # Of the field
+    place:tuple = ()     # On the stage, y and x in µm, if the file tells
 
 def sharpness(
     image:np.ndarray, # (H, W)
@@ -294,6 +294,7 @@ def prepare_stack(
     pixel_um, source = known_pixel(info, pixel_um, str(path).rstrip('/').split('/')[-1])
     info = info._replace(pixel_um=pixel_um, source=source)
     image, raw, sides = reduce_image(projection, pixel_um), _measure_raw(projection[0]), projection.shape[1:]
+    raw['doubt'] = raw['doubt'] or info.unwritten
     del projection     # the largest array of all
     if not callable(segment): segment = _check_labels(np.asarray(segment), sides, image)
     _check_size(image, info.pixel_um)
@@ -313,7 +314,7 @@ def prepare_stack(
     measures = _measure(raw | dict(told=own), image, labels, nuclei, info, diameter_um)
     if not callable(segment): measures['doubt'] = _beside_nuclei(image[1], labels) or measures['doubt']
     if 'nucleus' not in told: measures['doubt'] = _other_names(info, channels) or measures['doubt']
-    return Field(image, labels, distance, nuclei, crops, measures)
+    return Field(image, labels, distance, nuclei, crops, measures, info.place)
 
 # %% ../nbs/06_preprocessing.ipynb #4bd979bb
 def _source_of(segment):
@@ -412,7 +413,7 @@ def _save(job, field, others):
     "Write the crops of a field, then the record that makes them valid"
     small = base64.b64encode(np.stack([small_picture(c) for c in field.image])).decode()
     record = dict(key=job['key'], set=others, nuclei=field.nuclei.to_dict('list'), measures=field.measures,
-                  small=small)
+                  small=small, place=field.place)
     (job['work']/f"{job['name']}.json").unlink(missing_ok=True)
     crops, text = lambda f: np.save(f, field.crops), lambda f: f.write(json.dumps(record).encode())
     for end, write in (('.npy', crops), ('.json', text)):
@@ -467,12 +468,30 @@ def _run_jobs(jobs, workers, address):
             yield of[future.key], f'{type(error).__name__}: {error}' if error else future.result()
             future.release()
 
+# %% ../nbs/06_preprocessing.ipynb #d771bd95
 def _say_places(records, table):
     "A warning for stacks that show one place, or are copies that no checksum finds"
     rows = [k for k, r in enumerate(records) if r and 'small' in r]       # not what an older version has made
     if not rows: return
     raw = np.frombuffer(b''.join(base64.b64decode(records[k]['small']) for k in rows), np.int8)
     warn_of_places(table.iloc[rows].reset_index(drop=True), raw.reshape(-1, 2, SMALL, SMALL), 'stacks', .6)
+
+def _say_strips(records, table):
+    "A warning for fields of one protein that overlap on the stage"
+    rows = np.array([k for k, r in enumerate(records) if r and len(r.get('place', ())) == 2], int)
+    fov, pairs = table.fov.tolist(), []
+    for of in table.iloc[rows].groupby('protein').indices.values():
+        some = rows[of]
+        sides = np.array([[records[k]['measures'][s]*PIXEL_UM for s in ('height', 'width')] for k in some])
+        found = overlaps(np.array([records[k]['place'] for k in some], float), sides)
+        pairs += [(some[i], some[j]) for i, j in found if fov[some[i]] != fov[some[j]]]
+    if not pairs: return
+    i, j = min(pairs)
+    warnings.warn(f"{len(pairs):,} pair{'s'*(len(pairs) > 1)} of stacks overlap{'s'*(len(pairs) == 1)} by "
+                  f"their places on the stage, first {table.file.iloc[i]} and {table.file.iloc[j]}; if they "
+                  "are of one well or slide, give both one name in a column field, or the same cells are "
+                  "trained and tested on", stacklevel=4)
+
 
 # %% ../nbs/06_preprocessing.ipynb #106395db
 def prepare_stacks(
@@ -507,6 +526,7 @@ def prepare_stacks(
                          f"first {rejects.file.iloc[0]}: {rejects.reason.iloc[0]}")
     records = [None if k in reasons else r for k, r in zip(table.index, records)]
     _say_places(records, table)
+    _say_strips(records, table)
     return records, [j['name'] for j in jobs], rejects
 
 # %% ../nbs/06_preprocessing.ipynb #f82c62b3
@@ -538,6 +558,9 @@ def _say_orders(called, files):
                       "so in some the protein may be another; put them into folders of their own",
                       stacklevel=4)
 
+_ADVICE = {'far below':'fill that with the background, unless a mask or a threshold is meant',
+           'of one value':'if the acquisition ended early, leave the stack out'}
+
 def _say_doubts(measures, files):
     "One warning for pixel sizes that were assumed, one for each kind of doubt"
     n, assumed = len(measures), measures.pixel_from == 'assumed'
@@ -547,9 +570,8 @@ def _say_doubts(measures, files):
     odd = measures.doubt[measures.doubt != '']
     kind = odd.str.replace(r'[\d.]+|\(.*\)', '', regex=True)
     for _, t in odd.groupby(kind, sort=False):
-        black = 'far below' in t.iloc[0]
-        advice = ('fill that with the background, unless a mask or a threshold is meant' if black else
-                  'check pixel_um, diameter_um and the channels')
+        advice = next((advice for sign, advice in _ADVICE.items() if sign in t.iloc[0]),
+                      'check pixel_um, diameter_um and the channels')
         warnings.warn(f"{len(t)} of {n} stacks have {t.iloc[0]}, first {files[t.index[0]]}; {advice}; the "
                       "column doubt of fields.csv tells of each", stacklevel=3)
     if 'called' in measures: _say_orders(measures.called.fillna(''), files)
@@ -561,8 +583,11 @@ def read_stacks(
     **options,  # As in `prepare_stacks`: segment, scale, diameter_um, workers, address, progress
 )->tuple: # Source (N, 3, 100, 100), labels, channels
     "Crops of a folder of stacks; fields.csv, nuclei.csv and rejects.csv in `work` tell of each stack"
-    table, work = stacks_table(folder), Path(work).expanduser()
+    work = Path(work).expanduser()
     records, names, rejects = prepare_stacks(folder, work, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')      # said once
+        table = stacks_table(folder)
     if len(rejects):
         warnings.warn(f"{len(rejects)} of {len(table)} stacks could not be used, "
                       f"first {rejects.file.iloc[0]}: {rejects.reason.iloc[0]}; "

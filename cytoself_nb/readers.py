@@ -67,6 +67,8 @@ def _channels_first(x, name, n=0, called=()):
     return x.astype(np.float32)
 
 # %% ../nbs/09_readers.ipynb #098c4050
+_LABELS = 'label|mask|segment|object'   # In the name of a channel that holds no stain
+
 def labels_table(
     folder, # Folder with `labels.csv`
 )->pd.DataFrame: # Its rows in the columns of the store
@@ -89,6 +91,18 @@ def labels_table(
     if 'field' in t: t = t.assign(fov=name_fields(t))
     return tidy_labels(t.drop(columns='field', errors='ignore'))
 
+def _spots(x, reach=7):
+    "Checksums of what is around the brightest pixel, of all and of the middle: a crop cut beside it has them"
+    found = []
+    for edge in (reach, max(reach, len(x)//4)):
+        inside = x[edge:-edge, edge:-edge]
+        if not inside.size: continue
+        a, b = (k + edge for k in np.unravel_index(inside.argmax(), inside.shape))
+        part = x[a - reach:a + reach + 1, b - reach:b + reach + 1]
+        if len(np.unique(part)) > 3*reach: found.append(pixel_mark(part))      # of few levels many are alike
+    return found
+
+
 # %% ../nbs/09_readers.ipynb #d6750748
 def _say_names(labels, looks, named, told):
     "A warning where files call their channels otherwise than they are taken"
@@ -108,14 +122,6 @@ def _say_names(labels, looks, named, told):
                       f"are taken for {', '.join(named)}, as the others say; if that is wrong, write "
                       "channels.txt", stacklevel=3)
 
-def _say_gaps(labels, looks):
-    "A warning where crops are black in part"
-    odd = [k for k, l in enumerate(looks) if not isinstance(l, str) and l.gaps]
-    if odd:
-        warnings.warn(f"{len(odd):,} of {len(looks):,} crops have black parts, first {labels.file[odd[0]]}: "
-                      f"{looks[odd[0]].gaps}; scaled from 0 to 1, the rest keeps little contrast; fill them "
-                      "with the background, unless a mask is meant", stacklevel=3)
-
 def _folder_channels(folder, n, first, own=()):
     "Names of channels: of channels.txt, else of the files, else protein, nucleus, distance, channel4 ..."
     usual = [*CROP_CHANNELS, *(f'channel{k}' for k in range(4, n + 1))][:n]
@@ -129,6 +135,25 @@ def _folder_channels(folder, n, first, own=()):
     return named
 
 # %% ../nbs/09_readers.ipynb #b0635e30
+def _constant(looks, named, c):
+    "Crops in which a channel has one value, as never acquired; none where that is so in all"
+    k, n = named.index(c), len(named)
+    good = [i for i, l in enumerate(looks) if not isinstance(l, str) and len(l.low) == n]
+    flat = [i for i in good if looks[i].low[k] == looks[i].high[k]]
+    return flat if len(flat) < len(good) else []
+
+def _say_gaps(labels, looks, named):
+    "A warning where crops are black in part, or in all of a further stain"
+    for c in named:
+        if c in CROP_CHANNELS or re.search(_LABELS, c) or not (flat := _constant(looks, named, c)): continue
+        warnings.warn(f"the channel {c} has one value in {len(flat):,} of {len(looks):,} crops, first "
+                      f"{labels.file[flat[0]]}; leave them out if it was not acquired there", stacklevel=3)
+    odd = [k for k, l in enumerate(looks) if not isinstance(l, str) and l.gaps]
+    if odd:
+        warnings.warn(f"{len(odd):,} of {len(looks):,} crops have black parts, first {labels.file[odd[0]]}: "
+                      f"{looks[odd[0]].gaps}; scaled from 0 to 1, the rest keeps little contrast; fill them "
+                      "with the background, unless a mask is meant", stacklevel=3)
+
 def leave_out(
     labels:pd.DataFrame, # With file, protein, fov
     reasons:dict,        # Row number -> why it is left out
@@ -166,6 +191,7 @@ class _Look(NamedTuple):
     side:int           # Pixels
     slope:float        # Of the distance, from `_slope`
     small:np.ndarray   # Protein, and nucleus if there is one, from `small_picture`
+    spots:list         # Of the protein, from `_spots`
 
 def _look(path, told=()):
     "What a crop is like, or what is wrong with it"
@@ -184,7 +210,8 @@ def _look(path, told=()):
                      [pixel_mark(c, turned=True) for c in x], names if len(names) == len(x) else [],
                      inside, _gaps(of['protein']) if 'protein' in of else '', x.shape[1],
                      _slope(of['distance']) if 'distance' in of else np.nan,
-                     np.stack([small_picture(of[c]) for c in ('protein', 'nucleus') if c in of] or [[]]))
+                     np.stack([small_picture(of[c]) for c in ('protein', 'nucleus') if c in of] or [[]]),
+                     _spots(of['protein']) if 'protein' in of else [])
 
 # %% ../nbs/09_readers.ipynb #0829f1a1
 def _no_distance(low, high, rough):
@@ -226,11 +253,25 @@ def _check_sides(labels, looks, pixel_um):
     warnings.warn(f"{said}; each is brought to one size, so that equal cells become unequal; {advice}",
                   stacklevel=3)
 
+def _say_shared(labels, looks):
+    "A warning for crops of different fields cut from one place, some pixels apart, if none was scaled anew"
+    fov = labels.fov if 'fov' in labels and labels.fov.notna().all() else labels.file
+    t = pd.DataFrame(dict(spot=[l.spots for l in looks], fov=fov.tolist(), file=labels.file.tolist()))
+    t = t.explode('spot').dropna(subset='spot')
+    t = t[t.groupby('spot').fov.transform('nunique') > 1]
+    if t.empty: return
+    first, other = t[t.spot == t.spot.iloc[0]].drop_duplicates('fov').file.iloc[:2]
+    warnings.warn(f"{t.index.nunique():,} of {len(labels):,} crops share pixels with one of another field, "
+                  f"first {first} and {other}: cut from one place, some pixels apart; leave one out or give "
+                  "both one name in a column field, or the same cells are trained and tested on",
+                  stacklevel=4)
+
 def _compare(labels, looks, named, pixel_um):
     "Say which widths differ and which crops look alike; what brings distances to crop widths"
     _check_sides(labels, looks, pixel_um)
     both = min(len(l.small) for l in looks)
     warn_of_places(labels, np.stack([l.small[:both] for l in looks]), 'crops', .995)
+    _say_shared(labels, looks)
     return _to_widths(looks) if 'distance' in named else [1]*len(looks)
 
 # %% ../nbs/09_readers.ipynb #aa1ff2fe
@@ -241,6 +282,7 @@ def _reasons(looks, labels, named, told):
     "Why crops are left out: row number -> sentence"
     n, p, out = len(named), named.index('protein'), {}
     d = named.index('distance') if 'distance' in named else None
+    dark = _constant(looks, named, 'nucleus') if 'nucleus' in named else []
     for k, look in enumerate(looks):
         if isinstance(look, str): out[k] = look; continue
         low, high, own = look.low, look.high, look.names
@@ -253,6 +295,11 @@ def _reasons(looks, labels, named, told):
         elif not look.lit[p]:
             out[k] = ("has a constant protein channel" + ', but for a few pixels'*bool(low[p] < high[p])
                       + "; expected an image with contrast")
+        elif 'nucleus' in named and look.marks[p] == look.marks[named.index('nucleus')]:
+            out[k] = "has one image as protein and as nucleus; expected two; is it gray, saved as colors?"
+        elif k in dark:
+            out[k] = (f"has a constant nucleus channel (all pixels {low[named.index('nucleus')]:g}), others "
+                      "have not; expected an image; was the acquisition stopped, or the channel lost?")
         elif d is not None and (why := _no_distance(low[d], high[d], look.rough[d])):
             out[k] = f"the distance channel {why}; {_DISTANCE}"
         elif d is not None and 'nucleus' in named and look.inside < 0:
@@ -282,7 +329,7 @@ def read_folder(
     first = counts.index[counts == n][0]
     named = _folder_channels(folder, n, labels.file[first], looks[first].names)
     _say_names(labels, looks, named, told)
-    _say_gaps(labels, looks)
+    _say_gaps(labels, looks, named)
     labels = leave_out(labels, _reasons(looks, labels, named, told), work, 'crops')
     looks = [looks[k] for k in labels.index]
     factors = _compare(labels, looks, named, pixel_um)
@@ -532,15 +579,21 @@ def read_crops(
 def mask_folder(
     data:str, # Name of a data set, or a folder of stacks
 )->Path: # None without
-    "The folder of label images that was given for these data: now in CYTOSELF_NB_MASKS, or once before"
+    "The folder of label images given for these data: now in CYTOSELF_NB_MASKS (`none`: no more), or before"
     if data in DATASETS: return None
     note, given = output_root()/'runs'/f'.{data_slug(data)}.masks', os.environ.get('CYTOSELF_NB_MASKS')
-    if not given: return Path(note.read_text(encoding='utf-8')) if note.exists() else None
+    if (given or '').strip().lower() == 'none': return note.unlink(missing_ok=True)
+    if not given:
+        folder = Path(note.read_text(encoding='utf-8')) if note.exists() else None
+        if folder is None or folder.is_dir(): return folder
+        raise FileNotFoundError(f"no folder {folder}, whose label images were given for {data} before; "
+                                "expected it again; give MASKS=folder, or MASKS=none to have nuclei found")
     if not has_stacks(data):
         raise ValueError(f"{data} has no stacks.csv, and label images belong to stacks; leave MASKS out")
     folder = Path(given).expanduser().resolve()
     if not folder.is_dir():
         raise FileNotFoundError(f"no folder {folder}; expected label images, one for each stack; check MASKS")
+    note.parent.mkdir(parents=True, exist_ok=True)
     if not note.exists() or note.read_text(encoding='utf-8') != str(folder): _replace_text(note, str(folder))
     return folder
 
@@ -587,7 +640,7 @@ def check_data(
 ):
     "Read the tables of a folder before any work is done, and say what is wrong"
     if data in DATASETS:
-        if not os.environ.get('CYTOSELF_NB_MASKS'): return
+        if os.environ.get('CYTOSELF_NB_MASKS', 'none').strip().lower() in ('', 'none'): return
         raise ValueError(f"{data} has no stacks of one's own, and label images belong to stacks; leave MASKS "
                          "out")
     folder = Path(data).expanduser()

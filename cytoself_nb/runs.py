@@ -23,8 +23,7 @@ from tqdm.auto import tqdm
 from .apply import fit_crops, network_um, notes_on_fit
 from .cellprofiler import store_measurements
 from .core import (NotForTheseData, Run, _alone, _new_array, _replace_text,
-    _settings_of, cached, data_label,
-    has_stacks, n_epochs, need_labels, open_run, registry, sha256_of)
+    _settings_of, cached, data_label, has_stacks, n_epochs, need_labels, open_run, registry, sha256_of)
 from .data import (CropStore, _pixels, class_names, crop_loader, default_channels, n_proteins,
     open_store, select_channels, split_rows, write_store)
 from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,

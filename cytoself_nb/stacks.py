@@ -7,8 +7,8 @@ __all__ = ['CHANNELS', 'PIXEL_UM', 'WIDTHS', 'TABLE_COLUMNS', 'STACK_COLUMNS', '
            'LABEL_ENDINGS', 'stack_info', 'channel_numbers', 'no_data_value', 'check_gray', 'read_projection',
            'max_projection', 'middle_planes', 'raw_per_pixel', 'reduce_image', 'same_files', 'repeated_files',
            'field_names', 'name_fields', 'warn_of_names', 'pixel_mark', 'same_pixels', 'small_picture', 'alike',
-           'warn_of_places', 'stacks_table', 'stack_options', 'channel_names', 'stack_channels', 'label_files',
-           'label_file', 'read_labels', 'Source']
+           'warn_of_places', 'overlaps', 'stacks_table', 'stack_options', 'channel_names', 'stack_channels',
+           'label_files', 'label_file', 'read_labels', 'Source']
 
 # %% ../nbs/05_stacks.ipynb #a3055bda
 import hashlib, json, os, re, unicodedata, warnings
@@ -19,6 +19,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import ndimage as ndi
+from scipy.spatial import cKDTree
 from skimage import measure
 from skimage.transform import resize
 
@@ -172,6 +173,19 @@ def _check_plane(image, channel, name):
         raise ValueError(f"{name} is constant in the {channel} channel (all pixels {image.flat[0]}); "
                          "expected an image; check the channels and the exposure")
 
+def _check_written(lows, channel, name):
+    "A sentence for planes of one value beside others, as an acquisition that ended leaves them; a doubt "
+    "where the others are black too, in most of their pixels"
+    empty = [z for z, (_, share) in enumerate(lows) if share == 1]
+    if not empty or len(empty) == len(lows): return ''      # all of them: `_check_plane` says so
+    value = lows[empty[0]][0]
+    if all(low == value and share > .5 for low, share in lows):
+        return f'planes of one value ({len(empty)} of {len(lows)} of the {channel} channel hold {value})'
+    raise ValueError(f"{name} has nothing in plane {row_list(empty)} of the {channel} channel (numbered from "
+                     f"0 to {len(lows) - 1}; all pixels {value}); expected an image in each: was the "
+                     "acquisition stopped, or a plane lost? export it without them, in all channels")
+
+
 # %% ../nbs/05_stacks.ipynb #5b1e0005
 def read_projection(
     path,              # File, folder or address of a stack
@@ -183,16 +197,22 @@ def read_projection(
 )->tuple: # `StackInfo`; protein and nucleus (2, Y, X), in the stack's own unit
     "What a stack holds, and the maximum over z of two channels, read plane by plane"
     with _open_planes(path, channels, nucleus, axes=axes, position=position, planes=planes) as (infos, read):
-        out, kind = None, np.result_type(*(i.dtype for i in infos))
+        out, kind, lows = None, np.result_type(*(i.dtype for i in infos)), ([], [])
         for k, z in ((k, z) for k in (0, 1) for z in range(infos[k].planes)):
             plane = read(k, z)
+            if infos[k].planes > 1:
+                lows[k].append((low := plane.min(), np.count_nonzero(plane == low)/plane.size))
             if out is None: out = np.empty((2, *plane.shape), kind)
             if z: np.maximum(out[k], plane, out=out[k])
             else: out[k] = plane
             del plane     # before the next is read
     names = [str(p).rstrip('/').split('/')[-1] for p in (path, path if nucleus is None else nucleus)]
+    doubts = [_check_written(*of) for of in zip(lows, CHANNELS, names)]
     for image, channel, name in zip(out, CHANNELS, names): _check_plane(image, channel, name)
-    return infos[0], out
+    if np.array_equal(*out):
+        raise ValueError(f"{' and '.join(dict.fromkeys(names))} gives one image as protein and as nucleus; "
+                         "expected two; check the channels, and the columns file and file_nucleus")
+    return infos[0]._replace(unwritten=doubts[0] or doubts[1]), out
 
 def max_projection(
     path,              # File, folder or address of a stack
@@ -300,6 +320,16 @@ def _wrong_widths(t):
             yield (f"gives {t.file[wrong].iloc[0]} the {column} {t[column][wrong].iloc[0]!r}, row "
                    f"{row_list(t.index[wrong])}; expected the width of {what}; correct it or leave it empty")
 
+def _warn_of_roles(t):
+    "Say which files are the protein of one row and the nucleus of another"
+    if 'file_nucleus' not in t: return
+    path = lambda c: t[c].map(os.path.normpath, na_action='ignore')
+    both = t.file[path('file').isin(path('file_nucleus').dropna()) & (path('file') != path('file_nucleus'))]
+    if len(both):
+        warnings.warn(f"{row_list(both)} stand in the column file, and in another row in file_nucleus: "
+                      "protein or nucleus? if two files were exchanged, correct their row", stacklevel=4)
+
+
 # %% ../nbs/05_stacks.ipynb #a73fa654
 def _without_ending(name):
     "A path without the ending that its format has"
@@ -328,9 +358,11 @@ def name_fields(
     return field.where(named, t.protein + '_' + field)
 
 # %% ../nbs/05_stacks.ipynb #942f81d5
+_LETTERS = str.maketrans('АВЕКМНОРСТУХаеорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο', 'ABEKMHOPCTYXaeopcyxABEZHIKMNOPTYXo')
+
 def _plain(name):
-    "A name without capitals, spaces, kinds of hyphens and of coding, to find those that look alike"
-    name = unicodedata.normalize('NFKC', name).casefold()
+    "A name without capitals, spaces, kinds of hyphens, letters and coding, to find those that look alike"
+    name = unicodedata.normalize('NFKC', name).translate(_LETTERS).casefold()
     return re.sub('[\u2010-\u2015\u2212]', '-', re.sub('[\\s\u200b-\u200f\u2060\ufeff]+', '', name))
 
 def _warn_of_fields(protein, field):
@@ -479,6 +511,18 @@ def _warn_of_numbers(t):
                       "one name in a column field, or the same cells are trained and tested on", stacklevel=4)
 
 # %% ../nbs/05_stacks.ipynb #32720b63
+def overlaps(
+    places:np.ndarray, # Of fields on the stage, y and x (n, 2), µm
+    sides:np.ndarray,  # Their height and width (n, 2), µm
+)->list: # Pairs of numbers
+    "Which fields share a strip; those at one place may be wells, slides or times, where only pixels tell"
+    unit = sides.max(0)
+    first = np.unique(np.rint(16*places/unit), axis=0, return_index=True)[1]
+    i, j = first[cKDTree(places[first]/unit).query_pairs(1, np.inf, output_type='ndarray')].T
+    apart = np.abs(places[i] - places[j])/(sides[i] + sides[j])*2
+    shared = (apart < .98).all(1) & (apart > 1/16).any(1)
+    return sorted((int(min(p)), int(max(p))) for p in zip(i[shared], j[shared]))
+
 _NEARLY = dict(
     mask='masks maskfile labelimage labelimages labelfile labels label segmentation nucleimask',
     pixel_um='pixel pixels pixelsize pixelsizeum pixelsizex pixelwidth pixelum umperpixel umperpx umpixel',
@@ -517,6 +561,7 @@ def stacks_table(
     t = _slashes(read_table(folder/'stacks.csv', STACK_COLUMNS, OWN_COLUMNS - {'fov'}, check), folder)
     warn_of_names(t, 'stacks.csv')
     _warn_of_columns(t, 'stacks.csv', STACK_COLUMNS)
+    _warn_of_roles(t)
     t = t.assign(**{c: np.nan for c in ('pixel_um', 'diameter_um', 'axes') if c not in t})
     t = t.assign(**{c: pd.to_numeric(t[c]) for c in WIDTHS})
     t = t.rename(columns=dict(fov='table_fov' if 'field' in t else 'field'))
@@ -562,6 +607,8 @@ def channel_names(
     odd = [f'an empty line, {names.index("") + 1}'] if '' in names else [] if names else ['no line']
     odd += [f'{n} more than once' for n in dict.fromkeys(names) if n and names.count(n) > 1]
     odd += [f'{n} in one line' for n in names if '+' in n or ',' in n or ';' in n]
+    header = re.compile('#.*|(channel )?names?|channels?')
+    odd += [f'{n}, which names no channel' for n in names if header.fullmatch(n)]
     if odd:
         raise ValueError(f"channels.txt has {', '.join(odd)}; expected a line with a name of its own for "
                          "each channel, in their order; a channel that nobody needs may be called unused")

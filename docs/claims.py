@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from cytoself_nb.core import CLAIM, DATASETS as DATA, claim_rules
+from pages import together
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = """# Claims
@@ -47,8 +48,8 @@ def section(
     rules:pd.DataFrame,  # Its claims
     claims:pd.DataFrame, # From `read_claims`
 )->str: # Markdown
-    "One figure: a claim in each row, a data set in each column"
-    columns = [c for c in DATA if c in set(claims.column)]
+    "One figure: a claim in each row, in each column a data set that was asked one of them"
+    columns = [c for c in DATA if c in set(claims.column[claims.id.isin(rules.index)])]
     line = lambda cells: '| ' + ' | '.join(cells) + ' |'
     found = {(r.id, r.column): cell(r) for r in claims.itertuples()}
     lines = [line([id, r.claim, r.paper, *(found.get((id, c), '-') for c in columns)]) for id, r in rules.iterrows()]
@@ -83,9 +84,9 @@ def findings(
         claim = f'{first.figure}: {first.claim}'.split(': GO CC')[0] + (f' ({paper})' if number else '')
         unit = paper.split(',')[0].lstrip('0123456789.')
         here = [f'{mine.value[id]:.1f}{unit}' if many else mine.here[id].split('; ')[0] for id in known]
-        words = pd.Series([WORD.get(mine.verdict[id], mine.verdict[id]) for id in known]).value_counts()
-        words = [f'{w} ({n} of {len(known)})' if len(words) > 1 else w for w, n in words.items()]
-        row = claim, ', '.join(here) or 'not measured yet', ', '.join(words) or '-'
+        words = [WORD.get(mine.verdict[id], mine.verdict[id]) for id in known]
+        words = together(sorted(words, key=words.count, reverse=True))
+        row = claim, ', '.join(here) or 'not measured yet', words or '-'
         lines.append(' | '.join(v.replace('|', '/') for v in row))
     return '\n'.join(lines)
 

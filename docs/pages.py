@@ -14,15 +14,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
-REFERENCE = 'where', 'faq', 'api', 'bench', 'times'
-HOWTO = 'own_stacks own_crops no_training cluster_gpu another_segmenter outside_embeddings'.split()
+REFERENCE = 'where', 'glossary', 'faq', 'api', 'bench', 'times'
+HOWTO = 'own_stacks own_crops unknown_protein no_training cluster_gpu another_segmenter outside_embeddings'.split()
 PAPERS = dict(
     cytoself=('The first paper, panel by panel',
               '[Kobayashi et al., Nature Methods 2022](https://doi.org/10.1038/s41592-022-01541-z), on OpenCell images of 1,311 proteins.'),
     deeploc=('The second paper, panel by panel',
              '[Razdaibiedina & Brechalov, 2022](https://arxiv.org/abs/2205.11676), on yeast images of 4,049 proteins.'))
 PARTS = [('Start', 0, 0), ('Library', 1, 33), ('Runs', 40, 40), ('First paper', 41, 69), ('Second paper', 70, 74), ('Beyond both', 75, 79), ('Runner', 80, 99)]
-DATA = dict(simulated='simulated cells', hpa5='real human cells', yeast5='real yeast cells')
 NOT_YET = dict(verdict='not measured yet', here='not measured since the rule was written', why='')
 
 
@@ -52,13 +51,29 @@ def claim(
     return (rows or [NOT_YET])[0] | said | dict(notebook=notebook, folder=folder or 'simulated')
 
 
+def together(
+    words:list, # Verdicts
+)->str:
+    "Verdicts in one line: the word, or each with its number where they differ"
+    if len(set(words)) < 2: return ''.join(words[:1])
+    return ', '.join(f'{w} ({words.count(w)} of {len(words)})' for w in dict.fromkeys(words))
+
+
 def verdict(
     panel:dict,  # A row of the table
-    claims:list, # Its claims, the first decides
+    claims:list, # Its claims, the paper's own first
 )->str:
     "What came out, in words"
-    if not claims: return panel['no']
-    return claims[0]['verdict']
+    return together([c['verdict'] for c in claims]) or panel['no']
+
+
+def caption(
+    figure:str,             # `simulated/fig2_atlas`
+    figures=ROOT/'figures', # Folder with one folder for each data set
+)->str: # What stands below the picture
+    "The caption of a figure, which says what it shows and of which cells"
+    folder, name = figure.split('/')
+    return json.loads((Path(figures)/folder/'manifest.json').read_text(encoding='utf-8'))[name]['caption']
 
 
 def table_text(
@@ -87,14 +102,13 @@ def panel_text(
     word = verdict(panel, claims)
     lines = [f"## {panel['panel']}", '', f"**In the paper:** {panel['described']}", '']
     for figure in panel['figures'].split():
-        data = DATA[figure.split('/')[0]]
         if '/table' in figure:
-            lines += [*table_text(figure), f"*Here: {data}* ([table](../figures/{figure}.csv))", '']
+            lines += [*table_text(figure), f"*{caption(figure)}* ([table](../figures/{figure}.csv))", '']
             continue
-        lines += [f"![{panel['panel']} here, {data}](../figures/{figure}.png)", '',
-                  f"*Here: {data}* ([picture](../figures/{figure}.png), [table](../figures/{figure}.csv))", '']
+        lines += [f"[![{panel['panel']}, here](../figures/{figure}.png)](../figures/{figure}.png)", '',
+                  f"*{caption(figure)}* ([table](../figures/{figure}.csv))", '']
     if not panel['figures']: lines += ['**Here:** no figure.', '']
-    mark = {'agrees': 'agrees', 'weaker': 'weaker', 'contradicts': 'contradicts'}.get(word, 'open')
+    mark = {'agrees': 'agrees', 'weaker': 'weaker', 'contradicts': 'contradicts'}.get(word, 'open')   # mixed: open
     lines += [f'<div class="here {mark}">', '', f"**{word[0].upper() + word[1:]}.** {panel['why']}", '']
     for c in claims:
         said = c['verdict']
@@ -142,7 +156,7 @@ def with_links(
         return f'<a href="{target}">{label}</a>'
     text = re.sub(r'(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)', link, text)
     text = re.sub(r'\]\((?:\.\./)?(?:nbs/)?index\.ipynb\)', f"]({'../'*(len(page.parts) - 1)}index.md)", text)
-    return text.replace('```mermaid', '```text')
+    return re.sub(r'```mermaid\n.*?```', 'Drawn in the repository, which knows Mermaid.', text, flags=re.S)
 
 
 def stage_notebook(
@@ -195,8 +209,8 @@ def stage(
     start = with_links((ROOT/'README.md').read_text(encoding='utf-8'), Path('README.md'), extra)
     links = ('\nOn this site: [the first paper, panel by panel](papers/cytoself.md), [the second](papers/deeploc.md), '
              '[your own stacks](docs/howto/own_stacks.md), [all public names](docs/api.md), [claims](CLAIMS.md).\n')
-    head, _, rest = start.partition('\n```bash')
-    (folder/'index.md').write_text('\n'.join([head + links + '\n```bash' + rest, *trees]), encoding='utf-8')
+    head, commands, rest = start.partition('\nIn a clone')
+    (folder/'index.md').write_text('\n'.join([head + links + commands + rest, *trees]), encoding='utf-8')
     for name in ('conf.py', 'site.css'): shutil.copy(ROOT/'docs/theme'/name, folder)
     return folder
 

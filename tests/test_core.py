@@ -350,3 +350,21 @@ def test_bands_beside_a_heat_map_keep_their_colors(run):
     b.axis('off')
     kept = {c for _, c in Image.open(save_fig(fig, 'fig1_bands', pd.DataFrame(dict(x=[1])), run, 'Fig. 1')).convert('RGB').getcolors(10**6)}
     assert not [c for c in PALETTE[:11] if tuple(bytes.fromhex(c[1:])) not in kept]
+
+def test_what_is_replaced_is_on_the_disk_before(tmp_path, monkeypatch):
+    "A power cut may keep the new name and lose what was written under it"
+    import stat
+    from cytoself_nb import core
+    flushed, real, put = set(), os.fsync, os.replace
+    def fsync(f): flushed.add(os.fstat(f).st_ino); real(f)
+    def replace(a, b):
+        files = [a] if stat.S_ISREG(os.stat(a).st_mode) else [p for p in Path(a).iterdir() if p.is_file()]
+        assert files and {os.stat(p).st_ino for p in files} <= flushed
+        put(a, b)
+    monkeypatch.setattr(core.os, 'fsync', fsync); monkeypatch.setattr(core.os, 'replace', replace)
+    core._replace_text(tmp_path/'a.json', '{}')
+    core.cached(tmp_path/'b.csv', {}, lambda f: f.write_text('x'), Path.read_text, '01_core')
+    def folder(f): f.mkdir(); (f/'seal.json').write_text('{}')
+    core.cached(tmp_path/'c', {}, folder, lambda f: f, '01_core')
+    source = {f.name: f.read_text() for f in Path(core.__file__).parent.glob('*.py')}
+    assert {n for n, t in source.items() if 'os.replace(' in t or 'tmp.replace(' in t} == {'core.py'} and source['core.py'].count('os.replace(') == 1

@@ -141,4 +141,6 @@ def test_a_crop_lies_near_itself_on_the_next_map():
     one = rng.normal(size=(60, 8)) + 5*rng.normal(size=(3, 8))[np.arange(60) % 3]
     a, b = aligned_maps([one, one + .1*rng.normal(size=one.shape)])
     assert np.linalg.norm(a - b, axis=1).mean() < .5*np.linalg.norm(a - b[rng.permutation(60)], axis=1).mean()
+    again, other = aligned_maps([one, one]), aligned_maps([one, one], seed=1)   # umap-learn alone gives one map for all seeds
+    assert (again[0] == aligned_maps([one, one])[0]).all() and np.abs(again[0] - other[0]).max() > .1
     with pytest.raises(ValueError, match='the same crops in each'): aligned_maps([one, one[:5]])

@@ -16,7 +16,7 @@ from scipy import ndimage as ndi
 from cytoself_nb.images import image_kind, judge_pixel, open_image, read_image
 from cytoself_nb.preprocessing import prepare_stack, read_stacks
 from cytoself_nb.readers import read_folder
-from cytoself_nb.stacks import max_projection, no_data_value, reduce_image, stack_channels, stack_info, stacks_table
+from cytoself_nb.stacks import max_projection, no_data_value, read_projection, reduce_image, stack_channels, stack_info, stacks_table
 
 UM = dict(um=1, micron=1, nm=1e3, mm=1e-3, cm=1e-4, inch=1/25400, pixel=None)   # what 1 µm is in each
 OME = dict(um='µm', micron='µm', nm='nm', mm='mm', cm='cm', inch='in', pixel='pixel')
@@ -959,3 +959,61 @@ def test_a_zip_that_holds_the_folder_itself():
         for f in Path('in.zarr').rglob('*'):
             if f.is_file(): z.write(f, f.as_posix())
     same('in.zarr.zip', x)
+
+
+# ---- planes that were never written, places on the stage
+
+def test_planes_that_were_never_written_are_no_plane():
+    for z, c, channel in (([2], 1, 'nucleus'), ([1, 2], 0, 'protein'), ([0], 0, 'protein')):
+        for value in (0, 65535):
+            x = nfield(1); x[c, z] = value
+            ome('a.ome.tif', x); says = refused(read_projection, 'a.ome.tif')
+            assert f"nothing in plane {', '.join(map(str, z))} of the {channel} channel (numbered from 0 to 2; all pixels {value})" in says
+    x = nfield(1); x[0] = 0; ome('a.ome.tif', x)
+    assert 'constant in the protein channel (all pixels 0)' in refused(read_projection, 'a.ome.tif')
+    x = nfield(1); x[1, 1] = 7
+    for c in (0, 1): tifffile.imwrite(f'{c}.tif', x[c], photometric='minisblack', metadata=dict(axes='ZYX'))
+    assert '1.tif has nothing in plane 1 of the nucleus' in refused(read_projection, '0.tif', nucleus='1.tif')
+
+def test_black_planes_of_a_black_background_are_a_doubt(recwarn):
+    dark = np.where(nfield(2) > 200, nfield(2), 0); dark[0] = np.where(np.random.default_rng(0).random(dark[0].shape) < .4, dark[0] + 150, 0); dark[0, 2] = 0
+    for k in range(2): ome(f'{k}.ome.tif', nfield(k))
+    ome('dark.ome.tif', dark); table(file=['0.ome.tif', '1.ome.tif', 'dark.ome.tif'], protein=list('ABC'))
+    read_stacks('.', 'work', segment=discs, workers=1)
+    assert pd.read_csv('work/fields.csv').doubt.iloc[2] == 'planes of one value (1 of 3 of the protein channel hold 0)'
+    assert sum('1 of 3 stacks have planes of one value' in str(w.message) and 'leave the stack out' in str(w.message) for w in recwarn) == 1
+
+def placed(f, seed, y, x, unit='µm', **more):
+    at = dict(PositionX=[x]*6, PositionY=[y]*6) | (dict(PositionXUnit=[unit]*6, PositionYUnit=[unit]*6) if unit else {})
+    return ome(f, nfield(seed), Plane=at, **more)
+
+@pytest.mark.parametrize('unit, um', [('µm', 1), ('mm', 1e-3), (None, 1), ('nm', 1e3)])
+def test_fields_that_overlap_on_the_stage_are_said(unit, um, recwarn):
+    "Fields of 80 µm: the second lies 64 µm beside the first, the third abuts, the fourth is at one place with the first"
+    for k, (y, x) in enumerate([(1000, 500), (1000, 564), (1080, 500), (1000, 500)]): placed(f'{k}.ome.tif', k, y*um, x*um, unit)
+    assert stack_info('1.ome.tif').place == pytest.approx((1000, 564))
+    def said(**columns):
+        table(file=[f'{k}.ome.tif' for k in range(4)], **columns); recwarn.clear(); read_stacks('.', 'work', segment=discs, workers=1)
+        return [str(w.message) for w in recwarn if 'on the stage' in str(w.message)]
+    said_once, = said(protein='A')
+    assert 'overlap' in said_once and 'first 0.ome.tif and 1.ome.tif; if they are of one well or slide, give both one name in a column field' in said_once
+    if unit == 'µm': assert said(protein=list('ABAA'), field=list('1234')) == [] == said(protein='A', field=['x', 'x', 'y', 'x'])
+
+def test_places_of_other_programs(tmp_path):
+    import zarr
+    def metaxpress(**told):
+        props = dict({'spatial-calibration-state':'on', 'spatial-calibration-x':'0.13', 'spatial-calibration-y':'0.13', 'spatial-calibration-units':'um', 'stage-position-x':'1500.5', 'stage-position-y':'-20'}, **told)
+        text = '<MetaData>\n<Build>15, 5</Build>\n<PlaneInfo>\n' + '\n'.join(f'<prop id="{k}" type="float" value="{v}"/>' for k, v in props.items()) + '\n</PlaneInfo>\n</MetaData>'
+        tifffile.imwrite('m.tif', cells()[0, 0], photometric='minisblack', description=text, metadata=None, software='MetaSeries', resolution=(72, 72), resolutionunit=2)
+        return stack_info('m.tif')
+    info = metaxpress()
+    assert (info.pixel_um, info.source, info.doubt, info.place) == (.13, 'MetaXpress', '', (-20, 1500.5))
+    tifffile.imwrite('dpi.tif', cells()[0, 0], photometric='minisblack', resolution=(25400, 25400), resolutionunit=2)
+    assert 'exactly 1 µm' in stack_info('dpi.tif').doubt
+    off = metaxpress(**{'spatial-calibration-state':'off', 'spatial-calibration-x':'1', 'spatial-calibration-units':'pixel'})
+    assert (off.pixel_um, off.source) == (None, '')
+    assert 'expected square' in metaxpress(**{'spatial-calibration-y':'0.2'}).doubt and '0.02 to 2' in metaxpress(**{'spatial-calibration-x':'6.45', 'spatial-calibration-y':'6.45'}).doubt
+    assert metaxpress(**{'spatial-calibration-x':'', 'stage-position-x':'?'})[-2:] == ((), '')
+    g = zarr.open_group(tmp_path/'a.zarr', mode='w', attributes=dict(ome=dict(version='0.5', multiscales=[dict(axes=[dict(name=a, type='space', unit='micrometer') for a in 'yx'], datasets=[dict(path='0', coordinateTransformations=[dict(type='scale', scale=[.2, .2]), dict(type='translation', translation=[100, 50])])])])))
+    g.create_array('0', data=cells()[0, 0])
+    assert stack_info(tmp_path/'a.zarr').place == (100, 50)

@@ -36,7 +36,9 @@ def test_a_claim_that_is_gone_is_named():
 
 
 def test_the_first_claim_decides():
-    assert pages.verdict(dict(no=''), [dict(verdict='weaker'), dict(verdict='agrees')]) == 'weaker'
+    assert pages.verdict(dict(no=''), [dict(verdict='agrees')]*2) == 'agrees'
+    mixed = [dict(verdict=v) for v in ('weaker', 'agrees', 'agrees')]
+    assert pages.verdict(dict(no=''), mixed) == 'weaker (1 of 3), agrees (2 of 3)'
     assert pages.verdict(dict(no='drawing'), []) == 'drawing'
 
 

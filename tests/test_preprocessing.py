@@ -457,3 +457,11 @@ def test_each_kind_of_doubt_in_its_own_words(tmp_path, monkeypatch, recwarn):
     said = [str(w.message) for w in recwarn]
     assert any('1 of 3 stacks have 0 in 1.0%' in s and 'first gap.ome.tif; fill that' in s and 'pixel_um' not in s for s in said)
     assert any('1 of 3 stacks have nuclei' in s and 'first big.ome.tif; check pixel_um' in s for s in said)
+
+def test_what_is_wrong_with_a_table_is_said_once(screen, tmp_path, recwarn):
+    t = pd.read_csv(screen/'stacks.csv').assign(protein=['a', 'a', 'a', 'A', 'A', 'A'], split='train', site=1, field=['1', '01', '2']*2)
+    t.to_csv(screen/'stacks.csv', index=False)
+    import warnings
+    warnings.simplefilter('always'); read_stacks(screen, tmp_path/'work', segment=discs, workers=1)
+    said = [str(w.message) for w in recwarn]
+    assert len([s for s in said if 'differ only in capitals' in s]) == 2 and len(said) == len(set(said)) and any('travels as' in s for s in said)

@@ -574,3 +574,46 @@ def test_one_file_that_names_its_channels_otherwise_than_usual(tmp_path):
     t = pd.read_csv(tmp_path/'labels.csv'); t.loc[0, 'file'] = '0.ome.tif'; t.to_csv(tmp_path/'labels.csv', index=False)
     found, said = said_of(tmp_path)
     assert found[2] == ['nucleus', 'protein'] and "3 crops don't name their channels, first 1.npy; they are taken for nucleus, protein" in said
+
+def test_crops_cut_some_pixels_apart_are_said(tmp_path):
+    rng = np.random.default_rng(0)
+    wide = [np.pad(disc_crop(k, 100), ((0, 0), (6, 6), (6, 6)), mode='edge').astype(float) for k in range(5)]
+    for x in wide: x[:2] += rng.poisson(30, x[:2].shape)
+    cut = lambda k, y, x: wide[k][:, 6 + y:106 + y, 6 + x:106 + x]
+    crops = [cut(k, 0, 0) for k in range(5)]
+    put_crops(tmp_path, crops)
+    assert 'share pixels' not in said_of(tmp_path)[1]
+    for y, x in ((1, 0), (0, -1), (3, 5)):
+        other = cut(1, y, x); other[0] = other[0]*.5 + 7
+        put_crops(tmp_path, [*crops, other])
+        assert '2 of 6 crops share pixels with one of another field, first 1.npy and 5.npy: cut from one place' in said_of(tmp_path)[1]
+    t = pd.read_csv(tmp_path/'labels.csv').assign(protein=list('ABABAB'), field=[0, 1, 2, 3, 4, 1]); t.to_csv(tmp_path/'labels.csv', index=False)
+    assert 'share pixels' not in said_of(tmp_path)[1]
+
+def test_a_channel_that_was_not_acquired_in_some_crops(tmp_path):
+    crops = [np.stack([*disc_crop(k, 100)[:2], disc_crop(k + 9, 100)[0]]) for k in range(5)]
+    crops[1][1] = 0; crops[3][2] = 0
+    put_crops(tmp_path, crops)
+    (tmp_path/'channels.txt').write_text('protein\nnucleus\ner\n')
+    (_, labels, _), said = said_of(tmp_path)
+    assert labels.file.tolist() == ['0.npy', '2.npy', '3.npy', '4.npy']
+    assert '1.npy: has a constant nucleus channel (all pixels 0), others have not' in said and 'the channel er has one value in 1 of 5 crops, first 3.npy' in said
+
+def test_label_images_that_were_given_can_be_taken_back(own, tmp_path, monkeypatch):
+    from cytoself_nb.readers import mask_folder
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out')); (own/'labels.csv').rename(own/'stacks.csv')
+    (masks := tmp_path/'masks').mkdir(); monkeypatch.setenv('CYTOSELF_NB_MASKS', str(masks))
+    assert mask_folder(str(own)) == masks.resolve()
+    monkeypatch.delenv('CYTOSELF_NB_MASKS'); masks.rmdir()
+    with pytest.raises(FileNotFoundError, match='given for .* before; expected it again; give MASKS=folder, or MASKS=none'): mask_folder(str(own))
+    monkeypatch.setenv('CYTOSELF_NB_MASKS', 'none'); check_data('simulated')
+    assert mask_folder(str(own)) is None
+    monkeypatch.delenv('CYTOSELF_NB_MASKS')
+    assert mask_folder(str(own)) is None
+
+def test_a_gray_crop_saved_as_colors_is_not_protein_and_nucleus(tmp_path):
+    crops = [np.stack([*disc_crop(k, 60)[:2], disc_crop(k + 9, 60)[0]]) for k in range(5)]
+    crops[2][:] = crops[2][:1]
+    put_crops(tmp_path, crops); (tmp_path/'channels.txt').write_text('protein\nnucleus\ner\n')
+    (_, labels, _), said = said_of(tmp_path)
+    assert '2.npy' not in labels.file.tolist() and '2.npy: has one image as protein and as nucleus' in said

@@ -98,7 +98,7 @@ def test_an_edge_in_the_middle_stays_there():
 
 def test_memory_of_a_stack_is_a_few_planes(tmp_path):
     if sys.platform != 'linux': pytest.skip('reads /proc')
-    write(tmp_path/'s.ome.tif', np.tile(np.arange(512, dtype=np.uint16), (2, 30, 512, 1)), compression='zlib')
+    write(tmp_path/'s.ome.tif', np.tile(np.arange(512, dtype=np.uint16), (2, 30, 512, 1))*np.array([1, 2], np.uint16)[:, None, None, None], compression='zlib')
     program = ("import sys; from cytoself_nb.stacks import max_projection\n"
                "held = lambda w: next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith(w))\n"
                "before = held('VmRSS'); max_projection(sys.argv[1]); print((held('VmHWM') - before)*1024)")
@@ -377,3 +377,22 @@ def test_more_nuclei_than_eight_bits_number(tmp_path):
     tifffile.imwrite(tmp_path/'l16.tif', x.astype(np.uint16)); tifffile.imwrite(tmp_path/'l8.tif', (x % 256).astype(np.uint8))
     assert read_labels(tmp_path/'l16.tif').max() == 324
     with pytest.raises(ValueError, match='255 numbers, as many as 8 bits hold'): read_labels(tmp_path/'l8.tif')
+
+def test_channels_file_with_a_comment_or_a_header(tmp_path):
+    for first in ('# channels', 'Channel', 'names', 'channel name'):
+        (tmp_path/'channels.txt').write_text(f'{first}\nnucleus\nprotein\n')
+        with pytest.raises(ValueError, match=f'has {first.lower()}, which names no channel; expected a line'): stack_channels(tmp_path)
+
+def test_one_image_is_not_protein_and_nucleus(tmp_path):
+    x = stack()
+    for f, y in (('a', x[0]), ('b', x[0]), ('c', x[1])): write(tmp_path/f'{f}.ome.tif', y, 'ZYX', [''])
+    for nucleus in 'ab':
+        with pytest.raises(ValueError, match='gives one image as protein and as nucleus; expected two'): max_projection(tmp_path/'a.ome.tif', nucleus=tmp_path/f'{nucleus}.ome.tif')
+    max_projection(tmp_path/'a.ome.tif', nucleus=tmp_path/'c.ome.tif')
+    pd.DataFrame(dict(file=['a.ome.tif', 'c.ome.tif'], protein=['A', 'B'], file_nucleus=['c.ome.tif', 'a.ome.tif'])).to_csv(tmp_path/'stacks.csv', index=False)
+    with pytest.warns(UserWarning, match='a.ome.tif, c.ome.tif stand in the column file, and in another row in file_nucleus'): stacks_table(tmp_path)
+
+@pytest.mark.parametrize('names', [('АСТВ', 'ACTB'), ('Α1', 'A1')])
+def test_letters_of_other_alphabets_look_alike(names, tmp_path):
+    pd.DataFrame(dict(file=['a', 'b'], protein=names)).to_csv(tmp_path/'stacks.csv', index=False)
+    with pytest.warns(UserWarning, match='which differ only in capitals, spaces or the code of a character'): stacks_table(tmp_path)

@@ -6,7 +6,7 @@
 __all__ = ['GRID', 'ENCODERS', 'HIDDEN', 'OBJECTIVES', 'patches', 'picked', 'PatchEncoder', 'make_encoder', 'pooled', 'Objective',
            'identification', 'pair_loss', 'contrastive', 'windows', 'agreement_loss', 'Kinds', 'self_distillation',
            'hidden_loss', 'hide', 'PatchDecoder', 'masked', 'cytoself', 'partner', 'training_batches', 'Trained',
-           'rate_at', 'train_objective', 'pooled_rows']
+           'rate_at', 'train_objective', 'step_seconds', 'pooled_rows']
 
 # %% ../nbs/33_objectives.ipynb #7fd20ab5
 import copy, math, time
@@ -330,64 +330,85 @@ def training_batches(
 class Trained(NamedTuple):
     "What came of a training"
     encoder:nn.Module    # In evaluation mode, on the CPU
-    course:pd.DataFrame  # part, seconds, shown, loss and what `watch` said; the last row is the end
+    course:pd.DataFrame  # part, shown, loss and what `watch` said; the last row is the end
 
 def rate_at(
-    part:float, # Of the time
+    part:float, # Of the steps
 )->float: # 0 to 1
-    "The rate over the first one, as the time goes"
+    "The rate over the first one, as the training goes"
     return min(1., part/.05)*(1 + math.cos(math.pi*min(part, 1.)))/2
 
-def _one_step(objective, opt, x, y, device):
-    "The loss of one batch, minimized"
-    with precision(device.type, best_dtype('cuda') if device.type == 'cuda' else None):
-        loss = objective.loss(x.to(device), y.to(device))
-    if not torch.isfinite(loss):
-        raise ValueError(f"the loss is {loss.item()}; expected a number; lower the rate")
-    loss.backward()
-    opt.step()
-    opt.zero_grad()
-    return loss.item()
+class _Training:
+    "An objective, its optimizer and its crops"
+    def __init__(self, name, kind, store, channels, settings, rate, batch, seed):
+        self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+        make, column, pairs = OBJECTIVES[name]
+        set_seed(seed)
+        classes = split_labels(store, 'train')[column].nunique() if column else 1
+        settings = settings | dict(n_classes=max(classes, 2))
+        self.objective = make(make_encoder(kind, settings), settings, store, channels)
+        self.objective.parts.to(self.device).train()
+        weights = [p for p in self.objective.parts.parameters() if p.requires_grad]
+        self.opt = torch.optim.Adam(weights, rate, fused=True)
+        self.batches = training_batches(store, channels, batch, column, pairs, seed)
+
+    def step(self, rate):
+        "The loss of one batch, minimized; crops of it"
+        x, y = next(self.batches)
+        for g in self.opt.param_groups: g['lr'] = rate
+        with precision(self.device.type, best_dtype('cuda') if self.device.type == 'cuda' else None):
+            loss = self.objective.loss(x.to(self.device), y.to(self.device))
+        if not torch.isfinite(loss):
+            raise ValueError(f"the loss is {loss.item()}; expected a number; lower the rate")
+        loss.backward()
+        self.opt.step()
+        self.opt.zero_grad()
+        return loss.item(), len(x)
 
 # %% ../nbs/33_objectives.ipynb #dfc6f3bf
 def train_objective(
     name:str, kind:str,   # Of `OBJECTIVES`; of `ENCODERS`
     store, channels:str,  # Crop store, channels
     settings:dict,        # Of `CytoselfFull`
-    seconds:float,        # Time to spend
+    steps:int,            # Batches to learn from
     rate:float=2e-3,      # Highest rate of Adam
     batch:int=32,         # Crops of a step
     seed:int=0,
-    watch=lambda encoder: {}, # What to say of the encoder on the way; its time doesn't count
-    at:tuple=(.25, .5, 1.),   # When, as parts of the time
-    clock=None,               # Function that tells the time; None: of this process, on a GPU of the wall
+    watch=lambda encoder: {}, # What to say of the encoder on the way
+    at:tuple=(.25, .5, 1.),   # When, as parts of the steps
 )->Trained:
-    "Train an encoder with one objective until the time is spent"
-    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    clock = clock or (time.perf_counter if device.type == 'cuda' else time.process_time)
-    make, column, pairs = OBJECTIVES[name]
-    set_seed(seed)
-    classes = split_labels(store, 'train')[column].nunique() if column else 1
-    settings = settings | dict(n_classes=max(classes, 2))
-    objective = make(make_encoder(kind, settings), settings, store, channels)
-    objective.parts.to(device).train()
-    weights = [p for p in objective.parts.parameters() if p.requires_grad]
-    opt = torch.optim.Adam(weights, rate, fused=True)
-    rows, spent, shown, at, losses = [], 0., 0, list(at), []
-    batches, begin = training_batches(store, channels, batch, column, pairs, seed), clock()
-    while at:
-        for g in opt.param_groups: g['lr'] = rate*max(rate_at(spent/seconds), .01)
-        x, y = next(batches)
-        losses.append(_one_step(objective, opt, x, y, device))
-        shown += len(x)
-        objective.after(min(spent/seconds, 1.))
-        spent, begin = spent + clock() - begin, clock()
-        if spent < at[0]*seconds: continue
-        rows.append(dict(part=at.pop(0), seconds=spent, shown=shown, loss=np.mean(losses))
-                    | watch(objective.encoder.eval()))
+    "Train an encoder with one objective"
+    made = _Training(name, kind, store, channels, settings, rate, batch, seed)
+    objective, ends = made.objective, {max(1, round(a*steps)) for a in at}
+    rows, shown, losses = [], 0, []
+    for k in range(1, steps + 1):
+        loss, n = made.step(rate*max(rate_at((k - 1)/steps), .01))
+        losses, shown = losses + [loss], shown + n
+        objective.after(k/steps)
+        if k not in ends: continue
+        rows.append(dict(part=k/steps, shown=shown, loss=np.mean(losses)) | watch(objective.encoder.eval()))
         objective.encoder.train()
-        losses, begin = [], clock()
+        losses = []
     return Trained(objective.encoder.eval().cpu(), pd.DataFrame(rows))
+
+def step_seconds(
+    whom:dict,            # Name -> (of `ENCODERS`, of `OBJECTIVES`)
+    store, channels:str, settings:dict, batch:int=32, # As in `train_objective`
+    rounds:int=3, steps:int=4, # Each is measured so often, over so many steps
+)->dict: # Name -> seconds of a step: of the processor, on a GPU of the clock
+    "How long a step takes, measured in turn; the shortest, since other work only makes it longer"
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+    all_ = {n: _Training(o, kind, store, channels, settings, 1e-4, batch, 0) for n, (kind, o) in whom.items()}
+    for t in all_.values():
+        t.step(1e-4)
+        t.objective.after(1.)      # as at the end, with quantizers
+    found = {name: [] for name in all_}
+    for _ in range(rounds):
+        for name, t in all_.items():
+            begin = clock()
+            for _ in range(steps): t.step(1e-4)
+            found[name].append((clock() - begin)/steps)
+    return {name: min(v) for name, v in found.items()}
 
 # %% ../nbs/33_objectives.ipynb #a50cf278
 def pooled_rows(

@@ -70,15 +70,14 @@ def test_a_probe_of_line_and_day_counts_crops_of_both():
 def test_the_rate_is_chosen_by_validation_crops_of_the_first_run(monkeypatch, tmp_path):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
     asked = []
-    def trained(run, name, rate, seconds):
-        asked.append((run.seed, rate, seconds))
+    def trained(run, name, rate, steps):
+        asked.append((run.seed, rate, steps))
         return None, pd.DataFrame(dict(organelle=[.1, {1e-3: .2, 4e-3: .3}[rate]]))
     monkeypatch.setattr(ch, 'challenger', trained)
     run = open_run('simulated', 'demo', 5, '79_challengers')
-    assert ch.rules_of(run) == (5, 72) and ch.rules_of(run, 90) == (5, 90)
-    assert ch.best_rate(run, 'masked', ch.Rules(3, 90)) == 4e-3 and asked == [(3, 1e-3, 30), (3, 4e-3, 30)]
+    assert ch.best_rate(run, 'masked', ch.Rules(3, dict(masked=90), {})) == 4e-3 and asked == [(3, 1e-3, 30), (3, 4e-3, 30)]
     monkeypatch.setattr(ch, 'tried_rates', lambda *_: {1e-3: np.nan, 4e-3: np.nan})
-    assert ch.best_rate(run, 'masked', ch.Rules(3, 90)) == 1e-3                              # no localization there to judge by
+    assert ch.best_rate(run, 'masked', ch.Rules(3, dict(masked=90), {})) == 1e-3                              # no localization there to judge by
 
 
 @pytest.mark.parametrize('change, said', [(dict(protein='one'), 'the data name one protein'),
@@ -90,7 +89,7 @@ def test_data_that_cannot_be_asked_are_left_out(monkeypatch, change, said):
     monkeypatch.setattr(ch, 'crop_store', lambda run: store)
     monkeypatch.setattr(ch, 'split_labels', lambda store, split: t)
     monkeypatch.setattr('cytoself_nb.runs.class_names', lambda store: sorted(set(t.protein)))
-    with pytest.raises(NotForTheseData, match=said): ch.compete(SimpleNamespace(profile=SimpleNamespace(name='smoke')), ch.Rules(0, .2))
+    with pytest.raises(NotForTheseData, match=said): ch.compete(SimpleNamespace(seed=0, profile=SimpleNamespace(name='smoke')))
 
 
 def test_a_summary_has_median_and_range_over_seeds_and_pairs_seeds():

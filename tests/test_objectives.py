@@ -1,6 +1,4 @@
-"Objectives on one encoder: losses with a known answer, partners, hidden patches, the teacher, and the time that is spent"
-from itertools import count
-
+"Objectives on one encoder: losses with a known answer, partners, hidden patches, the teacher, and what a step costs"
 import numpy as np
 import pandas as pd
 import pytest
@@ -116,25 +114,36 @@ def test_the_teacher_follows_slowly_and_is_not_trained(store):
     assert torch.allclose(teacher, before + .02, atol=1e-5)
 
 
-def train(store, name, kind='transformer', seconds=12, **more):
-    return o.train_objective(name, kind, store, 'protein+distance', SETTINGS, seconds, 1e-3, 8, clock=iter(count()).__next__, **more)
+def train(store, name, kind='transformer', steps=12, **more):
+    return o.train_objective(name, kind, store, 'protein+distance', SETTINGS, steps, 1e-3, 8, **more)
 
 @pytest.mark.parametrize('name', o.OBJECTIVES)
-def test_all_train_for_the_same_time_and_keep_a_finite_encoder(store, name):
+def test_all_train_as_many_steps_as_asked_and_keep_a_finite_encoder(store, name):
     seen = []
     found = train(store, name, watch=lambda e: seen.append(e.training) or dict(asked=len(seen)))
-    assert found.course.seconds.tolist() == [3, 6, 12] and found.course.asked.tolist() == [1, 2, 3]
+    assert found.course.part.tolist() == [.25, .5, 1] and found.course.asked.tolist() == [1, 2, 3]
     assert found.course.shown.tolist() == [24, 48, 96] and seen == [False]*3 and not found.encoder.training
     v = o.pooled_rows(found.encoder, store, 'protein+distance', [0, 5, 40])
     assert np.isfinite(v).all() and v.std(0).max() > 0
 
 
-def test_looking_at_validation_crops_costs_nothing(store):
-    ticks = count()
-    def slow(encoder): return dict(late=[next(ticks) for _ in range(100)][0])
-    found = o.train_objective('identification', 'transformer', store, 'protein+distance', SETTINGS, 12, 1e-3, 8,
-                              watch=slow, clock=ticks.__next__)
-    assert found.course.seconds.tolist() == [3, 6, 12]
+def test_a_training_is_the_same_again_and_few_steps_are_enough_to_look(store):
+    a, b = (train(store, 'identification', seed=3) for _ in range(2))
+    assert a.course.equals(b.course) and not a.course.equals(train(store, 'identification', seed=4).course)
+    assert train(store, 'masked', steps=1).course.part.tolist() == [1]
+
+
+def test_a_step_is_measured_in_turn_and_the_shortest_counts(store, monkeypatch):
+    order = []
+    def step(self, rate): order.append(self.objective); return 0., 8
+    monkeypatch.setattr(o._Training, 'step', step)
+    times = iter([0, 9, 10, 12, 20, 24, 30, 36])                                  # begin and end of each measurement
+    monkeypatch.setattr(o.time, 'process_time', lambda: next(times))
+    monkeypatch.setattr(o.torch.cuda, 'is_available', lambda: False)
+    whom = dict(a=('transformer', 'identification'), b=('transformer', 'masked'))
+    found = o.step_seconds(whom, store, 'protein+distance', SETTINGS, 8, rounds=2, steps=2)
+    assert found == dict(a=2, b=1)                                                # (9, 4)/2 and (2, 6)/2
+    assert [order[k] is order[0] for k in range(2, 10)] == [True]*2 + [False]*2 + [True]*2 + [False]*2
 
 
 def test_the_rate_rises_falls_and_what_is_not_finite_is_said(store):

@@ -109,10 +109,12 @@ def rules_of(
         channels = default_channels(store)
         n, whom = torch.get_num_threads(), {k: CHALLENGERS[k] for k in competitors(run)}
         torch.set_num_threads(1)
-        try: found = step_seconds(whom, store, channels, model_settings(run, store, channels), run.profile.batch)
+        settings = model_settings(run, store, channels)
+        try: found = step_seconds(whom, store, channels, settings, run.profile.batch)
         finally: torch.set_num_threads(n)
         pd.Series(found, name='seconds').to_csv(tmp, index_label='name')
-    settings = dict(whom=competitors(run), batch=run.profile.batch, data=_made(crop_store(run).path)['settings'])
+    settings = dict(whom=competitors(run), batch=run.profile.batch,
+                    data=_made(crop_store(run).path)['settings'])
     load = lambda path: pd.read_csv(path, index_col='name').seconds
     seconds = cached(run.path/'challengers'/'step_seconds.csv', settings, build, load, '79_challengers')
     steps = (SECONDS[run.profile.name]/seconds).round().clip(lower=2).astype(int)

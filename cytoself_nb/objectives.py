@@ -391,6 +391,7 @@ def train_objective(
         losses = []
     return Trained(objective.encoder.eval().cpu(), pd.DataFrame(rows))
 
+# %% ../nbs/33_objectives.ipynb #5f44d37a
 def step_seconds(
     whom:dict,            # Name -> (of `ENCODERS`, of `OBJECTIVES`)
     store, channels:str, settings:dict, batch:int=32, # As in `train_objective`

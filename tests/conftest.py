@@ -124,3 +124,9 @@ def tiny_store(tmp_path_factory):
     from cytoself_nb.data import write_store
     from cytoself_nb.microscope import simulated_cells, simulated_proteome
     return write_store(tmp_path_factory.mktemp('tiny')/'crops.zarr', *simulated_cells(simulated_proteome(2), fields=5, cells=2, size=64))
+
+
+def write_h5ad(e, path, **more):
+    "A file as another program writes it; AnnData 0.12 beside pandas 3 asks to be told that text may be written as it is"
+    import anndata
+    with anndata.settings.override(allow_write_nullable_strings=True): e.write_h5ad(path, **more)

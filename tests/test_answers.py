@@ -3,6 +3,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from conftest import write_h5ad
 import pytest
 
 from cytoself_nb import answers
@@ -73,7 +74,7 @@ def test_files_of_other_programs_open(tmp_path):
     X, labels = vectors(24)
     obs = labels.set_axis([f'cell{k}' for k in range(24)]).add_prefix('Metadata_')
     for name, a in dict(sparse=csr_matrix(X), double=X, dense=X.astype(np.float32)).items():
-        AnnData(X=a, obs=obs).write_h5ad(tmp_path/f'{name}.h5ad', compression='gzip')
+        write_h5ad(AnnData(X=a, obs=obs), tmp_path/f'{name}.h5ad', compression='gzip')
         e = as_embedding(tmp_path/f'{name}.h5ad')
         assert np.allclose(e.X, X, atol=1e-5) and e.obs.protein.tolist() == labels.protein.tolist()
     assert 'P03' in embedding_atlas(e, tmp_path/'a.html').read_text()
@@ -169,7 +170,7 @@ def test_names_of_features_come_back_from_files(tmp_path):
     from anndata import AnnData
     X, labels = vectors(24)
     a = AnnData(X=X.astype(np.float32), obs=labels.set_axis([f'c{k}' for k in range(24)]), var=pd.DataFrame(index=[f'f{k}' for k in range(10)]))
-    a.write_h5ad(tmp_path/'a.h5ad')
+    write_h5ad(a, tmp_path/'a.h5ad')
     assert list(as_embedding(tmp_path/'a.h5ad').var_names) == list(a.var_names)
     with pytest.warns(UserWarning, match='in the reference'): assert len(where(tmp_path/'a.h5ad', read_reference(tmp_path/'a.h5ad'))) == 12
 
@@ -181,7 +182,7 @@ def test_no_localization_is_none_however_it_is_written(written, tmp_path):
     half = labels.protein < 'P06'
     gaps = labels.assign(localization=labels.localization.where(half, None), complex=np.where(half, 'c1', None))
     other = labels.assign(localization=labels.localization.where(half, written), complex=np.where(half, 'c1', written), fov=labels.fov)
-    if str(written) == 'nan': AnnData(X=X, obs=other.astype(str).set_axis([str(k) for k in range(240)])).write_h5ad(tmp_path/'a.h5ad')
+    if str(written) == 'nan': write_h5ad(AnnData(X=X, obs=other.astype(str).set_axis([str(k) for k in range(240)])), tmp_path/'a.h5ad')
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter('always')
         e = as_embedding(X, other) if str(written) != 'nan' else as_embedding(tmp_path/'a.h5ad')
@@ -215,7 +216,7 @@ def test_what_else_is_in_a_file(tmp_path):
     X, labels = vectors(24)
     obs = labels.set_axis([f'c{k}' for k in range(24)])
     beside = dict(sparse=csr_matrix(X), X_umap=pd.DataFrame(X[:, :2], obs.index, ['a', 'b']))
-    AnnData(X=X, obs=obs, obsm=beside).write_h5ad(tmp_path/'a.h5ad')
+    write_h5ad(AnnData(X=X, obs=obs, obsm=beside), tmp_path/'a.h5ad')
     assert list(read_embedding(tmp_path/'a.h5ad').obsm) == ['X_umap']
     for e in (as_embedding(tmp_path/'a.h5ad'), as_embedding(AnnData(X=X, obs=obs, obsm=beside))): assert np.allclose(map_frame(e).umap_2, X[:, 1], atol=1e-6)
     with pytest.raises(ValueError, match=r'X_umap has the shape \(24, 1\); expected \(24, 2\)'): embedding_atlas(AnnData(X=X, obs=obs, obsm=dict(X_umap=X[:, :1])), tmp_path/'a.html')

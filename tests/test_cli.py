@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import tifffile
 import torch
-from conftest import ROOT
+from conftest import ROOT, write_h5ad
 
 from cytoself_nb import apply, cli, parts
 from cytoself_nb.answers import about_embedding, read_reference, where, write_reference
@@ -216,7 +216,7 @@ def table(tmp_path, monkeypatch):
     rng, protein = np.random.default_rng(0), np.arange(96) % 12
     obs = pd.DataFrame(dict(protein=[f'P{p:02}' for p in protein], fov=[f'F{k//12}_{p}' for k, p in enumerate(protein)], localization=np.array(['er', 'golgi', 'nucleus'])[protein % 3]), [str(k) for k in range(96)])
     X = (rng.normal(size=(96, 10)) + 3*np.eye(3, 10)[protein % 3]).astype(np.float32)
-    AnnData(X=X, obs=obs, obsm=dict(X_umap=X[:, :2])).write_h5ad(tmp_path/'m.h5ad')
+    write_h5ad(AnnData(X=X, obs=obs, obsm=dict(X_umap=X[:, :2])), tmp_path/'m.h5ad')
     for name, text in dict(s='set,protein\na,P00\na,NA\n', empty='', other='a;b\n1;2\n').items(): (tmp_path/f'{name}.csv').write_text(text)
     (tmp_path/'binary.csv').write_bytes(b'\xff\xfe\x00\x01')
     (tmp_path/'cut.h5ad').write_bytes((tmp_path/'m.h5ad').read_bytes()[:9000])

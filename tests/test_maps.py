@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pandas as pd
+from conftest import write_h5ad
 import pytest
 
 from cytoself_nb import maps
@@ -99,7 +100,7 @@ def test_an_embedding_that_was_saved_again_is_read_by_its_type(change, tmp_path)
     write_embedding(tmp_path/'a.h5ad', [np.float32(np.arange(12).reshape(4, 3)/7)], pd.DataFrame(dict(protein=list('aabb'))), {})
     x = np.asarray(read_embedding(tmp_path/'a.h5ad').X).copy()
     new = csr_matrix(x) if change == 'sparse' else x if change == 'compressed' else change(x)
-    AnnData(X=new, obs=read_h5ad(tmp_path/'a.h5ad').obs).write_h5ad(tmp_path/'b.h5ad', compression='gzip' if change == 'compressed' else None)
+    write_h5ad(AnnData(X=new, obs=read_h5ad(tmp_path/'a.h5ad').obs), tmp_path/'b.h5ad', compression='gzip' if change == 'compressed' else None)
     got = read_embedding(tmp_path/'b.h5ad').X
     assert got.dtype == np.float32
     np.testing.assert_allclose(got, new.toarray() if change == 'sparse' else new, rtol=1e-6)
@@ -112,7 +113,7 @@ def test_what_is_no_embedding_gets_a_sentence(tmp_path):
     for name, raw in (('cut', whole[:len(whole)//2]), ('text', b'hello'), ('none', b'')):
         (tmp_path/name).write_bytes(raw)
         with pytest.raises(ValueError, match='is no complete .h5ad with a matrix X'): read_embedding(tmp_path/name)
-    AnnData(obs=pd.DataFrame(index=list('ab'))).write_h5ad(tmp_path/'noX')
+    write_h5ad(AnnData(obs=pd.DataFrame(index=list('ab'))), tmp_path/'noX')
     with pytest.raises(ValueError, match='is no complete .h5ad with a matrix X'): read_embedding(tmp_path/'noX')
     with pytest.raises(FileNotFoundError, match='no embedding at'): read_embedding(tmp_path/'nothing')
 

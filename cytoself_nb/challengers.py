@@ -120,6 +120,7 @@ def rules_of(
     steps = (SECONDS[run.profile.name]/seconds).round().clip(lower=2).astype(int)
     return Rules(run.seed, steps.to_dict(), seconds.to_dict())
 
+# %% ../nbs/79_challengers.ipynb #ed9cfb1b
 def tried_rates(
     run, name:str, rules:Rules, # A run; of `CHALLENGERS`; from `rules_of`
 )->dict: # Rate -> retrieval of the localization of validation crops

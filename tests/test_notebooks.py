@@ -34,8 +34,8 @@ def drawn_in(path):
 
 
 def of_real_cells(entry):
-    "Does the caption of a figure say that it shows real cells?"
-    return bool(re.search(r'\breal\b', entry['caption'], re.IGNORECASE))
+    "Does the caption of a figure say that it shows real or living cells?"
+    return bool(re.search(r'\b(real|living)\b', entry['caption'], re.IGNORECASE))
 
 
 @pytest.mark.parametrize('path', ALL, ids=name)

@@ -542,7 +542,10 @@ def _zarr_image(path, position, name, told):
     meta = group.attrs.get('ome', group.attrs)
     multiscale, labels = meta['multiscales'][k], (meta.get('omero') or {}).get('channels') or []
     axes, levels = multiscale.get('axes'), multiscale['datasets']
-    level = min(levels, key=lambda d: np.prod(_scale(d, len(axes or 'tczyx'))), default=None)
+    def largest(d): return -np.prod(group[d['path']].shape)               # whatever its scale says
+    def finest(d): return np.prod(_scale(d, len(axes or 'tczyx')))
+    whole = all(d['path'] in group for d in levels)                       # else a lost level is missed below
+    level = min(levels, key=largest if whole else finest, default=None)
     array = group[level['path']]
     old = array.ndim == 5 and 'coordinateSystems' not in multiscale       # 0.1 and 0.2 have five axes
     axes = axes or ('tczyx' if old else 'ijkyx'[-array.ndim:])

@@ -735,7 +735,7 @@ def read_labels(
     if pieces > 2*len(values) or len(values) == 1 and pieces > 1:
         raise ValueError(f"{path.name} is a mask, not a label image: {pieces} pieces share the values "
                          f"{row_list(values)}; {hint}, or number the pieces first")
-    if raw.dtype.itemsize == 1 and len(values) == 255 and pieces > 1.1*len(values):
+    if raw.dtype.itemsize == 1 and len(values) == 255 and pieces > len(values):
         raise ValueError(f"{path.name} has {pieces} pieces and 255 numbers, as many as 8 bits hold: nuclei "
                          f"share them; {hint}")
     if len(values) and labels.all():

@@ -742,6 +742,10 @@ def test_levels_and_scales_of_ome_zarr():
     level = lambda path, scale: dict(path=path, coordinateTransformations=[dict(type='scale', scale=scale)])
     put([level('1', [1, 1, .4, .4]), level('0', [1, 1, .2, .2])])
     assert same('a.zarr', x).pixel_um == .2               # the smallest pixels come last
+    for both in ([dict(path='1'), dict(path='0')], [level('1', [1, 1, .2, .2]), level('0', [1, 1, .2, .2])], [level('0', [1, 1, .4, .4]), level('1', [1, 1, .2, .2])]):
+        put(both); same('a.zarr', x)                      # the largest level, whatever is said of its scale
+    put([level('1', [1, 1, .4, .4]), level('7', [1, 1, .2, .2])])
+    assert 'a.zarr has metadata' in refused(stack_info, 'a.zarr')    # the largest is lost: the smaller is no answer
     put([dict(path='0', coordinateTransformations=[dict(type='scale', scale=[1, 500, 200, 200]), dict(type='translation', translation=[0, 0, 5, 7])])], axes=[a | (dict(unit='nanometer') if a['type'] == 'space' else {}) for a in one['axes']])
     assert same('a.zarr', x).pixel_um == .2
     for odd in ([dict(type='scale', path='scale')], [dict(type='scale', scale=[.2, .2])], [dict(type='affine', affine=[[1]])]):

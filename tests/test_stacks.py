@@ -377,6 +377,9 @@ def test_more_nuclei_than_eight_bits_number(tmp_path):
     tifffile.imwrite(tmp_path/'l16.tif', x.astype(np.uint16)); tifffile.imwrite(tmp_path/'l8.tif', (x % 256).astype(np.uint8))
     assert read_labels(tmp_path/'l16.tif').max() == 324
     with pytest.raises(ValueError, match='255 numbers, as many as 8 bits hold'): read_labels(tmp_path/'l8.tif')
+    x[x > 256] = 0                                        # one more than 8 bits hold, the first is lost in the ground
+    tifffile.imwrite(tmp_path/'few.tif', np.where(x == 256, 1, x).astype(np.uint8))
+    with pytest.raises(ValueError, match='256 pieces and 255 numbers'): read_labels(tmp_path/'few.tif')
 
 def test_channels_file_with_a_comment_or_a_header(tmp_path):
     for first in ('# channels', 'Channel', 'names', 'channel name'):

@@ -21,7 +21,7 @@ PAPERS = dict(
               '[Kobayashi et al., Nature Methods 2022](https://doi.org/10.1038/s41592-022-01541-z), on OpenCell images of 1,311 proteins.'),
     deeploc=('The second paper, panel by panel',
              '[Razdaibiedina & Brechalov, 2022](https://arxiv.org/abs/2205.11676), on yeast images of 4,049 proteins.'))
-PARTS = [('Start', 0, 0), ('Library', 1, 34), ('Runs', 40, 40), ('First paper', 41, 69), ('Second paper', 70, 74), ('Beyond both', 75, 79), ('Runner', 80, 99)]
+PARTS = [('Start', 0, 0), ('Library', 1, 33), ('Runs', 40, 40), ('First paper', 41, 69), ('Second paper', 70, 74), ('Beyond both', 75, 79), ('Runner', 80, 99)]
 NOT_YET = dict(verdict='not measured yet', here='not measured since the rule was written', why='')
 
 
@@ -162,8 +162,8 @@ def with_links(
         if re.match(r'[a-z]+:|#', target) or file.suffix in ('.md', '.ipynb') or not file.is_file(): return m[0]
         to = extra/file.relative_to(ROOT)
         to.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, to)
         if file.name == 'atlas.html': to.write_text(with_way_back(file, '../'*(len(to.relative_to(extra).parts) - 1)), encoding='utf-8')
+        else: shutil.copy(file, to)
         return f'<a href="{target}">{label}</a>'
     text = re.sub(r'(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)', link, text)
     text = re.sub(r'\]\((?:\.\./)?(?:nbs/)?index\.ipynb\)', f"]({'../'*(len(page.parts) - 1)}index.md)", text)

@@ -20,14 +20,15 @@ from joblib import Parallel, delayed
 from .batches import batch_crops, batch_scores
 from .cellprofiler import cellprofiler_features, standardize
 from .core import NotForTheseData, cached, open_run
-from .data import default_channels, split_labels, split_rows
-from .ed8_cross_dataset import centered, line_b, match_ranks, some_rows
+from .data import default_channels, select_channels, split_labels, split_rows
+from .ed8_cross_dataset import centered, line_b, match_ranks, some_rows, take
 from .fig3_complexes import complex_pairs, pair_test
 from .fig4_ablations import retrieval
 from .fig4_scores import clustering_score, representation_parts, score_levels
 from .model import CytoselfFull
 from .nuisances import QUANTITIES, store_quantities
 from .objectives import OBJECTIVES, make_encoder, pooled_rows, step_seconds, train_objective
+from .probes import batch_statistics, pixel_components
 from .runs import (_check_classes, _made, crop_store, held_out_store, micrometres,
     model_settings, trained_model, training_history, which_model)
 from .simulate import ANNOTATED
@@ -159,6 +160,10 @@ def asked_labels(asked:dict)->dict: # Name -> label table
     return {k: s.labels.iloc[rows].reset_index(drop=True) for k, (s, rows) in asked.items()}
 
 # %% ../nbs/79_challengers.ipynb #6711eb15
+def _pixels_of(store, rows, channels):
+    "Channels, joined by +, of some crops of a store"
+    return take(store, rows)[:, select_channels(store, channels)]
+
 def _floor(run, name, asked):
     "Vectors that nothing was learned for"
     store = crop_store(run)
@@ -167,36 +172,17 @@ def _floor(run, name, asked):
     if name.startswith('untrained'):
         torch.manual_seed(run.seed)
         kind = 'transformer' if 'ViT' in name else 'convolutions'
-        encoder = make_encoder(kind, model_settings(run, store, channels))
-        return {k: pooled_rows(_with_statistics(encoder, store, channels, train), s, channels, rows)
-                for k, (s, rows) in asked.items()}
-    if name == 'raw pixels': return _components(store, train, channels, asked)
+        x = torch.from_numpy(_pixels_of(store, train[:1280], channels))
+        encoder = batch_statistics(make_encoder(kind, model_settings(run, store, channels)), x.split(128))
+        return {k: pooled_rows(encoder, s, channels, rows) for k, (s, rows) in asked.items()}
+    parts = asked | {'train': (store, train)}
+    if name == 'raw pixels':
+        pixels = {k: (_pixels_of(s, rows, channels), None) for k, (s, rows) in parts.items()}
+        return {k: v for k, (v, _) in pixel_components(pixels, 100).items() if k != 'train'}
     named = [c for c in store.channels if c != 'distance']
-    tables = {k: cellprofiler_features(_pixels_of(s, rows, named), named, progress=False)
-              for k, (s, rows) in (asked | {'train': (store, train)}).items()}
+    tables = {k: cellprofiler_features(_pixels_of(s, rows, '+'.join(named)), named, progress=False)
+              for k, (s, rows) in parts.items()}
     return {k: t.to_numpy() for k, t in standardize(tables)[0].items() if k != 'train'}
-
-# %% ../nbs/79_challengers.ipynb #4406e37d
-def _pixels_of(store, rows, channels):
-    "Some crops of a store"
-    return np.float32(store.images.oindex[np.asarray(rows)][:, [store.channels.index(c) for c in channels]])
-
-def _with_statistics(encoder, store, channels, rows):
-    "Running statistics of batch norms before the first step, from training crops"
-    for n in encoder.modules():
-        if isinstance(n, torch.nn.BatchNorm2d): n.reset_running_stats(); n.momentum = None
-    x = torch.from_numpy(_pixels_of(store, rows[:1280], channels.split('+')))
-    with torch.no_grad():
-        for part in x.split(128): encoder.train()(part)
-    return encoder.eval()
-
-def _components(store, train, channels, asked):
-    "A hundred principal components of pixels"
-    from sklearn.decomposition import PCA
-    def flat(s, rows): return _pixels_of(s, rows, channels.split('+')).reshape(len(rows), -1)
-    seen = flat(store, train)
-    pca = PCA(min(100, *seen.shape), svd_solver='randomized', random_state=0).fit(seen)
-    return {k: pca.transform(flat(s, rows)) for k, (s, rows) in asked.items()}
 
 # %% ../nbs/79_challengers.ipynb #6f08651b
 def _row(question, score, value): return dict(question=question, score=score, value=float(value))
@@ -406,13 +392,14 @@ def compete(
             for k in range(SEEDS[run.profile.name])]
     for r in runs: asked_crops(r, run.seed)   # drawn before, with all cores
     rules = rules_of(run)
+    whole = challenger_numbers(run, WHOLE, rules)
     jobs = [(best_rate, run, name) for name in competitors(run)]
     jobs = jobs, [(challenger_numbers, r, n) for n in [*competitors(run), *FLOORS] for r in runs]
     threads = max(1, os.cpu_count()//workers)
     def work(jobs): return Parallel(workers)(delayed(_one)(*j, rules, threads) for j in jobs)
     try: found = [work(some) for some in jobs][1]
     finally: torch.set_num_threads(n)
-    return pd.concat([*found, challenger_numbers(run, WHOLE, rules)], ignore_index=True)
+    return pd.concat([*found, whole], ignore_index=True)
 
 # %% ../nbs/79_challengers.ipynb #dc991de3
 def summary(

@@ -207,7 +207,9 @@ NAMES = ('score (paper)', 'AMI', 'silhouette', 'purity', 'mAP')
 
 def _on_maps(maps, rows, classes, draws):
     "The score on maps: its mean, per draw averaged over maps, and map by map"
-    def score(pick): return np.array([clustering_score(m[rows][pick], classes[pick]) for m in maps])
+    def score(pick):
+        if len(set(classes[pick])) < 2: return np.full(len(maps), np.nan)   # left out was all of a class
+        return np.array([clustering_score(m[rows][pick], classes[pick]) for m in maps])
     here, again = score(slice(None)), np.array([score(d).mean() for d in draws])
     return {'score (paper)': (here.mean(), again, here)}
 

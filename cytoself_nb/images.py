@@ -31,6 +31,7 @@ class StackInfo(NamedTuple):
     position:str = ''  # Name of the image, where a file holds several
     place:tuple = ()   # Where on the stage, y and x in µm, if the file tells
     unwritten:str = '' # A doubt about planes of one value
+    turned:int = 1     # How rows and columns lie, as TIFF counts it; pixels are as they are stored
 
     @property
     def planes(self): return self.shape[self.axes.index('Z')] if 'Z' in self.axes else 1
@@ -225,6 +226,23 @@ def _set_files(images, path):
     names = (u.get('FileName') for i in images for u in i.iterfind('.//{*}UUID[@FileName]'))
     return [path.parent/n for n in dict.fromkeys(names)]
 
+def _bare(uuid): return (uuid or '').strip().lower().removeprefix('urn:uuid:')
+
+def _own_uuid(path):
+    "What a file calls itself, empty if it doesn't"
+    try:
+        with tifffile.TiffFile(path) as tif: text = tif.ome_metadata
+    except Exception: return ''
+    found = re.search(r'<(?:\w+:)?OME\s[^>]*\bUUID="([^"]*)"', text or '')
+    return _bare(found[1]) if found else ''
+
+def _exchanged(image, path):
+    "Files that a set names and that are others, by their own identifier"
+    told = {(u.get('FileName'), _bare(u.text)) for u in image.iterfind('.//{*}UUID[@FileName]')}
+    own, there = _own_uuid(path), lambda f: (path.parent/f).is_file()
+    theirs = {(f, u): _own_uuid(path.parent/f) for f, u in told if u not in ('', own) and there(f)}
+    return ', '.join(sorted(f for (f, u), found in theirs.items() if found not in ('', u)))
+
 def _lost_files(images, path):
     "Those that aren't there"
     return ', '.join(f.name for f in _set_files(images, path) if not f.is_file())
@@ -324,6 +342,10 @@ def _tiff_image(tif, path, position=None):
     if series[k] is None or lost and any(p is None for p in series[k].pages):
         raise ValueError(f"{path.name} belongs to a set of files, of which {lost or 'that of ' + names[k]} "
                          f"{'are' if ',' in lost else 'is'} missing; expected all beside it; copy them too")
+    if images[k] is not None and (odd := _exchanged(images[k], path)):
+        raise ValueError(f"{path.name} belongs to a set of files, in which {odd} is another file than it "
+                         "lists, by its UUID; expected the files under the names that they had; rename them "
+                         "back, or convert each")
     return names[k] if len(names) > 1 else '', series[k], images[k]
 
 # %% ../nbs/03_images.ipynb #ab853cd2
@@ -370,9 +392,13 @@ def _tiff_metadata(tif, series, image):
     said = (tif.imagej_metadata or {}) if tif.is_imagej else {}
     if 'unit' in said: size = _resolution(page, (said['unit'], said.get('yunit', said['unit'])), 'ImageJ')
     elif size == (None, '', ''): size = _own_size(tif)
-    if size == (None, '', '') and 'unit' not in said:
+    if 'unit' not in said:
         unit = {2:'inch', 3:'cm'}.get(page.tags.valueof('ResolutionUnit', 2))
-        size = _resolution(page, (unit, unit), 'TIFF tags')
+        tags = _resolution(page, (unit, unit), 'TIFF tags')
+        if size == (None, '', ''): size = tags
+        elif tags[0] and not (size[2] or tags[2]) and abs(tags[0]/size[0] - 1) > .05:
+            why = f'the pixel size is {size[0]:g} µm ({size[1]}) and {tags[0]:g} µm (TIFF tags)'
+            size = *size[:2], f'{why}; expected one'
     return names, size, bits or page.bitspersample
 
 # %% ../nbs/03_images.ipynb #1a6e0027
@@ -428,7 +454,7 @@ def _open_tiff(path, position, **told):
         packed = str(getattr(page.compression, 'name', page.compression)).lower()*(page.compression != 1)
         place = _stage(tif, series, image)
         info = _info(letters, shape, names, size, series.dtype, bits, packed, position, place)
-        yield info, _tiff_planes(tif, series, letters, shape)
+        yield info._replace(turned=page.tags.valueof(274, 1)), _tiff_planes(tif, series, letters, shape)
 
 # %% ../nbs/03_images.ipynb #1a6e0030
 def _zarr_images(group):
@@ -457,6 +483,16 @@ def _scale(part, n):
         told = t.get('scale') if t.get('type') == 'scale' else None
         scale = scale*(np.asarray(told, float) if isinstance(told, list) and len(told) == n else np.nan)
     return scale
+
+def _largest_level(group, levels, n):
+    "The level with most pixels, and a doubt where another is said to have smaller ones"
+    wide = lambda d: np.nan_to_num(np.prod(_scale(d, n)), nan=np.inf)
+    fine = min(levels, key=wide, default=None)
+    sizes = {d['path']: group[d['path']].size for d in levels if d is fine or d['path'] in group}
+    best = max((d for d in levels if d['path'] in sizes), key=lambda d: sizes[d['path']], default=fine)
+    if wide(best) <= 1.01*wide(fine): return best, ''
+    return best, (f"level {fine['path']} has fewer pixels than {best['path']}, and smaller ones by its "
+                  "scale; expected the smallest where most are")
 
 def _zarr_size(multiscale, level, axes):
     "Pixel size of a level"
@@ -511,7 +547,9 @@ def _whole_planes(array, letters, read):
 
 def _zip_root(path):
     "The folder that all of a zip lies in, empty if there is none"
-    with zipfile.ZipFile(path) as z: tops = {f.split('/')[0] if '/' in f else '' for f in z.namelist()}
+    with zipfile.ZipFile(path) as z: files = z.namelist()
+    files = [f for f in files if not re.search('__MACOSX/|DS_Store', f)]
+    tops = {f.split('/')[0] if '/' in f else '' for f in files}
     return tops.pop() if len(tops) == 1 else ''
 
 def _zarr_group(path, name):
@@ -542,10 +580,7 @@ def _zarr_image(path, position, name, told):
     meta = group.attrs.get('ome', group.attrs)
     multiscale, labels = meta['multiscales'][k], (meta.get('omero') or {}).get('channels') or []
     axes, levels = multiscale.get('axes'), multiscale['datasets']
-    def largest(d): return -np.prod(group[d['path']].shape)               # whatever its scale says
-    def finest(d): return np.prod(_scale(d, len(axes or 'tczyx')))
-    whole = all(d['path'] in group for d in levels)                       # else a lost level is missed below
-    level = min(levels, key=largest if whole else finest, default=None)
+    level, odd = _largest_level(group, levels, len(axes or 'tczyx'))
     array = group[level['path']]
     old = array.ndim == 5 and 'coordinateSystems' not in multiscale       # 0.1 and 0.2 have five axes
     axes = axes or ('tczyx' if old else 'ijkyx'[-array.ndim:])
@@ -553,7 +588,8 @@ def _zarr_image(path, position, name, told):
     found = ''.join('C' if a.get('type') == 'channel' else a['name'][0] for a in axes)
     letters, shape = _name_axes(array.shape, found, name, **told)
     packed = ', '.join(type(c).__name__.removesuffix('Codec').lower() for c in array.compressors)
-    info = _info(letters, shape, [c.get('label') for c in labels], _zarr_size(multiscale, level, axes),
+    size = _zarr_size(multiscale, level, axes)
+    info = _info(letters, shape, [c.get('label') for c in labels], (*size[:2], size[2] or odd),
                  array.dtype, array.dtype.itemsize*8, packed, position if len(images) > 1 else '',
                  _zarr_place(multiscale, level, axes))
     return info, _whole_planes(array, letters, _chunk_planes(array, letters))

@@ -88,17 +88,34 @@ def _only_channel(info, what, name):
                      "alone, since protein and nucleus are given as two files; give one file with both, or "
                      "files of one channel")
 
+def _refuse_pair(names, what):
+    raise ValueError(f"{names[0]} and {names[1]} differ in {what}; expected protein and nucleus of the same "
+                     "field; check the columns file and file_nucleus")
+
 def _check_pair(infos, names):
     "A sentence for two files that don't show the same field"
     side = lambda a: [i.shape[i.axes.index(a)] for i in infos]
     for what, values in (('Y', side('Y')), ('X', side('X')), ('pixel_um', [i.pixel_um for i in infos])):
         if what == 'pixel_um' and any(i.doubt for i in infos): continue      # nothing to compare
         if None not in values and abs(values[0] - values[1]) > .01*(what == 'pixel_um')*values[0]:
-            raise ValueError(f"{names[0]} and {names[1]} differ in {what} ({values[0]:g}, {values[1]:g}); "
-                             "expected protein and nucleus of the same field; check the columns file and "
-                             "file_nucleus")
+            _refuse_pair(names, f'{what} ({values[0]:g}, {values[1]:g})')
+    if infos[0].turned != infos[1].turned:
+        _refuse_pair(names, f'how their rows lie (Orientation {infos[0].turned}, {infos[1].turned})')
+    a, b = (i.place for i in infos)
+    if a and b and infos[0].pixel_um and max(np.abs(np.subtract(a, b))) > .1*side('X')[0]*infos[0].pixel_um:
+        _refuse_pair(names, f'place on the stage (x {a[1]:g}, {b[1]:g}, y {a[0]:g}, {b[0]:g} µm)')
 
 # %% ../nbs/05_stacks.ipynb #5b1e000a
+def _check_positions(infos, nucleus, names, told):
+    "A sentence where a number means images of two names, and the nucleus has one of the same name"
+    mine, other = (i.position for i in infos)
+    if not mine or not other or mine == other: return
+    try:
+        with open_image(nucleus, **told | dict(position=mine)): pass
+    except ValueError: return
+    raise ValueError(f"the position {told['position']} is {mine} in {names[0]} and {other} in {names[1]}, "
+                     f"which has {mine} too; expected one field; give its name")
+
 @contextmanager
 def _open_planes(path, channels=CHANNELS, nucleus=None, **told):
     "What the stack holds, the planes of protein (0) and nucleus (1), and a function that reads plane z of "
@@ -117,6 +134,7 @@ def _open_planes(path, channels=CHANNELS, nucleus=None, **told):
         else:
             numbers = [_only_channel(*what) for what in zip(infos, CHANNELS, names)]
             _check_pair(infos, names)
+            _check_positions(infos, nucleus, names, told)
             told = next((i for i in infos if i.pixel_um), infos[0])   # one may know the pixel size
             infos = infos[0]._replace(pixel_um=told.pixel_um, source=told.source, doubt=told.doubt), infos[1]
         yield infos, lambda k, z: reads[k](numbers[k], z)

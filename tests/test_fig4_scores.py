@@ -144,3 +144,12 @@ def test_a_crop_lies_near_itself_on_the_next_map():
     again, other = aligned_maps([one, one]), aligned_maps([one, one], seed=1)   # umap-learn alone gives one map for all seeds
     assert (again[0] == aligned_maps([one, one])[0]).all() and np.abs(again[0] - other[0]).max() > .1
     with pytest.raises(ValueError, match='the same crops in each'): aligned_maps([one, one[:5]])
+
+
+def test_two_proteins_of_two_localizations_have_scores_without_an_interval():
+    "Without one of them a class is gone: that draw is not defined, the score is"
+    r = np.random.default_rng(0)
+    labels = pd.DataFrame(dict(protein=['A']*8 + ['B']*8, fov=[f'{k}' for k in range(16)], localization=['er']*8 + ['golgi']*8))
+    t = score_table({'cytoself': r.normal(0, 1, (16, 5)) + 9*np.repeat([[0], [1]], 8, 0)}, labels, umaps=1)
+    whole = t[(t.metric == 'score (paper)') & t.umap.isna()]
+    assert np.isfinite(whole.value).all() and whole.low.isna().all()

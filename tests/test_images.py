@@ -1017,7 +1017,62 @@ def test_places_of_other_programs(tmp_path):
     off = metaxpress(**{'spatial-calibration-state':'off', 'spatial-calibration-x':'1', 'spatial-calibration-units':'pixel'})
     assert (off.pixel_um, off.source) == (None, '')
     assert 'expected square' in metaxpress(**{'spatial-calibration-y':'0.2'}).doubt and '0.02 to 2' in metaxpress(**{'spatial-calibration-x':'6.45', 'spatial-calibration-y':'6.45'}).doubt
-    assert metaxpress(**{'spatial-calibration-x':'', 'stage-position-x':'?'})[-2:] == ((), '')
+    assert metaxpress(**{'spatial-calibration-x':'', 'stage-position-x':'?'}).place == ()
     g = zarr.open_group(tmp_path/'a.zarr', mode='w', attributes=dict(ome=dict(version='0.5', multiscales=[dict(axes=[dict(name=a, type='space', unit='micrometer') for a in 'yx'], datasets=[dict(path='0', coordinateTransformations=[dict(type='scale', scale=[.2, .2]), dict(type='translation', translation=[100, 50])])])])))
     g.create_array('0', data=cells()[0, 0])
     assert stack_info(tmp_path/'a.zarr').place == (100, 50)
+
+
+# ---- levels, sizes and files that contradict each other
+
+def test_the_largest_level_of_ome_zarr_is_the_one_with_most_pixels():
+    x = cells(); write_zarr('a.zarr', x)
+    group = zarr.open_group('a.zarr', mode='r+'); ome_ = dict(group.attrs['ome']); one = ome_['multiscales'][0]
+    group.create_array('1', data=x[..., ::2, ::2].copy())
+    def put(*datasets): group.attrs['ome'] = ome_ | dict(multiscales=[one | dict(datasets=list(datasets))])
+    def level(path, um=None): return dict(path=path) | ({} if um is None else dict(coordinateTransformations=[dict(type='scale', scale=[1, 1, um, um])]))
+    put(level('1', .2), level('0', .2)); assert same('a.zarr', x).doubt == ''
+    put(level('1'), level('0')); same('a.zarr', x)
+    put(level('1', .1), level('0', .2))       # exchanged
+    assert 'level 1 has fewer pixels than 0, and smaller ones by its scale' in same('a.zarr', x).doubt
+    put(level('0', .2), level('lost', .4)); assert same('a.zarr', x).pixel_um == .2
+    put(level('lost', .1), level('0', .2)); assert 'a.zarr has metadata' in refused(stack_info, 'a.zarr')
+
+def test_a_zip_made_by_macos():
+    x = cells(); write_zarr('in.zarr', x)
+    with zipfile.ZipFile('in.zarr.zip', 'w') as z:
+        for f in sorted(Path('in.zarr').rglob('*')):
+            if f.is_file(): z.write(f, f.as_posix()); z.writestr(f'__MACOSX/{f}', 'x')
+        z.writestr('.DS_Store', 'x')
+    same('in.zarr.zip', x)
+
+@pytest.mark.parametrize('um, dots, says', [(.2, 1e4/.2, ''), (.2, 1e4/.1, '0.2 µm (OME) and 0.1 µm (TIFF tags)'), (.2, 28.3, ''), (1., 1e4/.2, 'exactly 1 µm')])
+def test_two_pixel_sizes_in_one_file(um, dots, says):
+    "Dots of a printer say nothing"
+    tifffile.imwrite('a.ome.tif', field(n=100), ome=True, photometric='minisblack', resolution=(dots, dots), resolutionunit=3, metadata=dict(axes='CZYX', PhysicalSizeX=um, PhysicalSizeY=um, Channel=dict(Name=['protein', 'nucleus'])))
+    assert says in stack_info('a.ome.tif').doubt and bool(says) == bool(stack_info('a.ome.tif').doubt)
+    if 'TIFF tags' in says: assert 'give the true one by pixel_um' in refused(prepare_stack, 'a.ome.tif')
+
+def test_files_of_a_set_that_have_exchanged_their_names():
+    "A set knows its files by UUID too"
+    x = field(n=60); linked_set(x, x[1])
+    for a, b in (('a.ome.tif', 'c'), ('b.ome.tif', 'a.ome.tif'), ('c', 'b.ome.tif')): os.rename(a, b)
+    for f in ('a.ome.tif', 'b.ome.tif'): assert f'in which {f} is another file than it lists' in refused(max_projection, f)    # its own planes are found by its UUID
+
+def test_two_files_of_one_field():
+    x = field(n=120)
+    def one(f, y, tag=1, at=None, names=None):
+        plane = {} if at is None else dict(Plane=dict(PositionX=[at]*3, PositionY=[0]*3, PositionXUnit=['µm']*3, PositionYUnit=['µm']*3))
+        tifffile.imwrite(f, y, ome=True, photometric='minisblack', metadata=dict(axes='ZYX', PhysicalSizeX=.2, **plane), extratags=[(274, 3, 1, tag, True)])
+    one('p.ome.tif', x[0], at=0); one('n.ome.tif', x[1], at=1)
+    np.testing.assert_array_equal(max_projection('p.ome.tif', nucleus='n.ome.tif'), x.max(1))
+    one('n.ome.tif', x[1], 3); assert 'differ in how their rows lie (Orientation 1, 3)' in refused(max_projection, 'p.ome.tif', nucleus='n.ome.tif')
+    one('n.ome.tif', x[1], at=500); assert 'differ in place on the stage (x 0, 500, y 0, 0 µm)' in refused(max_projection, 'p.ome.tif', nucleus='n.ome.tif')
+
+def test_positions_of_two_files_in_another_order():
+    def write(f, c, order):
+        with tifffile.TiffWriter(f, ome=True) as t:
+            for k in order: t.write(field(k, n=60)[c], photometric='minisblack', metadata=dict(axes='ZYX', Name=f'P{k}'))
+    write('p.ome.tif', 0, (0, 1)); write('n.ome.tif', 1, (1, 0))
+    np.testing.assert_array_equal(max_projection('p.ome.tif', nucleus='n.ome.tif', position='P1'), field(1, n=60).max(1))
+    assert 'the position 1 is P1 in p.ome.tif and P0 in n.ome.tif, which has P1 too' in refused(max_projection, 'p.ome.tif', nucleus='n.ome.tif', position=1)

@@ -1600,6 +1600,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'cytoself_nb.stacks._check_positions': ('stacks.html#_check_positions', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks._check_written': ('stacks.html#_check_written', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks._gaps': ('stacks.html#_gaps', 'cytoself_nb/stacks.py'),
+                                    'cytoself_nb.stacks._hollow': ('stacks.html#_hollow', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks._label_pixels': ('stacks.html#_label_pixels', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks._named_upright': ('stacks.html#_named_upright', 'cytoself_nb/stacks.py'),
                                     'cytoself_nb.stacks._only_channel': ('stacks.html#_only_channel', 'cytoself_nb/stacks.py'),

@@ -273,6 +273,7 @@ def write_store(
         raise ValueError(f"{path} exists already; expected a new folder; delete it or choose another name")
     if size is not None and (isinstance(size, bool) or size != int(size) or size < 1):
         raise ValueError(f"size={size}; expected the side of a crop in pixels, such as 100")
+    if not len(labels): raise ValueError("no crops at all; expected one at least; check the table")
     if labels.split.isna().any(): labels = split_by_field(labels, seed)
     else: _warn_of_shared_fields(labels)
     order = store_order(labels.split, seed)

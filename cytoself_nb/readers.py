@@ -224,7 +224,8 @@ def _no_distance(low, high, rough):
 def _slope(d):
     "Change of a distance in a pixel, where it isn't clipped; NaN where that isn't the same nearly everywhere"
     step = np.hypot(*np.gradient(d))[np.abs(d) < .98*np.abs(d).max()]
-    middle = np.median(step) if step.size else np.nan
+    if not step.size: return np.nan
+    middle = np.median(step)
     return float(middle) if (np.abs(step/middle - 1) < .3).mean() > .5 else np.nan
 
 def _to_widths(looks):

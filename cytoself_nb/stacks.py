@@ -24,7 +24,7 @@ from skimage import measure
 from skimage.transform import resize
 
 from .core import read_table, row_list
-from .images import StackInfo, _tiff, _tiff_image, _upright, open_image
+from .images import StackInfo, _tiff, _tiff_image, _upright, image_kind, open_image
 
 # %% ../nbs/05_stacks.ipynb #185fe9cc
 def stack_info(
@@ -689,6 +689,15 @@ def label_file(
     raise FileNotFoundError(f"no label image {next(iter(stems))}.tif for {stack.name}; expected one for each "
                             "stack, of the same name and in the same subfolder; add it or give a segmenter")
 
+def _hollow(labels):
+    "Do most labels go around a hole, as outlines do, or cytoplasm without its nucleus? In the middle, up to "\
+    "2,048 pixels"
+    part = labels[tuple(slice(max(0, n//2 - 1024), n//2 + 1024) for n in labels.shape)]
+    n, ground = len(np.unique(part[part > 0])), measure.label(part == 0, connectivity=1)
+    size = np.bincount(ground.ravel())
+    size[np.unique([ground[0], ground[-1]])], size[np.unique([ground[:, 0], ground[:, -1]])] = 0, 0
+    return (size[1:] > (part > 0).sum()/max(n, 1)/2).sum() > n/2
+
 # %% ../nbs/05_stacks.ipynb #5b1e0009
 def _named_upright(x, names):
     "An array with y before x, if its axes have names"
@@ -699,8 +708,8 @@ def _label_pixels(path):
     "What a file of labels holds: TIFF, PNG, NumPy, HDF5 (ilastik, scPortrait) or zarr"
     end = path.suffix.lower()
     if end == '.png':
-        from skimage.io import imread
-        return imread(path)
+        from PIL import Image
+        with Image.open(path) as image: return np.asarray(image)        # of a palette the numbers
     if end == '.npy': return np.load(path, allow_pickle=False)
     if end in ('.h5', '.hdf5'):
         import h5py
@@ -720,6 +729,7 @@ def _label_pixels(path):
         with open_image(path) as (info, read):
             if info.channels*info.planes == 1: return read(0, 0)
         raise ValueError(f'it has the shape {info.shape}')
+    if image_kind(path) != 'TIFF': raise ValueError('it is no TIFF, PNG, .npy, HDF5 or zarr')
     with _tiff(path) as tif:
         series = _tiff_image(tif, path)[1]
         return _upright(series.asarray(), series.axes)
@@ -756,6 +766,9 @@ def read_labels(
     if raw.dtype.itemsize == 1 and len(values) == 255 and pieces > len(values):
         raise ValueError(f"{path.name} has {pieces} pieces and 255 numbers, as many as 8 bits hold: nuclei "
                          f"share them; {hint}")
+    if _hollow(labels):
+        raise ValueError(f"{path.name} holds rings, such as outlines or cytoplasm: most numbers go around a "
+                         f"hole; {hint}")
     if len(values) and labels.all():
         raise ValueError(f"the label image {path.name} has no pixel of 0; {hint}")
     if len(values) and values[-1] > labels.size: labels = np.searchsorted(values, labels) + (labels > 0)

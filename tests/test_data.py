@@ -460,3 +460,7 @@ def test_a_given_split_that_shares_a_field_is_named(tmp_path):
 @pytest.mark.parametrize('batch', [0, -1, 1.5, True])
 def test_no_batch(store, batch):
     with pytest.raises(ValueError, match='expected a whole number of crops'): crop_loader(store, 'train', 'protein', batch)
+
+
+def test_a_store_of_no_crops(tmp_path):
+    with pytest.raises(ValueError, match='no crops at all; expected one at least'): write_store(tmp_path/'a.zarr', iter([]), pd.DataFrame(dict(protein=[])), ['protein'])

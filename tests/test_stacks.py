@@ -399,3 +399,32 @@ def test_one_image_is_not_protein_and_nucleus(tmp_path):
 def test_letters_of_other_alphabets_look_alike(names, tmp_path):
     pd.DataFrame(dict(file=['a', 'b'], protein=names)).to_csv(tmp_path/'stacks.csv', index=False)
     with pytest.warns(UserWarning, match='which differ only in capitals, spaces or the code of a character'): stacks_table(tmp_path)
+
+
+def test_label_images_with_a_palette(tmp_path):
+    "As QuPath writes them: the colors are for the eye, the numbers are in the file"
+    from PIL import Image
+    image = Image.fromarray(DISCS.astype(np.uint8), 'P'); image.putpalette(np.random.default_rng(0).integers(0, 255, 768).astype(np.uint8).tobytes())
+    image.save(tmp_path/'a.png'); image.save(tmp_path/'b.png', transparency=0)
+    tifffile.imwrite(tmp_path/'c.tif', DISCS.astype(np.uint8), photometric='palette', colormap=np.random.default_rng(0).integers(0, 65535, (3, 256)).astype(np.uint16))
+    for f in ('a.png', 'b.png', 'c.tif'): np.testing.assert_array_equal(read_labels(tmp_path/f), DISCS)
+
+
+def test_rings_are_no_nuclei(tmp_path):
+    "Outlines with numbers, and cytoplasm without its nucleus; a nucleus with a small hole is one"
+    y, x = np.mgrid[:120, :120]
+    at = [(a, b) for a in (20, 60, 100) for b in (20, 60, 100)]
+    far = np.min([np.hypot(y - a, x - b) for a, b in at], 0); number = 1 + np.argmin([np.hypot(y - a, x - b) for a, b in at], 0)
+    for outer, inner, ring in ((12, 10, True), (17, 11, True), (12, 3, False), (12, -1, False)):
+        np.save(tmp_path/'a.npy', number*((far < outer) & (far > inner)))
+        if not ring: assert read_labels(tmp_path/'a.npy').max() == 9; continue
+        with pytest.raises(ValueError, match='a.npy holds rings, such as outlines or cytoplasm: most numbers go around a hole; expected'): read_labels(tmp_path/'a.npy')
+    np.save(tmp_path/'touching.npy', number*((y % 40 > 1) & (x % 40 > 1))); assert read_labels(tmp_path/'touching.npy').max() == 9
+
+
+@pytest.mark.parametrize('name', ['a.npz', 'a.jpg', 'a.txt'])
+def test_label_images_in_no_format_of_labels(name, tmp_path):
+    "Other files aren't called damaged"
+    (tmp_path/name).write_bytes({'a.npz': b'PK\3\4', 'a.jpg': b'\xff\xd8\xff\xe0', 'a.txt': b'1 0 0'}[name] + bytes(99))
+    with pytest.raises(ValueError, match=f'cannot read the label image {name}') as e: read_labels(tmp_path/name)
+    assert 'damaged' not in str(e.value)

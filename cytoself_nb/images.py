@@ -256,7 +256,7 @@ def _check_colors(page, name):
                          "expected 0 as black; save it with a lookup table that isn't inverted")
     light = np.zeros(2) if page.colormap is None else np.asarray(page.colormap, float).sum(0)
     dull = kind == 3 and (np.ptp(light) == 0 or np.corrcoef(light, np.arange(light.size))[0, 1] < .8)
-    if dull or kind in (4, 5, 8, 9, 10) or kind == 6 and page.compression not in (6, 7):
+    if dull or kind not in (1, 2, 3, 6) or kind == 6 and page.compression not in (6, 7):
         raise ValueError(f"{name} has {what} colors, whose numbers aren't brightness; expected gray or RGB; "
                          "save it as such")
     if '2000' in str(getattr(page.compression, 'name', '')) and page.bitspersample > 16:
@@ -410,6 +410,12 @@ def _planes_of(array, letters):
         return plane if letters.index('Y') < letters.index('X') else plane.T
     return read
 
+def _check_parts(page, pixels, empty):
+    "An error for strips or tiles of a page that were never written, and are no background"
+    n, lost = len(page.databytecounts), sum(0 in at for at in zip(page.dataoffsets, page.databytecounts))
+    if lost and np.mean(pixels == empty) < (1 + lost/n)/2:      # of what is there less than half
+        raise EOFError(f'{lost} of {n} strips or tiles of a plane were never written, or lost')
+
 def _tiff_planes(tif, series, letters, shape):
     "A function that reads plane z of channel c of a TIFF, page by page where it is stored so"
     n, pages, held = series.keyframe.ndim, series.pages, {}
@@ -422,6 +428,7 @@ def _tiff_planes(tif, series, letters, shape):
             file = pages[k].parent.filehandle
             if other := file.closed: file.open()     # of a set
             held[k] = pages[k].asarray()
+            _check_parts(pages[k], held[k], series.keyframe.nodata)
             if other: file.close()
         return _planes_of(held[k], letters[-n:])(c, z)
     if {'Y', 'X'} <= set(letters[-n:]) and len(pages) == math.prod(shape[:-n]): return read
@@ -734,6 +741,15 @@ def _open_maker(path, position, kind='', **told):
         yield info, read
 
 # %% ../nbs/03_images.ipynb #1a6e0036
+def _without_alpha(x, count, name):
+    "Colors, channels last, without a transparency that holds nothing; one that does is no stain"
+    alpha, top = x.shape[-1] != count, np.iinfo(x.dtype).max if x.dtype.kind in 'iu' else 1
+    if alpha and (np.ptp(x[..., -1]) == 0 or x.shape[-1] - 1 == count): return x[..., :-1]
+    if alpha and np.isin(x[..., -1], (0, top)).mean() > .5:
+        raise ValueError(f"{name} is transparent in part, which is no stain; expected gray or RGB; save it "
+                         "without transparency, or, if that is a stain, name all channels in channels.txt")
+    return x
+
 def _picture(path, count=None):
     "Pixels of a PNG or JPEG, and their bits"
     from PIL import Image
@@ -750,11 +766,7 @@ def _picture(path, count=None):
             x = png_decode(head)
         else: x = np.asarray(image.convert('RGBA' if 'transparency' in image.info else 'RGB')
                              if image.mode == 'P' else image)
-    alpha = x.shape[2:] in ((2,), (4,)) and x.shape[2] != count
-    if alpha and (np.ptp(x[..., -1]) == 0 or x.shape[2] - 1 == count): x = x[..., :-1]
-    elif alpha and np.isin(x[..., -1], (0, np.iinfo(x.dtype).max)).mean() > .5:
-        raise ValueError(f"{path.name} is transparent in part, which is no stain; expected gray or RGB; save "
-                         "it without transparency, or, if that is a stain, name all channels in channels.txt")
+    if x.shape[2:] in ((2,), (4,)): x = _without_alpha(x, count, path.name)
     return (x[..., 0] if x.shape[2:] == (1,) else x), 1 if x.dtype == bool else x.dtype.itemsize*8
 
 # %% ../nbs/03_images.ipynb #1a6e0037
@@ -848,9 +860,13 @@ def _image_and_names(path, count=None):
             if a in 'ZT' and n > 1:
                 raise ValueError(f"{path.name} has {n} planes along {a}; expected one plane, or channels "
                                  "(CYX); project them, or, if they are channels, save them as such")
-        try: return _upright(series.asarray(), series.axes), names*all(names)
+        page, axes = series.keyframe, series.axes
+        try: x = _upright(series.asarray(), axes)
         except MemoryError: raise
         except Exception as e: raise ValueError(_unread(path, kind, e)) from e
+    if 'S' in axes and {1, 2} & {*page.extrasamples}:
+        x = _without_alpha(np.moveaxis(x, axes.index('S'), -1), count, path.name)
+    return x, names*all(names)
 
 def read_image(
     path, # TIFF, PNG, JPEG or .npy file

@@ -514,7 +514,8 @@ def warn_of_places(
                   + ": copies, or time points or planes of one place; if so, leave one out or give both one "
                   "name in a column field, or the same cells are trained and tested on", stacklevel=4)
 
-_COUNTED = re.compile(r'(?<![a-z])(t|tp|time|timepoint|frame|z|p|plane|slice)[ _-]?\d+', re.IGNORECASE)
+_COUNTED = re.compile(r'(?<![a-z])(t|tp|time|timepoint|frame|z|p|plane|slice|z-?step|focus)[ _=-]?\d+|'
+                      r'(?<=[ _-])\d+ ?(h|hrs?|hours?|min)(?![a-z0-9])', re.IGNORECASE)
 
 def _warn_of_numbers(t):
     "Say which files of one protein differ in a number after t, p or z only, where no field is given"
@@ -690,8 +691,7 @@ def label_file(
                             "stack, of the same name and in the same subfolder; add it or give a segmenter")
 
 def _hollow(labels):
-    "Do most labels go around a hole, as outlines do, or cytoplasm without its nucleus? In the middle, up to "\
-    "2,048 pixels"
+    "Do most labels in the middle (2,048 pixels) go around a hole, as outlines do?"
     part = labels[tuple(slice(max(0, n//2 - 1024), n//2 + 1024) for n in labels.shape)]
     n, ground = len(np.unique(part[part > 0])), measure.label(part == 0, connectivity=1)
     size = np.bincount(ground.ravel())

@@ -1076,3 +1076,36 @@ def test_positions_of_two_files_in_another_order():
     write('p.ome.tif', 0, (0, 1)); write('n.ome.tif', 1, (1, 0))
     np.testing.assert_array_equal(max_projection('p.ome.tif', nucleus='n.ome.tif', position='P1'), field(1, n=60).max(1))
     assert 'the position 1 is P1 in p.ome.tif and P0 in n.ome.tif, which has P1 too' in refused(max_projection, 'p.ome.tif', nucleus='n.ome.tif', position=1)
+
+def test_strips_and_tiles_that_were_never_written():
+    "Zeros stand for them; where the rest is no background, they are no pixels"
+    def lose(f, page, **kw):
+        tifffile.imwrite(f, x, photometric='minisblack', metadata=dict(axes='CZYX'), **kw)
+        with tifffile.TiffFile(f) as t: tag = t.pages[page].tags['TileOffsets' if 'tile' in kw else 'StripOffsets']
+        raw, size = bytearray(Path(f).read_bytes()), struct.calcsize({3:'H', 4:'I', 16:'Q'}[int(tag.dtype)])
+        raw[tag.valueoffset:tag.valueoffset + size] = bytes(size); Path(f).write_bytes(raw)
+    x = cells() + np.uint16(100)
+    for kw in (dict(tile=(16, 16)), dict(rowsperstrip=8, compression='zlib')):
+        lose('a.tif', 2, **kw)
+        assert 'strips or tiles of a plane were never written' in refused(max_projection, 'a.tif', channels=(0, 1))
+    x[0, 2] = 0; x[0, 2, 30:, 40:] = 7                    # nothing there: as programs leave it out
+    lose('b.tif', 2, tile=(16, 16)); same('b.tif', x)
+
+@pytest.mark.parametrize('kind', [32803, 32844, 34892])
+def test_a_mosaic_of_colors_is_no_gray(kind):
+    tifffile.imwrite('a.tif', cells()[0, 0], photometric='minisblack')
+    with tifffile.TiffFile('a.tif') as t: at = t.pages[0].tags['PhotometricInterpretation'].valueoffset
+    raw = bytearray(Path('a.tif').read_bytes()); raw[at:at + 2] = kind.to_bytes(2, 'little'); Path('a.tif').write_bytes(raw)
+    for do in (read_image, stack_info): assert "whose numbers aren't brightness" in refused(do, 'a.tif')
+
+@pytest.mark.parametrize('kind', ['unassalpha', 'assocalpha'])
+def test_transparency_of_a_tiff_is_no_stain_either(kind):
+    from cytoself_nb.images import _image_and_names
+    y, x = np.mgrid[:40, :40]
+    clear = ((np.hypot(y - 20, x - 20) < 15)*65535).astype(np.uint16)
+    gray, stain = cells(planes=1, sides=(40, 40))[:, 0]
+    def write(f, *channels, **kw): tifffile.imwrite(f, np.stack(channels, -1), photometric='rgb' if channels[2:] else 'minisblack', planarconfig='contig', metadata=None, extrasamples=[kind], **kw)
+    write('a.tif', gray, clear); write('b.tif', gray, gray, gray, clear); write('c.tif', gray, stain); write('d.tif', gray, stain, gray, clear*0 + 65535)
+    for f in ('a.tif', 'b.tif'): assert 'transparent in part' in refused(read_image, f)
+    np.testing.assert_array_equal(read_image('c.tif')[..., 1], stain); assert read_image('d.tif').shape == (40, 40, 3)
+    assert _image_and_names('a.tif', 2)[0].shape == (40, 40, 2) and _image_and_names('d.tif', 4)[0].shape == (40, 40, 4)

@@ -322,7 +322,7 @@ def test_columns_called_nearly_as_ours_are_said(column, ours, tmp_path):
     if ours != 'pixel_um': assert 'not used' not in warned(stacks_table, tmp_path)
 
 @pytest.mark.parametrize('files, said', [
-    (['a_t0.tif', 'a_t1.tif'], True), (['r01c01f01p01-ch1.tif', 'r01c01f01p02-ch1.tif'], True), (['w/x time 3.tif', 'w/x time 4.tif'], True),
+    (['a_t0.tif', 'a_t1.tif'], True), (['r01c01f01p01-ch1.tif', 'r01c01f01p02-ch1.tif'], True), (['w/x time 3.tif', 'w/x time 4.tif'], True), (['A-T=0.tif', 'A-T=1.tif'], True), (['a_000h.tif', 'a_024h.tif'], True), (['a_zstep01.tif', 'a_zstep02.tif'], True),
     (['a_1.tif', 'a_2.tif'], False), (['r01c01f01p01.tif', 'r01c01f02p02.tif'], False), (['set1.tif', 'set2.tif'], False)])
 def test_time_points_and_planes_as_files_are_said(files, said, tmp_path):
     t = pd.DataFrame(dict(file=[*files, 'b.tif'], protein=['A', 'A', 'B'])); t.to_csv(tmp_path/'stacks.csv', index=False)
@@ -404,7 +404,7 @@ def test_letters_of_other_alphabets_look_alike(names, tmp_path):
 def test_label_images_with_a_palette(tmp_path):
     "As QuPath writes them: the colors are for the eye, the numbers are in the file"
     from PIL import Image
-    image = Image.fromarray(DISCS.astype(np.uint8), 'P'); image.putpalette(np.random.default_rng(0).integers(0, 255, 768).astype(np.uint8).tobytes())
+    image = Image.frombytes('P', DISCS.shape, DISCS.astype(np.uint8).tobytes()); image.putpalette(np.random.default_rng(0).integers(0, 255, 768).astype(np.uint8).tobytes())
     image.save(tmp_path/'a.png'); image.save(tmp_path/'b.png', transparency=0)
     tifffile.imwrite(tmp_path/'c.tif', DISCS.astype(np.uint8), photometric='palette', colormap=np.random.default_rng(0).integers(0, 65535, (3, 256)).astype(np.uint16))
     for f in ('a.png', 'b.png', 'c.tif'): np.testing.assert_array_equal(read_labels(tmp_path/f), DISCS)

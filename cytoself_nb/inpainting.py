@@ -248,9 +248,9 @@ class PairLoader(CropLoader):
         self.paired = pair_targets(self.groups, np.random.default_rng(0)) >= 0
         self.n = int(self.paired.sum())
         if not self.n:
-            raise ValueError(f"no cell of the split {split!r} has another cell of its field ({len(labels)} "
-                             "cells); expected two or more in some field; give more cells, or leave the "
-                             "field out of the labels")
+            raise NotForTheseData(f"no cell of the split {split!r} has another cell of its field "
+                                  f"({len(labels)} cells); expected two or more in some field for cell "
+                                  "inpainting; give more cells, or leave the field out of the labels")
     def get_idxs(self):
         rng = np.random.default_rng([self.seed, self.epoch if self.shuffle else 0, 2])
         self.partner = self.rows[0] + pair_targets(self.groups, rng)

@@ -43,7 +43,7 @@ def umap_xy(
 )->np.ndarray: # (n, 2)
     "UMAP with the paper's settings and a fixed seed"
     if len(X) < 5:
-        raise ValueError(f"a map of {len(X)} crops; expected at least 5; give more crops or fields")
+        raise NotForTheseData(f"a map of {len(X)} crops; expected at least 5; give more crops or fields")
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         from umap import UMAP

@@ -84,7 +84,7 @@ def store(path, fields, channels=('protein', 'nucleus'), size=16, split=None):
 
 
 def test_all_cells_alone(tmp_path):
-    with pytest.raises(ValueError, match='another cell of its field'): PairLoader(store(tmp_path/'s', [f'f{i}' for i in range(6)]), 'train', 'protein+nucleus')
+    with pytest.raises(NotForTheseData, match='another cell of its field'): PairLoader(store(tmp_path/'s', [f'f{i}' for i in range(6)]), 'train', 'protein+nucleus')
 
 
 def test_no_marker(tmp_path):

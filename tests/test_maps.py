@@ -150,3 +150,7 @@ def test_names_and_text_are_written_as_old_readers_know_them(tmp_path, text):
             f.visititems(lambda name, item: kinds.update({name: item.attrs.get('encoding-type')}))
             assert 'nullable-string-array' not in kinds.values(), kinds
             assert kinds['obs/_index'] == kinds['var/_index'] == 'string-array'
+
+
+def test_too_few_crops_for_a_map_leave_a_notebook_out():
+    with pytest.raises(NotForTheseData, match='a map of 2 crops; expected at least 5'): maps.umap_xy(np.zeros((2, 3)))

@@ -8,6 +8,7 @@ __all__ = ['UNITS', 'NO_UNIT', 'LIMITS', 'MAKERS', 'StackInfo', 'judge_pixel', '
 
 # %% ../nbs/03_images.ipynb #1a6e0004
 import logging, math, re, threading, zipfile
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -650,7 +651,7 @@ def _czi_scene(czi, scene, blocks):
     blocks, xml = [b for b in blocks if b.get('S') == scene], ElementTree.fromstring(czi.raw_metadata)
     numbers = {a: sorted({b.get(a, 0) for b in blocks}) for a in 'VHIRBTCZ'}
     lead = [a for a, k in numbers.items() if a in 'CZ' or len(k) > 1]
-    kinds = [czi.pixel_types[c] for c in numbers['C']]
+    kinds = [czi.get_channel_pixel_type(c) for c in numbers['C']]
     types = dict(Gray8=np.uint8, Gray16=np.uint16, Gray32Float=np.float32)
     if odd := {*kinds} - {*types}:
         raise ValueError(f"it has pixels of the type {', '.join(odd)}, expected gray levels")
@@ -658,10 +659,13 @@ def _czi_scene(czi, scene, blocks):
              for c in xml.findall('.//Information/Image/Dimensions/Channels/Channel')}
     sizes = [(xml.findtext(f".//Scaling/Items/Distance[@Id='{a}']/Value"), 'm') for a in 'XY']
     at = czi.total_bounding_rectangle if scene is None else czi.scenes_bounding_rectangle[scene]
+    tiles = Counter(tuple(b.get(a, 0) for a in numbers) for b in blocks)
+    most = max(tiles.values())
     def plane(*k):
         where = {a: numbers[a][0] for a in numbers} | {a: numbers[a][i] for a, i in zip(lead, k)}
-        if not any(all(b.get(a, 0) == where[a] for a in numbers) for b in blocks):
-            raise EOFError(f"plane {where['Z']} of channel {where['C']} is missing")
+        if lost := most - tiles[tuple(where.values())]:
+            part = f'{lost} of {most} tiles of '*(most > 1)
+            raise EOFError(f"{part}plane {where['Z']} of channel {where['C']} is missing")
         return czi.read(plane={a: where[a] for a in 'CZTVHIRB'}, scene=scene)[..., 0]
     shape = (*(len(numbers[a]) for a in lead), at.h, at.w)
     corner = _place([(v and float(v)*k*1e6, 'µm') for (v, _), k in zip(sizes[::-1], (at.y, at.x))])

@@ -625,6 +625,20 @@ def test_a_file_of_zeiss(first, tmp_path):
     assert 'Bgr24' in refused(stack_info, 'e.czi')
 
 
+def test_tiles_and_channels_of_zeiss():
+    "A mosaic has as many tiles in each plane; its channels need not begin at 0"
+    czi, x = pytest.importorskip('pylibCZIrw.czi', reason='files of Zeiss need pylibCZIrw'), field(n=100)
+    def write(f, lost=(), first=0):
+        Path(f).unlink(missing_ok=True)
+        with czi.create_czi(f) as out:
+            for c, z, at in itertools.product((0, 1), range(3), (0, 60)):
+                if (c, z, at) not in lost: out.write(x[c, z, :, at:at + 60].copy(), plane=dict(C=c + first, Z=z, T=0), location=(at, 0))
+            out.write_metadata('cells', channel_names={first:'protein', first + 1:'nucleus'}, scale_x=.2e-6, scale_y=.2e-6)
+    write('a.czi'); same('a.czi', x)
+    write('b.czi', [(0, 1, 60)]); assert '1 of 2 tiles of plane 1 of channel 0 is missing' in refused(max_projection, 'b.czi')
+    write('c.czi', first=1); same('c.czi', x)
+
+
 def test_channels_of_zeiss_keep_their_bits():
     "A reader that gives all channels the type of the first makes 232 of 1000"
     def plane(value, kind): return np.where(np.arange(64)[:, None] < 9, 7, np.full((64, 64), value)).astype(kind)

@@ -1,6 +1,4 @@
 "Projection: tables of light with a known answer, the rule for a gain, and parts that are kept"
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -247,7 +247,7 @@ def test_memory_does_not_grow_with_the_number_of_crops(tmp_path):
         labels = pd.DataFrame(dict(protein='A', fov=[f'{k//30 % 5}' for k in range(n)]))
         tracemalloc.start()
         s = write_store(tmp_path/str(n), (one*np.float32(1 - k/n) for k in range(n//30)), labels, names, 0)
-        loader = crop_loader(s, 'train', v.volume_input(s), 16, shuffle=True)
+        loader = crop_loader(s, 'train', v.volume_input(s), 16)
         loader.room = 3
         for _ in loader: pass
         peak.append(tracemalloc.get_traced_memory()[1]/2**20)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DEPTH', 'plane_step', 'plane_weights', 'Volume', 'read_volume', 'focus_planes', 'cut_volumes', 'plane_names',
            'volume_input', 'on_scale', 'volume_source', 'volume_store', 'simulated_volumes', 'pose_volumes', 'AlongZ',
-           'stacked', 'apart', 'CytoselfVolume', 'Trained', 'train_for', 'spectra_by_height']
+           'stacked', 'apart', 'CytoselfVolume', 'speeds', 'Trained', 'train_for', 'spectra_by_height']
 
 # %% ../nbs/34_volumes.ipynb #df864ed0
 import itertools, math, re, time, warnings
@@ -368,49 +368,71 @@ def _endless(loader):
     "Batches, epoch after epoch"
     while True: yield from loader
 
+def speeds(
+    models:dict,     # Name -> (network, channels that it looks at)
+    store:CropStore,
+    batch:int=16,    # Crops of a step
+    times:int=6,     # Steps of each
+    clock=time.process_time,
+)->dict: # Name -> crops per core-second
+    "How many crops a network is shown in a second of training, each network in turn"
+    best = dict.fromkeys(models, math.inf)
+    made = {k: (m, cytoself_loss(1.), _endless(crop_loader(store, 'train', channels, batch, shuffle=True)),
+                torch.optim.Adam(m.parameters(), 0., fused=True)) for k, (m, channels) in models.items()}
+    for k in list(made)*times:
+        begin = clock()
+        _step(*made[k])
+        best[k] = min(best[k], clock() - begin)
+    return {k: batch/v for k, v in best.items()}
+
+def _step(model, loss, batches, opt, rng=None):
+    "Show a batch in random poses, learn from it; the loss"
+    x, y = next(batches)
+    x = pose_volumes(x, torch.randint(16, (len(x),), generator=rng), getattr(model, 'planes', (0,))[-1])
+    out = loss(model(x), y, x)
+    out.backward()
+    opt.step()
+    opt.zero_grad()
+    return out.item()
+
+# %% ../nbs/34_volumes.ipynb #a2258361
 class Trained(NamedTuple):
     "What came of a training"
     model:CytoselfFull   # In evaluation mode
-    course:pd.DataFrame  # part, seconds, shown, loss, and what `watch` said; the last row is the end
+    course:pd.DataFrame  # part, shown, seconds, loss, and what `watch` said; the last row is the end
 
 def train_for(
     model:CytoselfFull, # Untrained, of planes or of volumes
     store:CropStore, channels:str, # Crops, and the channels that the model looks at
-    seconds:float=None, # Core-seconds to spend, or
-    crops:int=None,     # crops to show
+    crops:int,          # Crops to show
     rate:float=2e-3,    # Highest rate of Adam
     batch:int=16,       # Crops of a step
     seed:int=0,         # Of order, poses and codes
     watch=lambda model: {}, # What to say of the network on the way; its time doesn't count
-    at:tuple=(.5, 1.),  # When, as parts of the training
-    clock=time.process_time,
+    late:float=.75,     # Part of the training before the quantizers start
+    at:tuple=(.5, 1.),  # When to look, as parts of the training
 )->Trained:
-    "Train a network until the time is spent, or the crops are shown"
-    loss, depth = cytoself_loss(data_variance(store, channels)), getattr(model, 'planes', (0,))[-1]
-    batches = _endless(crop_loader(store, 'train', channels, batch, shuffle=True, seed=seed))
+    "Train a network until so many crops were shown"
     opt, rng = torch.optim.Adam(model.parameters(), rate, fused=True), torch.Generator().manual_seed(seed)
-    rows, losses, at, spent, shown, part = [], [], list(at), 0., 0, 0.
-    model.quantizing, begin = False, clock()
+    batches = _endless(crop_loader(store, 'train', channels, batch, shuffle=True, seed=seed))
+    loss = cytoself_loss(data_variance(store, channels))
+    rows, losses, at, shown, spent = [], [], list(at), 0, 0.
+    model.quantizing, begin = False, time.process_time()
     model.train()
     while at:
-        if not model.quantizing and part >= 1/8:
+        part = shown/crops
+        if not model.quantizing and part >= late:
             start_codebooks(model, store, channels, seed)
             model.quantizing = True
         for g in opt.param_groups: g['lr'] = rate*max(min(1, part/.05)*(1 + math.cos(math.pi*part))/2, .01)
-        x, y = next(batches)
-        x = pose_volumes(x, torch.randint(16, (len(x),), generator=rng), depth)
-        step = loss(model(x), y, x)
-        step.backward()
-        opt.step()
-        opt.zero_grad()
-        losses.append(step.item())
-        shown, spent, begin = shown + len(x), spent + clock() - begin, clock()
-        part = min(1., spent/seconds if seconds else shown/crops)
-        if part < at[0]: continue
-        about = dict(part=at.pop(0), seconds=spent, shown=shown, loss=np.mean(losses))
+        losses.append(_step(model, loss, batches, opt, rng))
+        shown += batch
+        if shown < at[0]*crops: continue
+        spent += time.process_time() - begin
+        about = dict(part=at.pop(0), shown=shown, seconds=spent, loss=np.mean(losses))
         rows.append(about | watch(model.eval()))
         model.train()
-        losses, begin = [], clock()
+        losses, begin = [], time.process_time()
     return Trained(model.eval(), pd.DataFrame(rows))
 
 # %% ../nbs/34_volumes.ipynb #eb931900

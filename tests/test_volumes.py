@@ -217,16 +217,28 @@ def test_a_network_looks_at_planes_then_the_distance(store):
     with pytest.raises(ValueError, match='make it by volume_store'): v.volume_input(store._replace(channels=['protein', 'distance']))
 
 
-def test_training_ends_with_the_time_or_the_crops_and_repeats(store):
-    names, tick = v.volume_input(store), iter(range(10**6)).__next__
+def test_training_ends_with_the_crops_and_repeats(store):
+    names = v.volume_input(store)
     make = lambda: (torch.manual_seed(0), v.CytoselfVolume(8, 9, **SMALL))[1]
-    timed = v.train_for(make(), store, names, seconds=5, batch=4, clock=tick).course
-    assert timed.shown.iloc[-1] == 20 and timed.part.tolist() == [.5, 1]
-    a, b = (v.train_for(make(), store, names, crops=16, batch=4, seed=1) for _ in range(2))
+    a, b = (v.train_for(make(), store, names, 16, batch=4, seed=1) for _ in range(2))
     assert a.course.shown.tolist() == [8, 16] and a.course.loss.tolist() == b.course.loss.tolist()
     assert all(torch.equal(p, q) for p, q in zip(a.model.state_dict().values(), b.model.state_dict().values()))
-    flat = v.train_for(CytoselfFull(2, **SMALL), store, 'protein+distance', crops=8, batch=4)
-    assert flat.model.quantizing and not flat.model.training
+    said = []
+    flat = v.train_for(CytoselfFull(2, **SMALL), store, 'protein+distance', 8, batch=4, at=(.5, 1),
+                       watch=lambda m: said.append((m.quantizing, m.training)) or {})
+    assert said == [(False, False), (False, False)] and not flat.model.training      # two steps: the last quarter never came
+    v.train_for(CytoselfFull(2, **SMALL), store, 'protein+distance', 16, batch=4, watch=lambda m: said.append(m.quantizing) or {})
+    assert said[2:] == [False, True]
+
+
+def test_speeds_are_the_best_of_steps_taken_in_turn(store):
+    asked, times = [], iter([0, 4, 4, 5, 5, 7, 7, 17])                     # first: 4 and 2 s, second: 1 and 10 s
+    def model(name):
+        m = CytoselfFull(2, **SMALL)
+        m.register_forward_pre_hook(lambda *_: asked.append(name))
+        return m, 'protein+distance'
+    found = v.speeds({k: model(k) for k in 'ab'}, store, batch=4, times=2, clock=times.__next__)
+    assert asked == list('abab') and found == {'a': 4/2, 'b': 4/1}
 
 
 def test_spectra_of_volumes(store):

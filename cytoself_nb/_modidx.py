@@ -1769,6 +1769,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'cytoself_nb.volumes.apart': ('volumes.html#apart', 'cytoself_nb/volumes.py'),
                                      'cytoself_nb.volumes.cut_volumes': ('volumes.html#cut_volumes', 'cytoself_nb/volumes.py'),
                                      'cytoself_nb.volumes.focus_planes': ('volumes.html#focus_planes', 'cytoself_nb/volumes.py'),
+                                     'cytoself_nb.volumes.inflated': ('volumes.html#inflated', 'cytoself_nb/volumes.py'),
                                      'cytoself_nb.volumes.on_scale': ('volumes.html#on_scale', 'cytoself_nb/volumes.py'),
                                      'cytoself_nb.volumes.plane_names': ('volumes.html#plane_names', 'cytoself_nb/volumes.py'),
                                      'cytoself_nb.volumes.plane_step': ('volumes.html#plane_step', 'cytoself_nb/volumes.py'),

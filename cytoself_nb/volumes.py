@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DEPTH', 'plane_step', 'plane_weights', 'Volume', 'read_volume', 'focus_planes', 'cut_volumes', 'plane_names',
            'volume_input', 'on_scale', 'volume_source', 'volume_store', 'simulated_volumes', 'pose_volumes', 'AlongZ',
-           'stacked', 'apart', 'CytoselfVolume', 'speeds', 'Trained', 'train_for', 'spectra_by_height']
+           'stacked', 'apart', 'CytoselfVolume', 'inflated', 'speeds', 'Trained', 'train_for', 'spectra_by_height']
 
 # %% ../nbs/34_volumes.ipynb #df864ed0
 import itertools, math, re, time, warnings
@@ -363,6 +363,29 @@ class CytoselfVolume(CytoselfFull):
         e1 = self.encoder1(each.contiguous(memory_format=self.layout))
         return stacked(e1, fine), stacked(self.encoder2(e1), coarse)
 
+# %% ../nbs/34_volumes.ipynb #2fd9f2f8
+def inflated(
+    model:CytoselfFull, # Network of projections: protein first, then what has no height
+    depth:int=DEPTH,    # Planes
+    **settings,         # That differ: n_classes, hidden, pretext
+)->CytoselfVolume: # Heads are new
+    "A network of volumes that begins with the weights of a network of projections"
+    s = model.settings | settings
+    new = CytoselfVolume(depth, depth + s.pop('channels') - 1, **s)
+    for a, b in ((new.encoder1, model.encoder1), (new.encoder2, model.encoder2)):
+        for own, known in zip((m for m in a if not isinstance(m, AlongZ)), b, strict=True):
+            own.load_state_dict(known.state_dict())
+    for m in new.modules():
+        if isinstance(m, AlongZ): m.weight.data[:] = F.pad(torch.ones(m.stride)/m.stride, (1, 1))
+    if s['quantize']:
+        for a, b in ((new.vq1, model.vq1), (new.vq2, model.vq2)): a.load_state_dict(b.state_dict())
+    if s['decode']:
+        new.decoder2.body.load_state_dict(model.decoder2.state_dict())
+        new.decoder1.body[:-1].load_state_dict(model.decoder1[:-1].state_dict())
+        for own, known in zip(new.decoder1.body[-1].parameters(), model.decoder1[-1].parameters()):
+            own.data[:] = torch.cat([known[:1].repeat_interleave(new.decoder1.each, 0), known[1:]])
+    return new
+
 # %% ../nbs/34_volumes.ipynb #90f80c2f
 def _endless(loader):
     "Batches, epoch after epoch"
@@ -409,7 +432,7 @@ def train_for(
     batch:int=16,       # Crops of a step
     seed:int=0,         # Of order, poses and codes
     watch=lambda model: {}, # What to say of the network on the way; its time doesn't count
-    late:float=.75,     # Part of the training before the quantizers start
+    late:float=None,    # Part of it without quantizers, then started from vectors; None: they are kept
     at:tuple=(.5, 1.),  # When to look, as parts of the training
 )->Trained:
     "Train a network until so many crops were shown"
@@ -417,7 +440,7 @@ def train_for(
     batches = _endless(crop_loader(store, 'train', channels, batch, shuffle=True, seed=seed))
     loss = cytoself_loss(data_variance(store, channels))
     rows, losses, at, shown, spent = [], [], list(at), 0, 0.
-    model.quantizing, begin = False, time.process_time()
+    model.quantizing, begin = late is None, time.process_time()
     model.train()
     while at:
         part = shown/crops

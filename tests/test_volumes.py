@@ -183,6 +183,18 @@ def test_without_decoders_or_heads():
     assert v.CytoselfVolume(**SMALL | dict(pretext=False))(torch.rand(1, 17, 64, 64)).global_logits is None
 
 
+@pytest.mark.parametrize('channels', [1, 2, 3])
+def test_a_network_that_begins_with_a_projection_s_understands_equal_planes_as_the_projection(channels):
+    torch.manual_seed(0)
+    known = CytoselfFull(channels, **SMALL)
+    known(torch.rand(8, channels, 64, 64))                          # statistics that are not the first ones
+    grown, x = v.inflated(known, 8, n_classes=3).eval(), torch.rand(2, channels, 64, 64)
+    with torch.no_grad(): a, b = grown(torch.cat([x[:, :1].expand(-1, 8, -1, -1), x[:, 1:]], 1)), known.eval()(x)
+    for k in range(2): assert torch.equal(a.local_codes.view(2, 2, -1)[:, k], b.local_codes)
+    assert torch.equal(a.global_codes, b.global_codes) and a.global_logits.shape == (2, 3)
+    assert torch.allclose(a.reconstruction[:, [3, *range(8, 7 + channels)]], b.reconstruction, atol=1e-5)
+
+
 def test_planes_are_stacked_and_taken_apart_in_order():
     x = torch.rand(6, 4, 5, 5)
     both = v.stacked(x, 3)
@@ -220,15 +232,16 @@ def test_a_network_looks_at_planes_then_the_distance(store):
 def test_training_ends_with_the_crops_and_repeats(store):
     names = v.volume_input(store)
     make = lambda: (torch.manual_seed(0), v.CytoselfVolume(8, 9, **SMALL))[1]
-    a, b = (v.train_for(make(), store, names, 16, batch=4, seed=1) for _ in range(2))
+    a, b = (v.train_for(make(), store, names, 16, batch=4, seed=1, late=.5) for _ in range(2))
     assert a.course.shown.tolist() == [8, 16] and a.course.loss.tolist() == b.course.loss.tolist()
     assert all(torch.equal(p, q) for p, q in zip(a.model.state_dict().values(), b.model.state_dict().values()))
     said = []
-    flat = v.train_for(CytoselfFull(2, **SMALL), store, 'protein+distance', 8, batch=4, at=(.5, 1),
-                       watch=lambda m: said.append((m.quantizing, m.training)) or {})
-    assert said == [(False, False), (False, False)] and not flat.model.training      # two steps: the last quarter never came
-    v.train_for(CytoselfFull(2, **SMALL), store, 'protein+distance', 16, batch=4, watch=lambda m: said.append(m.quantizing) or {})
-    assert said[2:] == [False, True]
+    model = CytoselfFull(2, **SMALL)
+    before = model.vq2.codebook.detach().clone()
+    v.train_for(model, store, 'protein+distance', 8, 1e-9, batch=4, watch=lambda m: said.append((m.quantizing, m.training)) or {})
+    assert said == [(True, False), (True, False)] and torch.allclose(model.vq2.codebook, before, atol=1e-6)     # codes are kept
+    v.train_for(model, store, 'protein+distance', 16, 1e-9, batch=4, late=.75, watch=lambda m: said.append(m.quantizing) or {})
+    assert said[2:] == [False, True] and not torch.allclose(model.vq2.codebook, before, atol=1e-3) and not model.training
 
 
 def test_speeds_are_the_best_of_steps_taken_in_turn(store):

@@ -31,7 +31,7 @@ from .weights import load
 
 # %% ../nbs/66_projection.ipynb #dcf3fc7c
 # Proteomes, proteins drawn, fields to train, validate and test of each, crops of a field
-SIZES = dict(smoke=(1, 9, 2, 1, 1, 3), demo=(3, 64, 6, 1, 3, 6), long=(3, 64, 10, 2, 4, 10),
+SIZES = dict(smoke=(1, 9, 2, 1, 1, 2), demo=(3, 64, 6, 1, 3, 6), long=(3, 64, 10, 2, 4, 10),
              paper=(3, 64, 10, 2, 4, 10))
 SECONDS = dict(smoke=.3, demo=80., long=3_000., paper=3_000.)      # Core-seconds of a training
 RATES = dict(smoke=(2e-3,), demo=(5e-4, 2e-3), long=(5e-4, 2e-3), paper=(5e-4, 2e-3))
@@ -194,7 +194,8 @@ def crops_of(
     "How many crops the time is, timed once"
     def build(tmp):
         store = volume_crops(run)
-        found = speeds({k: (network(store, k), of(store)) for k, of in LOOKS.items()}, store)
+        asked = {k: (network(store, k), LOOKS[k](store)) for k in ('volume', 'projection')}
+        found = speeds(asked, store, times=1 if run.profile.name == 'smoke' else 6)
         found['central plane'] = found['projection']       # the same network
         pd.Series(found, name='speed').to_csv(tmp)
     table = cached(run.path/'projection/speeds.csv', dict(sizes=SIZES[run.profile.name], edition=3), build,
@@ -333,7 +334,8 @@ def gains(
     t = t.pivot_table(index=['localization', 'proteome'], columns='row', values='value')
     d = (t[a] - t[b]).dropna().groupby('localization')
     out = d.agg(gain='median', low='min', high='max', proteomes='size')
-    return out.assign(gains=(out.low > 0) & (out.gain >= .05)).sort_values('gain', ascending=False)
+    every = out.proteomes == numbers.proteome.nunique()
+    return out.assign(gains=every & (out.low > 0) & (out.gain >= .05)).sort_values('gain', ascending=False)
 
 # %% ../nbs/66_projection.ipynb #d1bb149e
 def plot_scores(
@@ -342,8 +344,8 @@ def plot_scores(
     "A dot for each proteome, a bar for their median"
     import matplotlib.pyplot as plt
     from cytoself_nb.core import PALETTE
-    titles = {'localization': 'a  localization of crops, mAP', 'complex': 'b  partners in a complex, AUC',
-              'complex, one localization': 'c  the same, in one localization'}
+    titles = {'localization': 'a  localization, mAP', 'complex': 'b  partners in a complex, AUC',
+              'complex, one localization': 'c  in one localization, AUC'}
     t = numbers[(numbers.vector == 'global') & numbers.localization.isna()]
     rows = [r for r in ROWS if (t.row == r).any()]
     fig, axes = plt.subplots(1, 3, figsize=(7.1, .19*len(rows) + .7), sharey=True, layout='constrained')

@@ -93,7 +93,7 @@ def test_a_kept_training_is_loaded_and_other_costs_are_others(tmp_path, monkeypa
         made.append((channels.count('+'), crops, late))
         return p.Trained(model.eval(), pd.DataFrame([dict(part=1., seconds=1., shown=crops, mAP=.5)]))
     monkeypatch.setattr(p, 'train_for', short)
-    monkeypatch.setattr(p, 'speeds', lambda models, store: dict(volume=100., projection=400.))
+    monkeypatch.setattr(p, 'speeds', lambda models, store, times: dict(volume=100., projection=400.))
     for _ in range(2):
         for look, crops in (('volume', 16), ('projection', 16), ('projection', 32)): p.trained(run, look, 1e-3, crops)
     assert made == [(16, 16, None), (1, 16, None), (1, 32, None)]

@@ -1286,6 +1286,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'cytoself_nb.probes.probe_network': ('probes.html#probe_network', 'cytoself_nb/probes.py'),
                                     'cytoself_nb.probes.untrained': ('probes.html#untrained', 'cytoself_nb/probes.py')},
             'cytoself_nb.projection': { 'cytoself_nb.projection._forest': ('projection.html#_forest', 'cytoself_nb/projection.py'),
+                                        'cytoself_nb.projection._known': ('projection.html#_known', 'cytoself_nb/projection.py'),
                                         'cytoself_nb.projection._light_vectors': ( 'projection.html#_light_vectors',
                                                                                    'cytoself_nb/projection.py'),
                                         'cytoself_nb.projection._network_vectors': ( 'projection.html#_network_vectors',

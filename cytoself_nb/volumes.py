@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from fastcore.basics import patch
 from joblib import Parallel, delayed
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -170,6 +171,7 @@ def _field_planes(path, nuclei, channels, depth, plane_um, told):
     middle = focus_planes(v.image[1], yx, np.sqrt(nuclei.area_um2.to_numpy()/np.pi)/PIXEL_UM)
     return on_scale(cut_volumes(v.image[0], yx, middle, depth), v.projection[0])
 
+# %% ../nbs/34_volumes.ipynb #32999979
 def volume_source(
     folder,                 # Folder with `stacks.csv`
     work,                   # Folder for what `read_stacks` finds
@@ -321,6 +323,7 @@ def _with_z(blocks, at):
     parts = ([b, AlongZ(*at[k])] if k in at else [b] for k, b in enumerate(blocks))
     return nn.Sequential(*itertools.chain(*parts))
 
+# %% ../nbs/34_volumes.ipynb #8fb022b2
 class CytoselfVolume(CytoselfFull):
     """The network of the paper for volumes: takes (batch, channels, size, size), planes first
 
@@ -350,18 +353,20 @@ class CytoselfVolume(CytoselfFull):
             self.head2 = head(dim*s['n_splits']*coarse*self.sides[0]**2, *more)
         self.to(memory_format=self.layout)
 
-    def _encode(self, x):
-        "Both maps before quantization, planes below one another"
-        coarse, fine, depth = self.planes
-        wanted = self.settings['channels'], self.sides[2], self.sides[2]
-        if x.ndim != 4 or tuple(x.shape[1:]) != wanted:
-            raise ValueError(f"volumes of shape {tuple(x.shape)}; this network expects (batch, {wanted[0]}, "
-                             f"{wanted[1]}, {wanted[2]}): {depth} planes, then what has no height; choose "
-                             "the channels by volume_input")
-        beside = x[:, None, depth:].expand(-1, depth, -1, -1, -1)
-        each = torch.cat([x[:, :depth, None], beside], 2).flatten(0, 1)
-        e1 = self.encoder1(each.contiguous(memory_format=self.layout))
-        return stacked(e1, fine), stacked(self.encoder2(e1), coarse)
+# %% ../nbs/34_volumes.ipynb #684503ba
+@patch
+def _encode(self:CytoselfVolume, x):
+    "Both maps before quantization, planes below one another"
+    coarse, fine, depth = self.planes
+    wanted = self.settings['channels'], self.sides[2], self.sides[2]
+    if x.ndim != 4 or tuple(x.shape[1:]) != wanted:
+        raise ValueError(f"volumes of shape {tuple(x.shape)}; this network expects (batch, {wanted[0]}, "
+                         f"{wanted[1]}, {wanted[2]}): {depth} planes, then what has no height; choose "
+                         "the channels by volume_input")
+    beside = x[:, None, depth:].expand(-1, depth, -1, -1, -1)
+    each = torch.cat([x[:, :depth, None], beside], 2).flatten(0, 1)
+    e1 = self.encoder1(each.contiguous(memory_format=self.layout))
+    return stacked(e1, fine), stacked(self.encoder2(e1), coarse)
 
 # %% ../nbs/34_volumes.ipynb #2fd9f2f8
 def inflated(

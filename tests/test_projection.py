@@ -89,15 +89,15 @@ def test_a_kept_training_is_loaded_and_other_costs_are_others(tmp_path, monkeypa
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
     monkeypatch.setitem(p.SIZES, 'smoke', (1, 3, 2, 1, 1, 1))
     run, made = open_run('simulated', 'smoke', 0, '66_projection'), []
-    def short(model, store, channels, crops, rate, seed, watch, late):
+    def short(model, store, channels, crops, rate, batch, seed, watch, late):
         made.append((channels.count('+'), crops, late))
         return p.Trained(model.eval(), pd.DataFrame([dict(part=1., seconds=1., shown=crops, mAP=.5)]))
     monkeypatch.setattr(p, 'train_for', short)
-    monkeypatch.setattr(p, 'speeds', lambda models, store, times: dict(volume=100., projection=400.))
+    monkeypatch.setattr(p, 'speeds', lambda models, store, batch, times: dict(volume=100., projection=400.))
     for _ in range(2):
         for look, crops in (('volume', 16), ('projection', 16), ('projection', 32)): p.trained(run, look, 1e-3, crops)
     assert made == [(16, 16, None), (1, 16, None), (1, 32, None)]
     crops = p.crops_of(run)
-    assert crops == {'volume': 16, 'projection': 112, 'central plane': 112}       # 0.3 s of each, whole steps
+    assert crops == {'volume': 28, 'projection': 120, 'central plane': 120}       # 0.3 s of each, whole steps
     few = p.row_numbers(run, run, p.FEW)                             # as many crops as the volumes
-    assert made[3:] == [(1, 16, None)] and few.shown.eq(16).all() and set(few.vector) == {'global', 'pooled'}
+    assert made[3:] == [(1, 28, None)] and few.shown.eq(28).all() and set(few.vector) == {'global', 'pooled'}

@@ -8,9 +8,8 @@ __all__ = ['SIZES', 'SECONDS', 'BATCH', 'RATES', 'LOOKS', 'ZONES', 'TABLES', 'PA
            'crops_of', 'best_rate', 'vector_scores', 'fresh', 'row_numbers', 'compare', 'summary', 'gains',
            'plot_scores', 'plot_gains']
 
-# %% ../nbs/66_projection.ipynb #8b2f9c36
+# %% ../nbs/66_projection.ipynb #aafb5005
 import os
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -139,8 +138,12 @@ def pair_scores(
     return pd.DataFrame(rows, columns=['proteome', 'pair', 'right'])
 
 # %% ../nbs/66_projection.ipynb #e6486b4f
-@lru_cache(1)
-def _known(): return load('simulated')
+_LOADED = []
+
+def _known():
+    "The network of the package, read once in each process"
+    if not _LOADED: _LOADED.append(load('simulated'))
+    return _LOADED[0]
 
 def network(
     store, look:str,   # From `volume_crops`; of `LOOKS`

@@ -10,6 +10,7 @@ __all__ = ['SIZES', 'SECONDS', 'BATCH', 'RATES', 'LOOKS', 'ZONES', 'TABLES', 'PA
 
 # %% ../nbs/66_projection.ipynb #aafb5005
 import os
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from .data import crop_loader, open_store, split_labels, split_rows, write_store
 from .fig3_complexes import complex_pairs, pair_test
 from .microscope import CROP_UM, simulated_proteome
 from .model import CytoselfFull
+from .probes import batch_statistics
 from .spectra import single_localization
 from .split import names_in
 from .stats import average_precision
@@ -253,12 +255,8 @@ def fresh(
     "A network before its first step, with statistics and, without weights, codes of training crops"
     channels, model = LOOKS[look](store), network(store, look, seed, scratch).train()
     if scratch: start_codebooks(model, store, channels, seed)
-    for m in model.modules():   # plain averages over the batches
-        if isinstance(m, torch.nn.BatchNorm2d): m.reset_running_stats(); m.momentum = None
-    loader = iter(crop_loader(store, 'train', channels, 128, shuffle=True, seed=seed))
-    with torch.no_grad():
-        for _, (x, _) in zip(range(2), loader): model._encode(x)
-    return model.eval()
+    loader = crop_loader(store, 'train', channels, 128, shuffle=True, seed=seed)
+    return batch_statistics(model, (x for x, _ in islice(loader, 2)), model._encode)
 
 # %% ../nbs/66_projection.ipynb #7373f496
 FEW = 'projection, as few crops'

@@ -515,7 +515,7 @@ def _palette_png(raw):
     worst = np.argsort(-far, kind='stable')[:96]
     palette = np.concatenate([palette, rgb[worst[far[worst] > 8]]])
     near = cKDTree(palette).query(rgb)[1]
-    packed = Image.fromarray(near[key].astype(np.uint8), 'P')
+    packed = Image.fromarray(near[key].astype(np.uint8))
     packed.putpalette(palette.astype(np.uint8).ravel().tolist())
     packed.save(out, 'PNG', optimize=True)
     return out.getvalue()

@@ -941,9 +941,9 @@ def test_transparency_is_no_stain():
     y, x = np.mgrid[:40, :40]; rng = np.random.default_rng(0)
     clear = ((np.hypot(y - 20, x - 20) < 15)*255).astype(np.uint8)
     gray, stain = rng.integers(1, 200, (2, 40, 40)).astype(np.uint8)
-    Image.fromarray(np.stack([gray, clear], -1), 'LA').save('a.png'); Image.fromarray(np.stack([gray]*3 + [clear], -1), 'RGBA').save('b.png')
+    Image.fromarray(np.stack([gray, clear], -1)).save('a.png'); Image.fromarray(np.stack([gray]*3 + [clear], -1)).save('b.png')
     for f in ('a.png', 'b.png'): assert 'transparent in part' in refused(read_image, f)
-    Image.fromarray(np.stack([gray, stain], -1), 'LA').save('c.png'); np.testing.assert_array_equal(read_image('c.png')[..., 1], stain)
+    Image.fromarray(np.stack([gray, stain], -1)).save('c.png'); np.testing.assert_array_equal(read_image('c.png')[..., 1], stain)
     from cytoself_nb.images import _image_and_names
     assert _image_and_names('a.png', 2)[0].shape == (40, 40, 2) and _image_and_names('a.png', 1)[0].shape == (40, 40)
     tifffile.imwrite('bit.tif', gray > 100, photometric='miniswhite')

@@ -502,12 +502,6 @@ def _largest_level(group, levels, n):
     return best, (f"level {fine['path']} has fewer pixels than {best['path']}, and smaller ones by its "
                   "scale; expected the smallest where most are")
 
-def _zarr_size(multiscale, level, axes):
-    "Pixel size of a level"
-    scale = _scale(level, len(axes))*_scale(multiscale, len(axes))
-    sizes = {a['name'].lower():(float(f'{s:.7g}'), a.get('unit')) for a, s in zip(axes, scale)}
-    return judge_pixel([sizes.get(k, (None, None)) for k in 'xy'], 'OME-Zarr')
-
 # %% ../nbs/03_images.ipynb #1a6e0031
 def _chunk_planes(array, letters):
     "As `_planes_of`; chunks that hold several planes are read once if these fit into 512 MB"
@@ -522,6 +516,12 @@ def _chunk_planes(array, letters):
             held[key] = array[tuple(slice(None) if a in 'YX' else part.get(a, 0) for a in letters)]
         return _planes_of(held[key], [a for a in letters if a in 'CZYX'])(c - key[0], z - key[1])
     return read
+
+def _zarr_size(multiscale, level, axes):
+    "Pixel size of a level"
+    scale = _scale(level, len(axes))*_scale(multiscale, len(axes))
+    sizes = {a['name'].lower():(float(f'{s:.7g}'), a.get('unit')) for a, s in zip(axes, scale)}
+    return judge_pixel([sizes.get(k, (None, None)) for k in 'xy'], 'OME-Zarr')
 
 def _zarr_place(multiscale, level, axes):
     "Where a level lies, by the translations of it and of its image"
@@ -556,8 +556,7 @@ def _whole_planes(array, letters, read):
 def _zip_root(path):
     "The folder that all of a zip lies in, empty if there is none"
     with zipfile.ZipFile(path) as z: files = z.namelist()
-    files = [f for f in files if not re.search('__MACOSX/|DS_Store', f)]
-    tops = {f.split('/')[0] if '/' in f else '' for f in files}
+    tops = {f.split('/')[0] if '/' in f else '' for f in files if not re.search('__MACOSX/|DS_Store', f)}
     return tops.pop() if len(tops) == 1 else ''
 
 def _zarr_group(path, name):

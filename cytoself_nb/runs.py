@@ -390,9 +390,10 @@ def of_all_seeds(
         made = _made(folder/name)
         return _kind(made['settings']), made['settings']['model'].get('epochs', 0), made['built']
     (mine, epochs, _), stem = read(run.path), run.path.name.rsplit('-', 1)[0]
-    folders = [f for f in sorted(run.path.parent.glob(f'{glob.escape(stem)}-*'))
-               if f.name[len(stem)+1:].isdigit() and _settings_of(f/name)]
-    found = [(f/name, int(f.name.rsplit('-', 1)[1]), *read(f)) for f in folders]
+    homes = network_file('').with_name('seeds'), run.path.parent   # a run hides what the package keeps
+    folders = {f.name: f for home in homes for f in home.glob(f'{glob.escape(stem)}-*')
+               if f.name[len(stem)+1:].isdigit() and _settings_of(f/name)}
+    found = [(folders[k]/name, int(k.rsplit('-', 1)[1]), *read(folders[k])) for k in sorted(folders)]
     return [(path, seed, built) for path, seed, kind, n, built in found
             if kind == mine and abs(n - epochs) <= max(1, .1*epochs)]   # splits differ by some crops
 

@@ -1,4 +1,5 @@
-"Write cytoself_nb/networks/NAME.safetensors from a trained run: `python docs/networks.py hpa28-demo-0 hpa28`; then `make reference`"
+"""Write cytoself_nb/networks/NAME.safetensors from a trained run: `python docs/networks.py hpa28-demo-0 hpa28`; then `make reference`
+Of a further seed only its numbers are kept: `python docs/networks.py simulated-long-1 simulated`"""
 import json
 import shutil
 import sys
@@ -36,6 +37,7 @@ def main(run, name):
     "The network without its heads, numbers of 8 bits, with a card"
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
+    if int(seed): return keep_numbers(run)
     model = without_heads(trained_model(run))
     shown = len(training_history(run))*int((crop_store(run).labels.split == 'train').sum())
     model.extra['card'] |= dict(name=name, tested=tested(run), cannot=CANNOT[name],
@@ -61,6 +63,17 @@ def keep(
     spectra = protein_spectra(local.astype(np.uint16), labels.protein, model.settings['n_codes'])
     columns = {c: labels[c].fillna('').to_numpy(str) for c in ('protein', 'localization', 'complex', 'fov') if c in labels}
     np.savez_compressed(file.with_suffix('.npz'), codes=codes.astype(np.uint16), names=spectra.index.to_numpy(str), spectra=spectra.to_numpy(np.float32), **columns)
+
+
+def keep_numbers(
+    run, # The run of a further seed
+):
+    "What the figures of the first seed show beside it, see `runs.of_all_seeds`"
+    folder = network_file('').with_name('seeds')/run.path.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for file in sorted(run.path.glob('*_numbers.csv*')): shutil.copyfile(file, folder/file.name)
+    print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
 
 
 if __name__ == '__main__': main(*sys.argv[1:])

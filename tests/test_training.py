@@ -215,9 +215,22 @@ def test_seeds_are_pooled_over_the_same_data_and_model_only(tmp_path):
         folder = tmp_path/f'crops-demo-{seed}'; folder.mkdir()
         (folder/'x.csv').write_text('a\n1\n')
         (folder/'x.csv.settings.json').write_text(json.dumps(dict(settings=settings, built='now', made_by='x')))
-    run = SimpleNamespace(path=tmp_path/'crops-demo-0')
+    run = SimpleNamespace(path=tmp_path/'crops-demo-0', data='crops')
     assert [seed for _, seed, _ in runs.of_all_seeds(run, 'x.csv')] == [0, 1, 7]
     assert runs.tables_of_seeds(run, 'x').seed.tolist() == [0, 1, 7]
+
+
+def test_further_seeds_that_the_package_keeps_are_shown_too_unless_they_were_trained_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, 'network_file', lambda name: tmp_path/'package'/f'{name}.safetensors')
+    def put(home, seed, value, **more):
+        folder = home/f'd-long-{seed}'; folder.mkdir(parents=True)
+        (folder/'x.csv').write_text(f'a\n{value}\n')
+        (folder/'x.csv.settings.json').write_text(json.dumps(dict(settings=_settings(seed=seed, epochs=5, **more), built='now', made_by='x')))
+    for seed, value in ((1, 10), (2, 20)): put(tmp_path/'package/seeds', seed, value)
+    put(tmp_path/'package/seeds', 3, 30, rate=1)                # of another kind
+    for seed, value in ((0, 1), (2, 2)): put(tmp_path/'runs', seed, value)
+    found = runs.tables_of_seeds(SimpleNamespace(path=tmp_path/'runs/d-long-0', data='d'), 'x')
+    assert dict(zip(found.seed, found.a)) == {0: 1, 1: 10, 2: 2}
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['DEEPLOC_SIZES', 'RATES', 'DeepLoc', 'standardize', 'protein_parts', 'split_parts', 'class_rows', 'ClassLoader',
            'BestEpoch', 'deeploc_features', 'protein_means', 'ProteinMeans', 'deeploc_learner', 'new_deeploc',
-           'deeploc_settings', 'rate_table', 'load_deeploc', 'train_deeploc', 'class_logits', 'class_guesses',
-           'class_accuracy', 'seed_numbers']
+           'deeploc_settings', 'rate_table', 'load_deeploc', 'save_deeploc', 'train_deeploc', 'class_logits',
+           'class_guesses', 'class_accuracy', 'seed_numbers']
 
 # %% ../nbs/70_deeploc.ipynb #8acbc8b4
 import json, time, warnings
@@ -221,13 +221,14 @@ def deeploc_learner(
     lr:float=3e-4,       # Learning rate
     seed:int=0,          # Order and poses of the crops
     scale:bool=True,     # Standardize crops (paper), or leave them as the store has them (reference)?
+    channels:str=None,   # Channels, default those of the store
 )->Learner:
     "A fastai learner: cross-entropy, Adam, mixed precision where the device has it"
     classes, device = sorted(store.labels.localization.dropna().unique()), default_device()
     keep_freed_memory()
     def loader(split):
-        return ClassLoader(store, rows[split], classes, default_channels(store), batch, split == 'train',
-                           seed, device, model.settings['size'], scale)
+        return ClassLoader(store, rows[split], classes, channels or default_channels(store), batch,
+                           split == 'train', seed, device, model.settings['size'], scale)
     cbs = [BestEpoch(), AutoPrecision()]
     if _pixels_together(model): cbs.append(ChannelsLast())
     loaders = DataLoaders(loader('train'), loader('val'), device=device)
@@ -289,12 +290,19 @@ def load_deeploc(
     return model.eval()
 
 # %% ../nbs/70_deeploc.ipynb #2f5f553a
+def save_deeploc(
+    path,          # File to write
+    model:DeepLoc, # Network
+):
+    "Write a network for `load_deeploc`"
+    weights = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
+    about = dict(format='deeploc 1', settings=json.dumps(model.settings))
+    Path(path).write_bytes(save(weights, about))
+
 def _save_training(folder, learn, keep, seconds):
     "Weights, history, and the protein means of each epoch"
     folder.mkdir()
-    weights = {k: v.cpu().contiguous() for k, v in learn.model.state_dict().items()}
-    about = dict(format='deeploc 1', settings=json.dumps(learn.model.settings))
-    (folder/'model.safetensors').write_bytes(save(weights, about))
+    save_deeploc(folder/'model.safetensors', learn.model)
     pd.DataFrame(learn.best_epoch.rows).assign(seconds=seconds).to_csv(folder/'history.csv', index=False)
     np.save(folder/'means.npy', np.stack(keep.kept))
     pd.Series(sorted(set(keep.proteins)), name='protein').to_csv(folder/'proteins.csv', index=False)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from skimage.feature import peak_local_max
-from skimage.filters import gaussian, laplace, threshold_otsu
+from skimage.filters import gaussian, threshold_otsu
 
 from .core import cached, set_seed
 from .data import resize_crops
@@ -53,8 +53,9 @@ CELL_PX = 24   # Width of a cell in the pixels of these fields, about
 
 def _spots(x, wide):
     "Where a spot as wide as a cell fits (H, W)"
+    from scipy.ndimage import gaussian_laplace
     sigma = wide/8**.5
-    return sigma**2*laplace(gaussian(np.sqrt(unit_range(x)), sigma, mode='nearest'))
+    return -sigma**2*gaussian_laplace(np.sqrt(unit_range(x)), sigma, mode='nearest')
 
 def cell_centers(
     image:np.ndarray,    # (H, W)

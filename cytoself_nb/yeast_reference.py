@@ -66,8 +66,8 @@ def cell_centers(
     fit = _spots(image, wide)
     at = peak_local_max(fit, min_distance=round(wide/3), threshold_abs=1e-4, exclude_border=round(wide/2))
     height = fit[tuple(at.T)]
-    least = threshold_isodata(height) if len(at) > 1 else 0
-    return at[height > max(least, NOISE)]
+    if not (height > NOISE).any(): return at[:0]
+    return at[height > max(threshold_isodata(np.append(height, 0)), NOISE)]
 
 # %% ../nbs/83_yeast_reference.ipynb #83ef0010
 def cell_width(

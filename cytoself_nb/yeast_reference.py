@@ -29,9 +29,10 @@ from .spectra import rank_table
 from .stats import neighbors, rate_interval
 
 # %% ../nbs/83_yeast_reference.ipynb #83ef0009
-REFERENCE = {'ER':'ER', 'actin':'actin', 'antiNucleolarNucleus':'nuclei', 'bud':'bud tip', 'bud_neck':'bud neck',
-             'cell_periphery':'cell periphery', 'cytoplasm':'cytoplasm', 'endosome':'endosome', 'golgi':'Golgi',
-             'golgiToER':'Golgi', 'golgiToVacuole':'Golgi', 'mitochondria':'mitochondria',
+REFERENCE = {'ER':'ER', 'actin':'actin', 'antiNucleolarNucleus':'nuclei', 'bud':'bud tip',
+             'bud_neck':'bud neck', 'cell_periphery':'cell periphery', 'cytoplasm':'cytoplasm',
+             'endosome':'endosome', 'golgi':'Golgi', 'golgiToER':'Golgi', 'golgiToVacuole':'Golgi',
+             'mitochondria':'mitochondria',
              'nuclear_periphery':'nuclear periphery', 'nucleolus':'nucleolus', 'nucleus':'nuclei',
              'peroxisome':'peroxisome', 'spindle_pole_body':'spindle pole', 'tubulin':'spindle',
              'vacuolar_membrane':'vacuolar membrane', 'vacuole':'vacuole'}   # none: ERToGolgi, lipidParticle
@@ -44,8 +45,9 @@ def read_reference(
     x = np.asarray(read_image(path))
     if x.ndim == 3 and x.shape[2] in (3, 4): x = x[..., :3].max(2)
     if x.ndim != 2 or min(x.shape) < 4*CELL_PX or x.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"{Path(path).name} has the shape {x.shape} and pixels of the type {x.dtype}; expected a "
-                         f"picture of {4*CELL_PX} pixels or more a side, of 8 or 16 bits")
+        raise ValueError(f"{Path(path).name} has the shape {x.shape} and pixels of the type {x.dtype}; "
+                         f"expected a picture of {4*CELL_PX} pixels or more a side, of 8 or 16 bits; export "
+                         "it so")
     return (x[2:-2, 2:-2]/np.iinfo(x.dtype).max).astype(np.float32)
 
 # %% ../nbs/83_yeast_reference.ipynb #83ef000d
@@ -67,7 +69,7 @@ def cell_centers(
     at = peak_local_max(fit, min_distance=round(wide/3), threshold_abs=1e-4, exclude_border=round(wide/2))
     height = fit[tuple(at.T)]
     if not (height > NOISE).any(): return at[:0]
-    return at[height > max(threshold_isodata(np.append(height, 0)), NOISE)]
+    return at[height > max(threshold_isodata(np.append(height, 0)), NOISE)]   # 0: where there is no cell
 
 # %% ../nbs/83_yeast_reference.ipynb #83ef0010
 def cell_width(
@@ -94,7 +96,8 @@ def reference_crops(
 )->np.ndarray: # (n, 1, size, size), scaled as crops of the store; cells too near the edge have none
     "Squares around the cells, as wide in cells as those of the training"
     half = round(size/factor/2)
-    inside = [(y, x) for y, x in centers if half <= y <= len(image) - half and half <= x <= image.shape[1] - half]
+    high, wide = image.shape
+    inside = [(y, x) for y, x in centers if half <= y <= high - half and half <= x <= wide - half]
     if not inside: return np.zeros((0, 1, size, size), np.float32)
     cut = np.stack([image[None, y-half:y+half, x-half:x+half] for y, x in inside])
     return resize_crops(unit_range(cut), size)
@@ -137,7 +140,7 @@ def field_rates(
     truth:pd.Series,     # Field -> class; those without one among the columns are left out
     seed:int=0,          # Seed of the shuffles
     units:int=None,      # What the interval counts, default fields
-)->dict: # fields, classes, top1 and top3 with low, high and p
+)->dict: # fields, classes, top1 and top3 with low, high, chance and p
     "How often the right class is named first, or among three, beside exchanged classes"
     truth = truth.reindex(shares.index)
     r = shares[truth.isin(shares.columns)]
@@ -200,12 +203,12 @@ def _floors(known, known_class, asked, names):
                                                              plain_numbers(asked), names),
             'nearest pixels':nearest_shares(poses, np.tile(known_class, 8), small_pixels(asked), names)}
 
-# %% ../nbs/83_yeast_reference.ipynb #83ef0019
+
 def ask_network(
     run,          # The run (simulated yeast, yeast5)
     fields:dict,  # Name -> image, one called cytoplasm-...
     centers:dict, # Name -> cells
-)->tuple: # dict: what -> fields x classes; crops, field of each, factor; truth of the run's own fields, proteins
+)->tuple: # what -> fields x classes; crops, field of each, factor; labels of the run's own fields
     "All answers for the reference fields, and those for the own fields of proteins not trained on"
     store, model = crop_store(run), protein_alone(run)
     labels, part = store.labels, class_rows(store, 'proteins', run.seed)

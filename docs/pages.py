@@ -21,7 +21,7 @@ PAPERS = dict(
               '[Kobayashi et al., Nature Methods 2022](https://doi.org/10.1038/s41592-022-01541-z), on OpenCell images of 1,311 proteins.'),
     deeploc=('The second paper, panel by panel',
              '[Razdaibiedina & Brechalov, 2022](https://arxiv.org/abs/2205.11676), on yeast images of 4,049 proteins.'))
-PARTS = [('Start', 0, 0), ('Library', 1, 34), ('Runs', 40, 40), ('First paper', 41, 69), ('Second paper', 70, 74), ('Beyond both', 75, 79), ('Runner', 80, 99)]
+PARTS = {'Start': [0], 'Library': range(1, 35), 'Runs': [40], 'First paper': range(41, 70), 'Second paper': range(70, 75), 'Beyond both': [*range(75, 80), 83], 'Runner': [80, 81, 82, 90, 91]}
 NOT_YET = dict(verdict='not measured yet', here='not measured since the rule was written', why='')
 
 
@@ -213,9 +213,9 @@ def stage(
     for name in PAPERS:
         page = Path('papers')/f'{name}.md'
         (folder/page).write_text(with_links(paper_page(name, panels), page, extra), encoding='utf-8')
-    part = lambda lo, hi: [f'nbs/{p.stem}' for p in notebooks if lo <= int(p.name[:2]) <= hi]
+    part = lambda numbers: [f'nbs/{p.stem}' for p in notebooks if int(p.name[:2]) in numbers]
     trees = [toctree('Papers', [f'papers/{n}' for n in PAPERS]), toctree('How to', [f'docs/howto/{n}' for n in HOWTO]),
-             *(toctree(f'Notebooks: {name.lower()}', part(lo, hi)) for name, lo, hi in PARTS),
+             *(toctree(f'Notebooks: {name.lower()}', part(numbers)) for name, numbers in PARTS.items()),
              toctree('Reference', [*(f'docs/{n}' for n in REFERENCE), 'CLAIMS', 'CONTRIBUTING'])]
     start = with_links((ROOT/'README.md').read_text(encoding='utf-8'), Path('README.md'), extra)
     links = ('\nOn this site: [the first paper, panel by panel](papers/cytoself.md), [the second](papers/deeploc.md), '

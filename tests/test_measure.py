@@ -15,7 +15,8 @@ from measure import faults, overlaps
 # Figures that are held to it; the others are told of in a warning. Where names stand on a map hangs on the network, so these may touch
 HELD = """fig1a_network fig1c_perplexity fig2_thumbnails fig3a_path fig3b_complexes fig5_background fig5_coverage fig5a_spectra ed6_workflow
     s1_split_drawing s1_split_quantization s3_clusters s6a_pairs s6b_nearest ed7_left_out ed7_crops fig5d_held_out s4_held_out
-    methods_segmentation_steps training_curves training_probe""".split()
+    methods_segmentation_steps training_curves training_probe simulated_localizations simulated_stack simulated_nuisance simulated_lines
+    methods_crops_montage inpainting_pairs fig2_overview""".split()
 MAPS = 'fig2_atlas fig5_profile training_maps'.split()
 
 

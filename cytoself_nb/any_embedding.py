@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from .answers import as_embedding
-from .fig3_complexes import complex_pairs, pair_test, permuted_auc
+from .fig3_complexes import complex_pairs, labeled_complexes, pair_test, permuted_auc
 from .fig4_scores import clustering_score, labeled
 from .function import evaluate, restrict, shuffled_scores
 from .maps import map_frame, purity_table, umap_xy
 from .spectra import single_localization
-from .split import names_in
 from .stats import shuffles
 
 # %% ../nbs/75_any_embedding.ipynb #2d290022
@@ -58,9 +57,7 @@ def complex_scores(
 )->pd.DataFrame: # As `localization_scores`; empty without complexes
     "Are partners more alike than other pairs, and than other pairs of one localization?"
     e = as_embedding(embedding)
-    sets = e.obs.groupby('protein')['complex'].first().map(names_in)
-    sets = sets[sets.map(len) > 0]
-    if len(sets) < 4: return pd.DataFrame()
+    if len(sets := labeled_complexes(e.obs)) < 4: return pd.DataFrame()
     means, families = protein_means(e), single_localization(e.obs)
     names, r, same, near = complex_pairs(means - means.mean(), sets, families)
     orders, rows = shuffles(len(names), times=199, seed=seed), []

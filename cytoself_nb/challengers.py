@@ -22,7 +22,7 @@ from .cellprofiler import cellprofiler_features, standardize
 from .core import NotForTheseData, cached, open_run
 from .data import default_channels, select_channels, split_labels, split_rows
 from .ed8_cross_dataset import centered, line_b, match_ranks, some_rows, take
-from .fig3_complexes import complex_pairs, pair_test
+from .fig3_complexes import complex_pairs, labeled_complexes, pair_test
 from .fig4_ablations import retrieval
 from .fig4_scores import clustering_score, representation_parts, score_levels
 from .model import CytoselfFull
@@ -33,7 +33,6 @@ from .runs import (_check_classes, _made, crop_store, held_out_store, micrometre
     model_settings, trained_model, training_history, which_model)
 from .simulate import ANNOTATED
 from .spectra import pearson, rank_table, single_localization
-from .split import names_in
 from .stats import average_precision
 
 # %% ../nbs/79_challengers.ipynb #91baa7ae
@@ -220,9 +219,7 @@ def protein_scores(
         ap = average_precision(means.to_numpy(), known.where(known.notna(), None), means.index).ap
         out.append(_row('localization, proteins', 'mAP', ap.mean()))
     if 'complex' not in labels: return out
-    sets = labels.groupby('protein')['complex'].first().map(names_in)
-    sets = sets[sets.map(len) > 0]
-    if len(sets) < 4: return out
+    if len(sets := labeled_complexes(labels)) < 4: return out
     _, r, same, near = complex_pairs(means - means.mean(), sets, families)
     for score, among in {'AUC of pairs': None, 'AUC, one localization': near}.items():
         out.append(_row('complex, proteins', score, pair_test(r, same, among)['AUC']))

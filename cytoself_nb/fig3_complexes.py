@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['read_corum', 'complex_sets', 'protein_complexes', 'complete_complexes', 'separate_complexes', 'complex_pairs',
-           'pair_test', 'permuted_auc', 'auc_interval', 'nearest_same', 'share_by_threshold', 'seed_numbers']
+           'labeled_complexes', 'pair_test', 'permuted_auc', 'auc_interval', 'nearest_same', 'share_by_threshold',
+           'seed_numbers']
 
 # %% ../nbs/53_fig3_complexes.ipynb #381ca1ba
 import numpy as np
@@ -110,6 +111,13 @@ def complex_pairs(
     place, x = families.reindex(names).to_numpy(), spectra.loc[names].values
     same = np.array([[len(sets[a] & sets[b]) > 0 for b in names] for a in names])
     return names, pearson(x, x), same, (place[:, None] == place) & pd.notna(place)[:, None]
+
+def labeled_complexes(
+    labels:pd.DataFrame, # Of crops, with protein and complex
+)->pd.Series: # Protein -> frozenset of complexes, those in none left out
+    "The complexes of each protein"
+    sets = labels.groupby('protein')['complex'].first().map(names_in)
+    return sets[sets.map(len) > 0]
 
 # %% ../nbs/53_fig3_complexes.ipynb #0a9a4cf5
 def pair_test(

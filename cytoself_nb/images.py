@@ -9,7 +9,7 @@ __all__ = ['UNITS', 'NO_UNIT', 'LIMITS', 'MAKERS', 'StackInfo', 'judge_pixel', '
 # %% ../nbs/03_images.ipynb #1a6e0004
 import logging, math, re, threading, zipfile
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -229,18 +229,18 @@ def _set_files(images, path):
 
 def _bare(uuid): return (uuid or '').strip().lower().removeprefix('urn:uuid:')
 
-def _own_uuid(path):
-    "What a file calls itself, empty if it doesn't"
+def _own_uuid(path, tif=None):
+    "What a file, open or not, calls itself, empty if it doesn't"
     try:
-        with tifffile.TiffFile(path) as tif: text = tif.ome_metadata
+        with (nullcontext(tif) if tif else tifffile.TiffFile(path)) as file: text = file.ome_metadata
     except Exception: return ''
     found = re.search(r'<(?:\w+:)?OME\s[^>]*\bUUID="([^"]*)"', text or '')
     return _bare(found[1]) if found else ''
 
-def _exchanged(image, path):
+def _exchanged(image, path, tif):
     "Files that a set names and that are others, by their own identifier"
     told = {(u.get('FileName'), _bare(u.text)) for u in image.iterfind('.//{*}UUID[@FileName]')}
-    own, there = _own_uuid(path), lambda f: (path.parent/f).is_file()
+    own, there = _own_uuid(path, tif), lambda f: (path.parent/f).is_file()
     theirs = {(f, u): _own_uuid(path.parent/f) for f, u in told if u not in ('', own) and there(f)}
     return ', '.join(sorted(f for (f, u), found in theirs.items() if found not in ('', u)))
 
@@ -343,7 +343,7 @@ def _tiff_image(tif, path, position=None):
     if series[k] is None or lost and any(p is None for p in series[k].pages):
         raise ValueError(f"{path.name} belongs to a set of files, of which {lost or 'that of ' + names[k]} "
                          f"{'are' if ',' in lost else 'is'} missing; expected all beside it; copy them too")
-    if images[k] is not None and (odd := _exchanged(images[k], path)):
+    if images[k] is not None and (odd := _exchanged(images[k], path, tif)):
         raise ValueError(f"{path.name} belongs to a set of files, in which {odd} is another file than it "
                          "lists, by its UUID; expected the files under the names that they had; rename them "
                          "back, or convert each")

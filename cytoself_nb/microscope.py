@@ -397,6 +397,17 @@ def _field_crops(p, fov, cells, size, seed, line, scope):
     return np.stack([img[:, y:y+size, x:x+size] for y, x in np.clip(yx, 0, np.array(img.shape[1:]) - size)])
 
 # %% ../nbs/28_microscope.ipynb #15e38f73
+def _screen_source(crops, proteins, fields, cells, size, seed, line, scope, workers, *more):
+    "What a function cuts from each field of view, one at a time, and its labels"
+    jobs = [(SimpleNamespace(**p), k) for p in proteins.to_dict('records') for k in range(fields)]
+    labels = [_field_labels(p, k, cells, size, seed, line, scope.crowd) for p, k in jobs]
+    labels = pd.concat(labels, ignore_index=True)
+    labels = labels.merge(proteins, on='protein', how='left', validate='many_to_one')
+    first = ['protein', 'gene', 'fov', 'localization', 'complex', 'y', 'x']
+    work = (delayed(crops)(p, k, cells, size, seed, line, scope, *more) for p, k in jobs)
+    source = Parallel(n_jobs=workers, return_as='generator')(work)
+    return source, labels[first + [c for c in labels if c not in first]]
+
 def simulated_cells(
     proteins:pd.DataFrame, # From `simulated_proteome`
     fields:int=10, # Fields of view per protein
@@ -409,11 +420,5 @@ def simulated_cells(
 )->tuple: # Iterator over (cells, 3, size, size) float32, a field each, as in the labels; labels; channels
     "Crops of simulated cells, one field of view at a time, with their labels"
     _check_screen(proteins, line, fields=(fields, 1), cells=(cells, 1), size=(size, 16))
-    jobs = [(SimpleNamespace(**p), k) for p in proteins.to_dict('records') for k in range(fields)]
-    labels = [_field_labels(p, k, cells, size, seed, line, scope.crowd) for p, k in jobs]
-    labels = pd.concat(labels, ignore_index=True)
-    labels = labels.merge(proteins, on='protein', how='left', validate='many_to_one')
-    first = ['protein', 'gene', 'fov', 'localization', 'complex', 'y', 'x']
-    work = (delayed(_field_crops)(p, k, cells, size, seed, line, scope) for p, k in jobs)
-    source = Parallel(n_jobs=workers, return_as='generator')(work)
-    return source, labels[first + [c for c in labels if c not in first]], ['protein', 'nucleus', 'distance']
+    how = proteins, fields, cells, size, seed, line, scope, workers
+    return *_screen_source(_field_crops, *how), ['protein', 'nucleus', 'distance']

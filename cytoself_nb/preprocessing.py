@@ -156,6 +156,11 @@ def _noise_of(x, wide):
     other = np.minimum.reduce([noise, *(pixel_noise(x, k) for k in steps)])
     return np.where(other < noise/2, other, noise)
 
+def _range_of(x, quantile=np.quantile):
+    "What becomes 0, and how far above it 1 is (..., 1, 1); never so near that noise fills it"
+    low, high = quantile(x, QUANTILES, axis=(-2, -1), keepdims=True).astype(np.float32)
+    return low, np.maximum(high - low, NOISE_RANGE*_noise_of(x, high - low).astype(np.float32))
+
 def unit_range(
     image:np.ndarray, # (..., H, W), fluorescence, any unit
 )->np.ndarray: # float32, each image from 0 to 1
@@ -167,8 +172,7 @@ def unit_range(
         if x.dtype.itemsize > 2 and 2.**14*float(np.ptp(x)) < abs(float(x.max())): x = x - x.min()
         x = x.astype(np.float32)
         if not (seen := np.isfinite(x)).all(): x, quantile = np.where(seen, x, np.nan), np.nanquantile
-        low, high = quantile(x, QUANTILES, axis=(-2, -1), keepdims=True).astype(np.float32)
-        wide = np.maximum(high - low, NOISE_RANGE*_noise_of(x, high - low).astype(np.float32))
+        low, wide = _range_of(x, quantile)
     return np.clip((x - low) / np.maximum(wide, 1e-12), 0, 1)
 
 # %% ../nbs/06_preprocessing.ipynb #f341f66e

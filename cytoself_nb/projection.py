@@ -17,14 +17,13 @@ import pandas as pd
 import torch
 from joblib import Parallel, delayed
 
-from .core import NotForTheseData, _end_with_parent, cached, open_run, set_seed
+from .core import PALETTE, NotForTheseData, _end_with_parent, cached, open_run, set_seed
 from .data import crop_loader, open_store, split_labels, split_rows, write_store
-from .fig3_complexes import complex_pairs, pair_test
+from .fig3_complexes import complex_pairs, labeled_complexes, pair_test
 from .microscope import CROP_UM, simulated_proteome
 from .model import CytoselfFull
 from .probes import batch_statistics
 from .spectra import single_localization
-from .split import names_in
 from .stats import average_precision
 from .training import embed, start_codebooks
 from .volumes import (DEPTH, CytoselfVolume, Trained, inflated, plane_names, simulated_volumes,
@@ -235,9 +234,7 @@ def vector_scores(
     each = ap.groupby('localization').ap.mean()
     rows += [dict(score='localization', localization=k, value=v) for k, v in each.items()]
     means = pd.DataFrame(np.asarray(X, np.float64)).groupby(labels.protein.to_numpy()).mean()
-    sets = labels.groupby('protein')['complex'].first().map(names_in)
-    sets = sets[sets.map(len) > 0]
-    if len(sets) > 3:
+    if len(sets := labeled_complexes(labels)) > 3:
         names, r, same, near = complex_pairs(means - means.mean(), sets, families)
         of = families.reindex(names).to_numpy()
         asked = {('complex', None): None, ('complex, one localization', None): near}
@@ -353,7 +350,6 @@ def plot_scores(
 ): # Matplotlib figure
     "A dot for each proteome, a bar for their median"
     import matplotlib.pyplot as plt
-    from cytoself_nb.core import PALETTE
     titles = {'localization': 'a  localization, mAP', 'complex': 'b  partners in a complex, AUC',
               'complex, one localization': 'c  in one localization, AUC'}
     t = numbers[(numbers.vector == 'global') & numbers.localization.isna()]
@@ -380,7 +376,6 @@ def plot_gains(
 ): # Matplotlib figure
     "Volumes less projections by localization: networks, and tables of light; a dot for each proteome"
     import matplotlib.pyplot as plt
-    from cytoself_nb.core import PALETTE
     order = gains(numbers).index
     fig, axes = plt.subplots(1, 2, figsize=(7.1, .17*len(order) + .9), layout='constrained')
     t = numbers[(numbers.score == 'localization') & (numbers.vector == 'global')]

@@ -10,14 +10,12 @@ __all__ = ['DEPTH', 'plane_step', 'plane_weights', 'Volume', 'read_volume', 'foc
 # %% ../nbs/34_volumes.ipynb #df864ed0
 import itertools, math, re, time, warnings
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from fastcore.basics import patch
-from joblib import Parallel, delayed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,10 +23,10 @@ from .core import set_seed
 from .data import CropStore, crop_loader, data_variance, pose, write_store
 from .images import _tiff, _tiff_image, _unit_um, known_pixel
 from .losses import cytoself_loss
-from .microscope import (CROP_UM, Microscope, _check_screen, _field_labels, _field_side, _half,
+from .microscope import (CROP_UM, Microscope, _check_screen, _field_side, _half, _screen_source,
     draw_stack, project_stack)
 from .model import CytoselfFull, head
-from .preprocessing import NOISE_RANGE, QUANTILES, SIZE, _noise_of, read_stacks
+from .preprocessing import QUANTILES, SIZE, _range_of, read_stacks
 from .simulate import PLANE_UM
 from .spectra import protein_spectra
 from cytoself_nb.stacks import (CHANNELS, PIXEL_UM, _open_planes, reduce_image, stack_channels, stack_options,
@@ -159,9 +157,7 @@ def on_scale(
     projection:np.ndarray, # (H, W) of the whole field
 )->np.ndarray: # float32; 0 and 1 as in the usual crop, but down to -1
     "Planes on the gray scale of their projection"
-    low, high = np.quantile(projection.astype(np.float32), QUANTILES).astype(np.float32)
-    noise = _noise_of(projection.astype(np.float32), np.float32(high - low))
-    wide = max(high - low, np.float32(NOISE_RANGE)*np.float32(noise.max()))
+    low, wide = _range_of(projection.astype(np.float32))
     return np.clip((planes - low)/np.maximum(wide, 1e-12), -1, 1).astype(np.float32)
 
 # %% ../nbs/34_volumes.ipynb #b6f23959
@@ -212,10 +208,10 @@ def volume_store(
     return write_store(path, chunks, labels, channels, seed, size)
 
 # %% ../nbs/34_volumes.ipynb #7d24f84b
-def _simulated_field(p, fov, cells, size, seed, depth, scope):
+def _simulated_field(p, fov, cells, size, seed, line, scope, depth):
     "Crops with planes (cells, 3 + depth, size, size) of one field of view"
-    n, center = _field_side(p, fov, cells, size, seed, 'a', scope.crowd)
-    stack, c = draw_stack(p, fov, seed, n, CROP_UM/(2*size), 'a', scope)
+    n, center = _field_side(p, fov, cells, size, seed, line, scope.crowd)
+    stack, c = draw_stack(p, fov, seed, n, CROP_UM/(2*size), line, scope)
     flat, planes = project_stack(stack, c), _half(stack)
     yx = np.clip(np.rint(center*size/CROP_UM).astype(int), size//2, np.array(flat.shape[1:]) - size//2)
     low, high = np.quantile(_half(stack[0].max(0)), QUANTILES)
@@ -237,15 +233,8 @@ def simulated_volumes(
 )->tuple: # Iterator over (cells, 3 + depth, size, size), a field each, as in the labels; labels; channels
     "As `simulated_cells`, with planes"
     _check_screen(proteins, 'a', fields=(fields, 1), cells=(cells, 1), size=(size, 16), depth=(depth, 1))
-    jobs = [(SimpleNamespace(**p), k) for p in proteins.to_dict('records') for k in range(fields)]
-    labels = [_field_labels(p, k, cells, size, seed, 'a', scope.crowd) for p, k in jobs]
-    labels = pd.concat(labels, ignore_index=True)
-    labels = labels.merge(proteins, on='protein', how='left', validate='many_to_one')
-    work = (delayed(_simulated_field)(p, k, cells, size, seed, depth, scope) for p, k in jobs)
-    source = Parallel(n_jobs=workers, return_as='generator')(work)
-    first = ['protein', 'gene', 'fov', 'localization', 'complex', 'y', 'x']
-    labels = labels[first + [c for c in labels if c not in first]]
-    return source, labels, [*CHANNELS, 'distance', *plane_names(depth)]
+    how = proteins, fields, cells, size, seed, 'a', scope, workers, depth
+    return *_screen_source(_simulated_field, *how), [*CHANNELS, 'distance', *plane_names(depth)]
 
 # %% ../nbs/34_volumes.ipynb #eaffea8f
 def pose_volumes(

@@ -1,5 +1,6 @@
 """Write cytoself_nb/networks/NAME.safetensors from a trained run: `python docs/networks.py hpa28-demo-0 hpa28`; then `make reference`
-Of a further seed only its numbers are kept: `python docs/networks.py simulated-long-1 simulated`"""
+Of a further seed only its numbers are kept: `python docs/networks.py simulated-long-1 simulated`; of the variants at length,
+see 56_fig4_ablations, too: `python docs/networks.py simulated-long-0 variants`"""
 import json
 import shutil
 import sys
@@ -37,7 +38,7 @@ def main(run, name):
     "The network without its heads, numbers of 8 bits, with a card"
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
-    if int(seed): return keep_numbers(run)
+    if int(seed) or name == 'variants': return keep_numbers(run, f'{name}_numbers' if name == 'variants' else '*_numbers')
     model = without_heads(trained_model(run))
     shown = len(training_history(run))*int((crop_store(run).labels.split == 'train').sum())
     model.extra['card'] |= dict(name=name, tested=tested(run), cannot=CANNOT[name],
@@ -66,13 +67,14 @@ def keep(
 
 
 def keep_numbers(
-    run, # The run of a further seed
+    run,  # The run of a further seed, or of variants
+    name, # Pattern of their names
 ):
-    "What the figures of the first seed show beside it, see `runs.of_all_seeds`"
+    "What the figures show beside their own, see `runs.of_all_seeds` and `fig4_ablations.long_numbers`"
     folder = network_file('').with_name('seeds')/run.path.name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for file in sorted(run.path.glob('*_numbers.csv*')): shutil.copyfile(file, folder/file.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob(f'{name}.csv*'): old.unlink()
+    for file in sorted(run.path.glob(f'{name}.csv*')): shutil.copyfile(file, folder/file.name)
     print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
 
 

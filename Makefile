@@ -48,8 +48,8 @@ seeds: $(READY)         ## train further seeds, then show them beside seed 0; DA
 	$(RUN) --further-seeds "$$SEEDS"
 	$(RUN) --seed 0
 
-ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to two hours for the simulated cells, then show them; PROFILE=long SEEDS= trains two to the end, as long again
-	$(RUN) --ablations "0$${SEEDS:+,$$SEEDS}"
+ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, one to two hours for the simulated cells, then show them
+	$(RUN) --ablations "0,$$SEEDS"
 	$(RUN) --seed 0 --only 56
 
 readme: $(READY)        ## write README.md from nbs/index.ipynb

@@ -1,6 +1,6 @@
 """Write cytoself_nb/networks/NAME.safetensors from a trained run: `python docs/networks.py hpa28-demo-0 hpa28`; then `make reference`
-Of a further seed only its numbers are kept: `python docs/networks.py simulated-long-1 simulated`; of the variants at length,
-see 56_fig4_ablations, too: `python docs/networks.py simulated-long-0 variants`"""
+Of a further seed only its numbers are kept: `python docs/networks.py simulated-long-1 simulated`; of seed 0 those of the
+variants of 67_fig4_long: `python docs/networks.py simulated-long-0 variants`"""
 import json
 import shutil
 import sys
@@ -9,6 +9,7 @@ import numpy as np
 
 from cytoself_nb.core import _settings_of, open_run
 from cytoself_nb.data import crop_loader
+from cytoself_nb.fig4_long import AT_LENGTH, numbers_of
 from cytoself_nb.runs import crop_store, probe_table, trained_model, training_history
 from cytoself_nb.spectra import _named, protein_spectra
 from cytoself_nb.training import embed
@@ -38,7 +39,8 @@ def main(run, name):
     "The network without its heads, numbers of 8 bits, with a card"
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
-    if int(seed) or name == 'variants': return keep_numbers(run, f'{name}_numbers' if name == 'variants' else '*_numbers')
+    if name == 'variants': return keep_numbers(run, [numbers_of(v) for v in AT_LENGTH])
+    if int(seed): return keep_numbers(run, ['*_numbers'])
     model = without_heads(trained_model(run))
     shown = len(training_history(run))*int((crop_store(run).labels.split == 'train').sum())
     model.extra['card'] |= dict(name=name, tested=tested(run), cannot=CANNOT[name],
@@ -67,14 +69,14 @@ def keep(
 
 
 def keep_numbers(
-    run,  # The run of a further seed, or of variants
-    name, # Pattern of their names
+    run,   # The run of a further seed, or of variants
+    names, # Patterns of their names
 ):
-    "What the figures show beside their own, see `runs.of_all_seeds` and `fig4_ablations.long_numbers`"
+    "What figures show beside the numbers of their own run, see `runs.of_all_seeds` and `fig4_long.long_numbers`"
     folder = network_file('').with_name('seeds')/run.path.name
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob(f'{name}.csv*'): old.unlink()
-    for file in sorted(run.path.glob(f'{name}.csv*')): shutil.copyfile(file, folder/file.name)
+    for name in names:
+        for file in sorted(run.path.glob(f'{name}.csv*')): shutil.copyfile(file, folder/file.name)
     print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
 
 

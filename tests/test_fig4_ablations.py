@@ -61,20 +61,6 @@ def test_variants_that_the_channels_allow(channels, expected):
     assert len(A.variants_of(store)) == expected
 
 
-def test_variants_of_the_long_training_are_read_beside_a_run_and_of_its_data_alone(tmp_path, monkeypatch):
-    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
-    monkeypatch.setattr(A, 'network_file', lambda name: tmp_path/'package'/f'{name}.safetensors')
-    run = open_run('simulated', 'demo', 0)
-    assert A.long_numbers(run).empty and 'representation' in A.long_numbers(run)
-    row = dict(representation='full', level='organelle', place='representation', metric='mAP', umap=np.nan)
-    for home, value in ((tmp_path/'package'/'seeds', .3), (run.path.parent, .5)):   # a run hides what the package keeps
-        folder = home/'simulated-long-0'
-        folder.mkdir(parents=True)
-        pd.DataFrame([row | dict(value=value)]).to_csv(folder/'variants_numbers.csv', index=False)
-        assert A.long_numbers(run).value.tolist() == [value]
-    assert A.long_numbers(open_run('simulated', 'demo', 1)).empty
-
-
 @pytest.mark.parametrize('value, expected', [([.1, .4, .5], .1), ([.1, .5, .5], 0), ([.1, .5, .4], -.1)])
 def test_rise_is_that_of_the_last_quarter(value, expected):
     assert A.rise(pd.DataFrame(dict(epoch=[1, 6, 8], value=value))) == pytest.approx(expected)

@@ -77,13 +77,13 @@ def findings(
     rules = rules[rules.finding != ''].sort_values('finding', key=lambda v: v.astype(int), kind='stable')
     mine = claims[claims.column == column].set_index('id')
     for _, group in rules.groupby('finding', sort=False):
-        first, many = group.iloc[0], len(group) > 2
-        known = [id for id in (group.index if many else group.index[:1]) if id in mine.index]   # the paper's test
-        paper = ', '.join(group.paper) if many else first.paper
+        first, asked = group.iloc[0], group[group.paper != 'not asked']   # the paper's tests
+        known, folds = [id for id in asked.index if id in mine.index], len(asked) > 2
+        paper = ', '.join(asked.paper) if folds else first.paper
         number = re.search(r'\d', re.sub(r'(Fig\.|Table) \d', '', paper))   # else the paper gives a direction only
         claim = f'{first.figure}: {first.claim}'.split(': GO CC')[0] + (f' ({paper})' if number else '')
         unit = paper.split(',')[0].lstrip('0123456789.')
-        here = [f'{mine.value[id]:.1f}{unit}' if many else mine.here[id].split('; ')[0] for id in known]
+        here = [f'{mine.value[id]:.1f}{unit}' if folds else mine.here[id].split('; ')[0] for id in known]
         words = [WORD.get(mine.verdict[id], mine.verdict[id]) for id in known]
         words = together(sorted(words, key=words.count, reverse=True))
         row = claim, ', '.join(here) or 'not measured yet', words or '-'

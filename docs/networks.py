@@ -39,7 +39,7 @@ def main(run, name):
     "The network without its heads, numbers of 8 bits, with a card"
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
-    if name == 'variants': return keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps')])
+    if name == 'variants': return keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps', 'once')])
     if int(seed): return keep_numbers(run, ['*_numbers'])
     model = without_heads(trained_model(run))
     shown = len(training_history(run))*int((crop_store(run).labels.split == 'train').sum())

@@ -75,6 +75,7 @@ def laid_once(
 )->np.ndarray: # (n, 2)
     "A map on which equal representations are one point, which is laid out once"
     distinct, which = np.unique(X, axis=0, return_inverse=True)
+    if len(distinct) < 5: return np.c_[which.ravel(), 0*which.ravel()].astype(np.float32)   # too few: a row
     return umap_xy(distinct, seed)[which.ravel()]
 
 def maps_beside(

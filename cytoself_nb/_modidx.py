@@ -562,6 +562,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                             'cytoself_nb.fig4_ablations.variants_of': ( 'fig4_ablations.html#variants_of',
                                                                                         'cytoself_nb/fig4_ablations.py')},
             'cytoself_nb.fig4_long': { 'cytoself_nb.fig4_long._full_course': ('fig4_long.html#_full_course', 'cytoself_nb/fig4_long.py'),
+                                       'cytoself_nb.fig4_long._vectors': ('fig4_long.html#_vectors', 'cytoself_nb/fig4_long.py'),
                                        'cytoself_nb.fig4_long.against_full': ('fig4_long.html#against_full', 'cytoself_nb/fig4_long.py'),
                                        'cytoself_nb.fig4_long.course_rows': ('fig4_long.html#course_rows', 'cytoself_nb/fig4_long.py'),
                                        'cytoself_nb.fig4_long.kept_tables': ('fig4_long.html#kept_tables', 'cytoself_nb/fig4_long.py'),

@@ -78,17 +78,20 @@ def laid_once(
     if len(distinct) < 5: return np.c_[which.ravel(), 0*which.ravel()].astype(np.float32)   # too few: a row
     return umap_xy(distinct, seed)[which.ravel()]
 
+def _vectors(run, variant):
+    "Representations of the test crops"
+    model = train_variant(run, variant)
+    return embed(model, crop_loader(crop_store(run), 'test', model.extra['channels'], 128))[0]
+
 def maps_beside(
     run,         # A run; of the long training, to compare as the figure does
     variant:str, # Of `AT_LENGTH`
 )->pd.DataFrame: # Every fourth test crop: network, protein, localization, umap_1, umap_2; `same`, see below
     "A map of each, and how many of all test crops have exactly the representation of this one"
     def build():
-        store, out = crop_store(run), []
-        labels = split_labels(store, 'test')[['protein', 'localization']]
+        labels, out = split_labels(crop_store(run), 'test')[['protein', 'localization']], []
         for v in ('full', variant):
-            model = train_variant(run, v)
-            X = embed(model, crop_loader(store, 'test', model.extra['channels'], 128))[0]
+            X = _vectors(run, v)
             _, which, count = np.unique(X, axis=0, return_inverse=True, return_counts=True)
             xy, once = umap_xy(X, run.seed).round(2), laid_once(X, run.seed).round(2)
             made = dict(network=v, umap_1=xy[:, 0], umap_2=xy[:, 1], once_1=once[:, 0], once_2=once[:, 1],
@@ -104,11 +107,9 @@ def scores_once(
 )->pd.DataFrame: # network, level, umap (its seed), value
     "The paper's score on maps on which equal representations are one point"
     def build():
-        store, out = crop_store(run), []
-        levels = score_levels(split_labels(store, 'test'))
+        levels, out = score_levels(split_labels(crop_store(run), 'test')), []
         for v in ('full', variant):
-            model = train_variant(run, v)
-            X = embed(model, crop_loader(store, 'test', model.extra['channels'], 128))[0]
+            X = _vectors(run, v)
             for seed in range(run.seed, run.seed + UMAPS['demo']):
                 xy = laid_once(X, seed)
                 out += [dict(network=v, level=level, umap=seed, value=clustering_score(xy[rows], classes))

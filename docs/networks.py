@@ -76,6 +76,7 @@ def keep_numbers(
     folder = network_file('').with_name('seeds')/run.path.name
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
+        for old in folder.glob(f'{name}.csv*'): old.unlink()
         for file in sorted(run.path.glob(f'{name}.csv*')): shutil.copyfile(file, folder/file.name)
     print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
 

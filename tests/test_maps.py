@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from conftest import write_h5ad
 import pytest
+import torch
 
 from cytoself_nb import maps
 from cytoself_nb.core import NotForTheseData
@@ -78,6 +79,19 @@ def test_data_without_a_path_get_a_sentence(labels, channels, message):
 def test_without_any_localization_the_ends_are_those_of_the_light():
     labels = pd.DataFrame(dict(localization=np.nan, measured=np.linspace(0, 1, 12)), [f'p{k:02}' for k in range(12)])   # a column without text
     assert maps.path_ends(labels) == (['p00', 'p01'], ['p10', 'p11'], 'by light inside nuclei')
+
+def test_a_floor_without_a_path_takes_nothing_from_the_trained_network(monkeypatch):
+    "The untrained network's ends are not in order: its row is missing, the others stay"
+    def table(x, frame, store, most):
+        if np.array_equal(x, X[::-1]): raise NotForTheseData('no path')
+        return path_table(X, LABELS, store, most)
+    monkeypatch.setattr(maps, 'path_table', table)
+    monkeypatch.setattr(maps, 'untrained', lambda *_: None)
+    monkeypatch.setattr(maps, 'embed_batches', lambda *_: [(X[::-1], None, None)])
+    monkeypatch.setattr(maps, 'crop_loader', lambda *_, **__: [(torch.tensor(X)[:, :, None, None], None)])
+    model = SimpleNamespace(extra=dict(channels='protein+distance'))
+    t = maps.path_numbers(X, LABELS, store(), model)
+    assert t.ordered_by.tolist() == ['trained network', 'raw pixels']
 
 def test_a_protein_of_an_end_is_left_out_of_it():
     "At 0, 4 and 10, 14: the first from 4 to 12, the last from 2 to 10"

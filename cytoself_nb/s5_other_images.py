@@ -252,7 +252,8 @@ def seed_numbers(
 )->pd.DataFrame: # `COLUMNS`; no rows without the files
     "Rates of predictions on real pictures for the network of this run"
     def build():
-        found = tables or real_tables(run, line_profiles(run), single_localization(crop_store(run).labels))
+        labels = crop_store(run).labels
+        found = tables or real_tables(run, line_profiles(run)['a'], single_localization(labels))
         named = [t.assign(asked=name, way=t.reading + ', ' + t.crops)
                  for name, t in zip(('OpenCell', 'HPA'), found) if len(t)]
         return (pd.concat(named, ignore_index=True) if named else pd.DataFrame()).reindex(columns=COLUMNS)

@@ -77,7 +77,8 @@ def keep_numbers(
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         for old in folder.glob(f'{name}.csv*'): old.unlink()
-        for file in sorted(run.path.glob(f'{name}.csv*')): shutil.copyfile(file, folder/file.name)
+        for file in sorted(run.path.glob(f'{name}.csv*')):   # a killed process may have left hidden ones
+            if not file.name.startswith('.'): shutil.copyfile(file, folder/file.name)
     print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
 
 

@@ -11,7 +11,7 @@
 # Seen: with 1,000 distinct rows all, with and without. With 5,000: without unique more than nine in ten, with unique
 # about one in eight, which is chance for eight groups; no error, no warning, and the map of the trained rows themselves
 # is right. Neighbors of a new row are numbered among the distinct rows, and these numbers are looked up among
-# all rows. Below 4,096 distinct rows neighbors are found by another way.
+# all rows (umap issue #1280, open). Below 4,096 distinct rows neighbors are found by another way.
 #
 # Who is hurt: whoever puts new images on an atlas of thousands of crops, having set unique=True against crops with
 # equal vectors. Tried while the map was small, it works.

@@ -1,4 +1,6 @@
 "Other images: the nine renderings, foreign files, and lists that are derived elsewhere"
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,3 +43,18 @@ def test_structures_of_the_allen_institute_are_those_derived_elsewhere(mirror, s
     assert oi.allen_structures().values.tolist() == known[['gene', 'structure']].values.tolist()
     graded = pd.read_csv(fetch('2021-09-29-public-annotations-flat.csv', progress=False)[0])
     assert set(known.gene[known.in_opencell]) == set(known.gene) & set(graded.target_name)
+
+
+def test_a_further_seed_asks_the_profiles_of_line_a(monkeypatch):
+    "Nothing is computed before by a notebook, and the files are there"
+    asked = []
+    def tables(run, a, families):
+        asked.append(a)
+        return pd.DataFrame([dict(reading='counts', crops='as it is', top1=.5)]), pd.DataFrame()
+    labels = pd.DataFrame(dict(protein=['P'], localization=['er']))
+    made = dict(real_tables=tables, line_profiles=lambda run: dict(a='of line a', b='of line b'), single_localization=lambda t: t,
+                crop_store=lambda run: SimpleNamespace(labels=labels), real_files=lambda name: ['a file'],
+                seed_table=lambda run, name, build, *_, **__: build())
+    for name, value in made.items(): monkeypatch.setattr(oi, name, value)
+    found = oi.seed_numbers(SimpleNamespace(profile=SimpleNamespace(name='smoke')))
+    assert asked == ['of line a'] and found.way.tolist() == ['counts, as it is'] and found.asked.tolist() == ['OpenCell']

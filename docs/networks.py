@@ -40,7 +40,7 @@ def main(run, name):
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
     if name == 'variants': return keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps', 'once')])
-    if int(seed): return keep_numbers(run, ['*_numbers'])
+    if int(seed): return keep_numbers(run, ['[!.]*_numbers'])   # hidden: left by a killed process
     model = without_heads(trained_model(run))
     shown = len(training_history(run))*int((crop_store(run).labels.split == 'train').sum())
     model.extra['card'] |= dict(name=name, tested=tested(run), cannot=CANNOT[name],
@@ -77,8 +77,7 @@ def keep_numbers(
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         for old in folder.glob(f'{name}.csv*'): old.unlink()
-        for file in sorted(run.path.glob(f'{name}.csv*')):   # a killed process may have left hidden ones
-            if not file.name.startswith('.'): shutil.copyfile(file, folder/file.name)
+        for file in sorted(run.path.glob(f'{name}.csv*')): shutil.copyfile(file, folder/file.name)
     print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
 
 

@@ -59,9 +59,9 @@ def vesicle_kinds(
 # %% ../nbs/54_ed5_vesicles.ipynb #8df15a4d
 NEW = dict(smoke=(3, 1), demo=(8, 1), long=(20, 4), paper=(20, 4))   # proteins of each kind, fields
 
-def _new_proteome(n):
+def _new_proteome(n, seed):
     "`n` lysosomal and `n` endosomal proteins that are in no other proteome"
-    t = simulated_proteome(80*n, seed=1311)
+    t = simulated_proteome(80*n, seed=1311 + seed)
     t = t.query('complex.isna() and not held_out and localization == "vesicles"')
     t = t.groupby('truth_main').head(n).sort_values('truth_main', kind='stable').reset_index(drop=True)
     number = (t.groupby('truth_main').cumcount() + 1).astype(str).str.zfill(2)
@@ -77,12 +77,13 @@ def new_vesicles(
     (n, fields), p = NEW[run.profile.name], run.profile
     def build(tmp):
         screen = tmp.parent/'screen'
-        write_screen(screen, _new_proteome(n), fields, seed=1311, size=p.field_px, workers=1, progress=False)
+        new, seed = _new_proteome(n, run.seed), 1311 + run.seed   # each training is asked of proteins of its own
+        write_screen(screen, new, fields, seed=seed, size=p.field_px, workers=1, progress=False)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')    # a field without a usable nucleus
             source, labels, channels = read_stacks(screen, tmp.parent/'fields', workers=1, progress=False)
         write_store(tmp, source, labels.assign(split='test'), channels, run.seed, p.size)
-    settings = dict(new=NEW[p.name], field_px=p.field_px, size=p.size, seed=run.seed)
+    settings = dict(new=NEW[p.name], field_px=p.field_px, size=p.size, drawn=1311 + run.seed)
     return cached(run.path/'new_vesicles.zarr', settings, build, open_store, '54_ed5_vesicles')
 
 # %% ../nbs/54_ed5_vesicles.ipynb #a5dd583b
@@ -255,4 +256,4 @@ def seed_numbers(
                              for what, (v, n) in _kind_numbers(X[judged], labels, times, run.seed).items()])
     new = NEW[run.profile.name]
     return seed_table(run, 'vesicles_numbers', build, '54_ed5_vesicles', new=new, shuffles=times,
-                      score='one of each kind left out')
+                      drawn='for each seed', score='one of each kind left out')

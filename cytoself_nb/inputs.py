@@ -68,14 +68,17 @@ def library_files(
 # %% ../nbs/82_inputs.ipynb #e5f3b0e3
 def _number(name): return int(re.match(r'\d*', name)[0] or 0)
 
+_KEPT = PACKAGE/'networks'/'seeds'   # numbers of further trainings, see `runs.of_all_seeds`
+
 def artefact_settings(
     run:Run,      # The run
     notebook:str, # Name of a notebook, begins with its number
 )->list: # Paths, sorted
-    "Settings files of the artefacts that notebooks up to this one have left, for any seed"
+    "Settings files of what notebooks up to this one have left, for any seed, or what the package keeps of it"
     prefix = run.path.name.rsplit('-', 1)[0]
     folders = [p for p in run.path.parent.glob(f'{glob.escape(prefix)}-*')
                if p.name[len(prefix)+1:].isdigit()]
+    folders += _KEPT.glob(f'{glob.escape(prefix.rsplit("-", 1)[0])}-*')
     sides = [s for p in folders for s in p.rglob('*.settings.json')
              if '.building-' not in str(s.relative_to(p))]
     def counts(side):
@@ -103,7 +106,8 @@ def artefact_inputs(
 )->dict: # Checksum of its settings by name of the artefact
     "The artefacts that a notebook may depend on"
     sides = [s for r in runs_of(_sources(path), run) for s in artefact_settings(r, Path(path).stem)]
-    name = lambda side: str(side.relative_to(run.path.parent)).removesuffix('.settings.json')
+    home = lambda side: PACKAGE if _KEPT in side.parents else run.path.parent
+    name = lambda side: str(side.relative_to(home(side))).removesuffix('.settings.json')
     return {name(s): _sha(s.read_text()) for s in sides}
 
 # %% ../nbs/82_inputs.ipynb #b1986809

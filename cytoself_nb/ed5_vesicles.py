@@ -77,7 +77,7 @@ def new_vesicles(
     (n, fields), p = NEW[run.profile.name], run.profile
     def build(tmp):
         screen = tmp.parent/'screen'
-        new, seed = _new_proteome(n, run.seed), 1311 + run.seed   # each training is asked of proteins of its own
+        new, seed = _new_proteome(n, run.seed), 1311 + run.seed   # each training has its own
         write_screen(screen, new, fields, seed=seed, size=p.field_px, workers=1, progress=False)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')    # a field without a usable nucleus

@@ -116,4 +116,7 @@ def test_the_kept_codes_give_the_purity_of_the_atlas(codes):
     near = neighbors(X, 10, codes['protein'], np.flatnonzero(known), known)
     share = (place.to_numpy()[near] == place[known].to_numpy()[:, None]).mean()
     said = pd.read_csv(ROOT/'figures/simulated/claims_51_fig2_atlas.csv').set_index('id').here['U1a'].split('in the representation ')[1]
-    assert abs(share - float(said.rstrip('%'))/100) < .02, 'there it is a mean over proteins, here over crops'
+    tables = sorted(network_file('').with_name('seeds').glob('simulated-long-*/atlas_numbers.csv'))
+    others = [pd.read_csv(t).set_index('what').value['localization, of other proteins, representation'] for t in tables]
+    first = (1 + len(others))*float(said.rstrip('%'))/100 - sum(others)   # the claim has the mean, to a percent
+    assert len(others) == 2 and abs(share - first) < .035, 'there it is a mean over proteins, here over crops'

@@ -61,7 +61,7 @@ NEW = dict(smoke=(3, 1), demo=(8, 1), long=(20, 4), paper=(20, 4))   # proteins 
 
 def _new_proteome(n, seed):
     "`n` lysosomal and `n` endosomal proteins that are in no other proteome"
-    t = simulated_proteome(80*n, seed=1311 + seed)
+    t = simulated_proteome(80*n, seed=seed)
     t = t.query('complex.isna() and not held_out and localization == "vesicles"')
     t = t.groupby('truth_main').head(n).sort_values('truth_main', kind='stable').reset_index(drop=True)
     number = (t.groupby('truth_main').cumcount() + 1).astype(str).str.zfill(2)
@@ -74,16 +74,15 @@ def new_vesicles(
 ): # Crop store, all of it `test`; None for data that can't be drawn
     "Simulated lysosomal and endosomal proteins that are in no training set"
     if run.data != 'simulated': return None
-    (n, fields), p = NEW[run.profile.name], run.profile
+    (n, fields), p, seed = NEW[run.profile.name], run.profile, 1311 + run.seed   # each training has its own
     def build(tmp):
-        screen = tmp.parent/'screen'
-        new, seed = _new_proteome(n, run.seed), 1311 + run.seed   # each training has its own
+        screen, new = tmp.parent/'screen', _new_proteome(n, seed)
         write_screen(screen, new, fields, seed=seed, size=p.field_px, workers=1, progress=False)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')    # a field without a usable nucleus
             source, labels, channels = read_stacks(screen, tmp.parent/'fields', workers=1, progress=False)
         write_store(tmp, source, labels.assign(split='test'), channels, run.seed, p.size)
-    settings = dict(new=NEW[p.name], field_px=p.field_px, size=p.size, drawn=1311 + run.seed)
+    settings = dict(new=NEW[p.name], field_px=p.field_px, size=p.size, drawn=seed)
     return cached(run.path/'new_vesicles.zarr', settings, build, open_store, '54_ed5_vesicles')
 
 # %% ../nbs/54_ed5_vesicles.ipynb #a5dd583b

@@ -286,6 +286,9 @@ def seed_numbers(
     reps, umaps = representations(run), UMAPS[run.profile.name]
     labels = split_labels(crop_store(run), 'test')
     sides = [run.path/f'{k}.settings.json' for k in ('cellprofiler', 'inpainting-features.npz')]
-    of = {f.name.split('.')[0]: json.loads(f.read_text())['built'] for f in sides if f.exists()}
+    made = {f.name.split('.')[0]: json.loads(f.read_text()) for f in sides if f.exists()}
+    of = {k: m['built'] for k, m in made.items()}
+    trained = {k: m['settings']['model']['epochs'] for k, m in made.items() if 'model' in m['settings']}
     def build(): return score_table(reps, labels, umaps, run.seed)
-    return seed_table(run, 'scores_numbers', build, '55_fig4_scores', umaps=umaps, of=of, version=2)
+    return seed_table(run, 'scores_numbers', build, '55_fig4_scores', umaps=umaps, of=of, version=2,
+                      rival=trained)   # seeds whose rival had another budget are not shown beside it

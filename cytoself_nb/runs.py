@@ -288,15 +288,19 @@ def training_history(
 def kept_network(
     run,            # The run
     made_with:dict, # Settings of its training
+    name:str='model',         # Name of the artefact: `model`, `inpainting`
+    load=load_weights,        # Reads it
+    made_by:str='13_training',# Notebook that trains it
 ): # Network on the CPU, in evaluation mode; None where none of these settings is kept, or training is wanted
-    "The network that the package keeps of a long training, copied into the run's folder with its history"
-    file, path = network_file(run.data), run.path/'model.safetensors'
+    "The network that the package keeps of such a training, copied into the run's folder with its history"
+    own, before = (run.data, '') if name == 'model' else (f'{run.data}-{name}', f'{name}-')
+    file, path = network_file(own), run.path/f'{name}.safetensors'
     if os.environ.get('CYTOSELF_NB_TRAIN') or not file.is_file(): return None
     wanted = json.loads(json.dumps(made_with))
     if _settings_of(file).get('settings') != wanted: return None
-    model = cached(path, made_with, lambda tmp: shutil.copyfile(file, tmp), load_weights, '13_training')
+    model = cached(path, made_with, lambda tmp: shutil.copyfile(file, tmp), load, made_by)
     if filecmp.cmp(file, path, shallow=False):   # not one that was trained here: its history is there
-        _replace_text(run.path/'history.csv', file.with_suffix('.csv').read_text())
+        _replace_text(run.path/f'{before}history.csv', file.with_suffix('.csv').read_text())
     return model.eval()
 
 # %% ../nbs/40_runs.ipynb #c8551dc7
@@ -573,20 +577,27 @@ def cellprofiler_table(
 
 # %% ../nbs/40_runs.ipynb #13505f88
 def inpainting_model(
-    run,            # The run
-    share:float=.3, # Part of the profile's budget; at the paper's sizes 30 epochs, as published
+    run,              # The run
+    share:float=None, # Part of the budget; None: .3, to the end with `TRAIN=1` and in `long` and `paper`
 ): # `PairedCellInpainting` on the CPU, in evaluation mode
-    "Cell inpainting trained for this run, or loaded; a killed training goes on"
+    "Cell inpainting of the package, else trained for this run; a killed training goes on"
     store, p = crop_store(run), run.profile
-    epochs = max(1, round(n_epochs(p, int((store.labels.split == 'train').sum()))*share))
-    channels, rate = inpainting_channels(store), RATES[p.name]
-    made_with = dict(channels=channels, epochs=epochs, batch=p.batch, rate=rate, beta1=.5, seed=run.seed,
-                     edition=3, data=_made(store.path)['settings'])
+    channels, rate, file = inpainting_channels(store), RATES[p.name], run.path/'inpainting.safetensors'
+    made_with = dict(channels=channels, epochs=p.max_epochs, batch=p.batch, rate=rate, beta1=.5,
+                     seed=run.seed, edition=3, data=_made(store.path)['settings'])
+    if share is None:
+        kept = kept_network(run, made_with, 'inpainting', load_inpainting, '31_inpainting')
+        if kept is not None: return kept
+        wish = p.name in ('long', 'paper') or p.name == 'demo' and os.environ.get('CYTOSELF_NB_TRAIN')
+        there = _settings_of(file).get('settings') == json.loads(json.dumps(made_with))
+        share = None if wish or there else .3
+    if share: made_with['epochs'] = max(1, round(n_epochs(p, sum(store.labels.split == 'train'))*share))
     def train(tmp, live, checkpoint):
-        model = train_inpainting(store, epochs, channels, p.batch, rate, run.seed, live, checkpoint)
-        save_weights(model, tmp, extra=model.extra)
-    files = run.path/'inpainting.safetensors', run.path/'inpainting-history.csv'
-    return resumable(*files, made_with, train, load_inpainting, '31_inpainting')
+        epochs = made_with['epochs']
+        made = train_inpainting(store, epochs, channels, p.batch, rate, run.seed, live, checkpoint)
+        save_weights(made, tmp, extra=made.extra)
+    csv = run.path/'inpainting-history.csv'
+    return resumable(file, csv, made_with, train, load_inpainting, '31_inpainting')
 
 # %% ../nbs/40_runs.ipynb #2c65e0e1
 def inpainting_embedding(run:Run)->dict: # Layer -> split -> (n, d) float32, in the order of the store

@@ -1,6 +1,7 @@
 """Write cytoself_nb/networks/NAME.safetensors from a trained run: `python docs/networks.py hpa28-demo-0 hpa28`; then `make reference`
 Of a further seed only its numbers are kept: `python docs/networks.py simulated-long-1 simulated`; of seed 0 those of the
-variants of 67_fig4_long: `python docs/networks.py simulated-long-0 variants`"""
+variants of 67_fig4_long: `python docs/networks.py simulated-long-0 variants`; cell inpainting, trained to the end of its
+schedule (`make figures ONLY=31 TRAIN=1`): `python docs/networks.py simulated-demo-0 inpainting`"""
 import json
 import shutil
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 from cytoself_nb.core import _settings_of, open_run
 from cytoself_nb.data import crop_loader
 from cytoself_nb.fig4_long import AT_LENGTH, numbers_of
+from cytoself_nb.inpainting import load_inpainting
 from cytoself_nb.runs import crop_store, probe_table, trained_model, training_history
 from cytoself_nb.spectra import _named, protein_spectra
 from cytoself_nb.training import embed
@@ -40,6 +42,7 @@ def main(run, name):
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
     if name == 'variants': return keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps', 'once')])
+    if name == 'inpainting': return keep_inpainting(run)
     if int(seed): return keep_numbers(run, ['[!.]*_numbers'])   # hidden: left by a killed process
     model = without_heads(trained_model(run))
     shown = len(training_history(run))*int((crop_store(run).labels.split == 'train').sum())
@@ -52,20 +55,40 @@ def main(run, name):
     print(model.card)
 
 
+def keep_beside(
+    file,      # Network
+    made:dict, # What is known of its training
+    history,   # File
+):
+    "Settings and history of a network, see `runs.kept_network`"
+    file.with_name(f'{file.name}.settings.json').write_text(json.dumps(made | dict(bytes=file.stat().st_size), indent=1) + '\n', encoding='utf-8')
+    shutil.copyfile(history, file.with_suffix('.csv'))
+
+
 def keep(
     run, # The run
     name:str,
 ):
     "What draws the figures of a long training again: settings and history, see `runs.kept_network`; codes of the test crops"
     file, made = network_file(name), _settings_of(run.path/'model.safetensors')
-    file.with_name(f'{file.name}.settings.json').write_text(json.dumps(made | dict(bytes=file.stat().st_size), indent=1) + '\n', encoding='utf-8')
-    shutil.copyfile(run.path/'history.csv', file.with_suffix('.csv'))
+    keep_beside(file, made, run.path/'history.csv')
     model, store = load_weights(file), crop_store(run)
     _, local, codes = embed(model, crop_loader(store, 'test', model.extra['channels'], batch=128))
     labels = _named(store.labels.query('split == "test"').reset_index(drop=True))
     spectra = protein_spectra(local.astype(np.uint16), labels.protein, model.settings['n_codes'])
     columns = {c: labels[c].fillna('').to_numpy(str) for c in ('protein', 'localization', 'complex', 'fov') if c in labels}
     np.savez_compressed(file.with_suffix('.npz'), codes=codes.astype(np.uint16), names=spectra.index.to_numpy(str), spectra=spectra.to_numpy(np.float32), **columns)
+
+
+def keep_inpainting(
+    run, # The run
+):
+    "The network of cell inpainting with its settings and history, see `runs.inpainting_model`; numbers of 8 bits"
+    own, file = run.path/'inpainting.safetensors', network_file(f'{run.data}-inpainting')
+    model, made = load_inpainting(own), _settings_of(own)
+    save_weights(model, file, extra=model.extra, bits=8)
+    keep_beside(file, made, run.path/'inpainting-history.csv')
+    print(f'{file}: {file.stat().st_size/1e6:.1f} MB')
 
 
 def keep_numbers(

@@ -1,6 +1,7 @@
 "The network of the long training is kept: runs of its settings start from it, and its codes give the committed tables again"
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,8 @@ import torch
 
 from conftest import ROOT
 from cytoself_nb import runs
-from cytoself_nb.core import _settings_of, open_run
+from cytoself_nb.core import _settings_of, get_profile, open_run
+from cytoself_nb.inpainting import PairedCellInpainting, load_inpainting
 from cytoself_nb.model import CytoselfFull
 from cytoself_nb.weights import network_file, save_weights
 
@@ -69,6 +71,36 @@ def test_a_full_disk_leaves_the_old_history(kept, monkeypatch):
 
 def test_data_without_a_network(kept):
     assert runs.kept_network(open_run('hpa5', 'smoke', 0), dict(a=[1, 2])) is None
+
+
+def test_cell_inpainting_of_the_package_comes_with_its_history(kept, tmp_path):
+    "Under its own names, so that neither network hides the history of the other"
+    file = tmp_path/'package/simulated-inpainting.safetensors'
+    save_weights(PairedCellInpainting(2, 1), file, extra=dict(channels='protein+nucleus'), bits=8)
+    file.with_suffix('.csv').write_text('epoch,valid_loss\n0,0.01\n')
+    (file.parent/f'{file.name}.settings.json').write_text(json.dumps(dict(settings=dict(a=[1, 2]), built='then', made_by='31_inpainting', bytes=file.stat().st_size)))
+    model = runs.kept_network(kept, dict(a=[1, 2]), 'inpainting', load_inpainting, '31_inpainting')
+    assert isinstance(model, PairedCellInpainting) and not model.training and model.extra == dict(channels='protein+nucleus')
+    assert pd.read_csv(kept.path/'inpainting-history.csv').valid_loss.tolist() == [.01] and not (kept.path/'history.csv').exists()
+    assert _settings_of(kept.path/'inpainting.safetensors')['made_by'] == '31_inpainting'
+
+
+@pytest.mark.parametrize('profile, share, train, epochs', [('demo', None, '', 6), ('demo', None, '1', 100), ('long', None, '', 100), ('demo', .1, '1', 2), ('smoke', None, '1', 1)])
+def test_how_long_cell_inpainting_is_trained(tmp_path, monkeypatch, profile, share, train, epochs):
+    "To the end of its schedule with TRAIN=1 and in the long profile; one that was, here, is not replaced by a shorter one"
+    labels = pd.DataFrame(dict(split=['train']*2000))
+    monkeypatch.setenv('CYTOSELF_NB_TRAIN', train)
+    monkeypatch.setattr(runs, 'crop_store', lambda run: SimpleNamespace(labels=labels, path='store', channels=['protein', 'nucleus']))
+    monkeypatch.setattr(runs, '_made', lambda path: dict(settings='data'))
+    monkeypatch.setattr(runs, 'network_file', lambda name: tmp_path/'package'/name)
+    monkeypatch.setattr(runs, 'resumable', lambda path, csv, made_with, *more: (path, made_with))
+    run = SimpleNamespace(profile=get_profile(profile), seed=0, path=tmp_path, weights='', data='mine')
+    path, made = runs.inpainting_model(run, share)
+    assert made['epochs'] == epochs and path == tmp_path/'inpainting.safetensors'
+    path.write_text('a network')
+    whole = made | dict(epochs=100)
+    path.with_name(f'{path.name}.settings.json').write_text(json.dumps(dict(settings=whole, built='then', made_by='31_inpainting', bytes=path.stat().st_size)))
+    assert runs.inpainting_model(run, share)[1]['epochs'] == (epochs if share else 100)
 
 
 # ---- what is in the package

@@ -335,9 +335,10 @@ def load_inpainting(
 )->PairedCellInpainting: # In evaluation mode, with `extra`
     "Rebuild a network of this notebook from its file"
     about, tensors = _open_weights(path)
-    model = PairedCellInpainting(**json.loads(about['settings']))
-    try: model.load_state_dict(tensors)
-    except RuntimeError as e:
+    try:
+        model = PairedCellInpainting(**json.loads(about['settings']))
+        model.load_state_dict(tensors)
+    except (RuntimeError, TypeError) as e:
         raise ValueError(f"{path} holds another network than cell inpainting; "
                          "expected a file of train_inpainting") from e
     model.extra = json.loads(about['extra'])

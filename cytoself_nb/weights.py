@@ -93,7 +93,8 @@ def load_weights(
         settings, extra = json.loads(about['settings']), json.loads(about['extra'])
         with torch.device('meta'): plan = CytoselfFull(**settings).state_dict()
     except (KeyError, TypeError, ValueError) as e:
-        raise ValueError(f"{path}: the settings in the file give no network ({e})") from e
+        raise ValueError(f"{path}: the settings in the file give no network of cytoself ({e}); "
+                         "expected a file of a training with this program") from e
     for name in sorted(plan.keys() | tensors.keys()):
         want, got = (tuple(t[name].shape) if name in t else 'missing' for t in (plan, tensors))
         if want != got:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from cytoself_nb.core import NotForTheseData, set_seed
 from cytoself_nb.data import write_store
 from cytoself_nb.inpainting import (LAYERS, DoubleConv, FastConv, PairedCellInpainting, at_points, PairLoader, field_test, inpainting_features, inpainting_learner, load_inpainting, pair_targets, still_learning, store_features, train_inpainting)
-from cytoself_nb.weights import save_weights
+from cytoself_nb.weights import load_weights, network_file, save_weights
 
 
 @pytest.mark.parametrize('outputs, taps, points', [(2, 3, (0, 1, -1)), (4, 3, (0, .75, -.75, 1.5, -1.5)), (4, 2, (0, 1, -1, 2)), (2, 5, (0, 1, -1, 2, -2))])
@@ -135,6 +135,13 @@ def test_files(tmp_path):
     torch.testing.assert_close(back(x, m), net.eval()(x, m))
     (tmp_path/'b.safetensors').write_bytes((tmp_path/'a.safetensors').read_bytes()[:5000])
     with pytest.raises(ValueError, match='not a complete safetensors'): load_inpainting(tmp_path/'b.safetensors')
+
+
+def test_either_network_says_that_the_file_holds_the_other(tmp_path):
+    "Both come with the package, side by side"
+    with pytest.raises(ValueError, match='another network than cell inpainting'): load_inpainting(network_file('yeast5'))
+    save_weights(PairedCellInpainting(2, 1), tmp_path/'a.safetensors', extra={})
+    with pytest.raises(ValueError, match='give no network of cytoself'): load_weights(tmp_path/'a.safetensors')
 
 
 def test_field_test_needs_fields():

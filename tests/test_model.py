@@ -264,7 +264,7 @@ def test_files_of_others_and_mixed_settings_are_refused(tmp_path):
     with pytest.raises(ValueError, match='head1.0.bias is'): load_weights(tmp_path/'mixed.safetensors')
     model.settings = dict(layers=3)
     save_weights(model, tmp_path/'bad.safetensors')
-    with pytest.raises(ValueError, match='give no network'): load_weights(tmp_path/'bad.safetensors')
+    with pytest.raises(ValueError, match='give no network of cytoself'): load_weights(tmp_path/'bad.safetensors')
     with h5py.File(tmp_path/'empty.h5', 'w') as f: f['x'] = 1
     with pytest.raises(ValueError, match='group encoder1 is missing; found x'): load_published_weights(tmp_path/'empty.h5')
     with pytest.raises(FileNotFoundError, match='no weights at'): load_published_weights(tmp_path/'nothing.h5')

@@ -238,8 +238,7 @@ _PLACES = dict(bash='~/.local/share/bash-completion/completions/cytoself-nb', zs
 def completion_command(a):
     "Tab completion for bash or zsh: prints a script, to be kept in a file"
     from cytoself_nb.core import PROFILES
-    here = Path(__file__).parent.glob('networks/*.safetensors')   # of a rival: `simulated-inpainting`
-    networks = sorted(p.stem for p in here if '-' not in p.stem)
+    networks = sorted(p.stem for p in Path(__file__).parent.glob('networks/*.safetensors'))
     values = {'--weights': networks, '--profile': PROFILES, '--reference': ('simulated',),
               '--channels': ('protein+distance', 'protein+nucleus', 'protein'),
               'completion': ('bash', 'zsh')}

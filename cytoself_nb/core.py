@@ -196,6 +196,8 @@ def _claim_name(data):
 # %% ../nbs/01_core.ipynb #ef847a78
 FORMER_NAMES = {'embedded':'simulated', 'virtual_yeast':'simulated_yeast'}   # still accepted
 
+_KEPT = Path(str(package_files('cytoself_nb')))/'networks'/'runs'   # What the package keeps of runs, by name
+
 def _settings_of(path):
     "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"
     try: made = json.loads(Path(f'{path}.settings.json').read_text(encoding='utf-8'))

@@ -16,8 +16,8 @@ from .core import NotForTheseData, set_seed
 from .data import class_names, split_rows
 from .inpainting import PairedCellInpainting, store_features
 from .probes import neighbor_vote
-from .runs import (cellprofiler_table, crop_store, inpainting_embedding, inpainting_model,
-    probe_table, seed_table)
+from .runs import (cellprofiler_table, converged_or_model, crop_store, inpainting_embedding,
+    inpainting_model, probe_table, seed_table)
 
 # %% ../nbs/63_ed1_baselines.ipynb #c3785564
 def vote(
@@ -36,14 +36,15 @@ def cellprofiler_votes(
 )->pd.DataFrame: # A row per vote: what, accuracy, balanced_accuracy, neighbours, valid_accuracy
     "Votes on CellProfiler features, below those of cytoself and of the floors, for this seed"
     raw, store = cellprofiler_table(run), crop_store(run)
+    name = converged_or_model(run)
     def of(family): return lambda names: [n for n in names if n.startswith(family)]
     kinds = {'CellProfiler': in_paper, 'CellProfiler and additions': None}
     kinds |= {f'CellProfiler, {f.lower()}': of(f) for f in FAMILIES if of(f)(raw['train'])}
     def build():
         rows = [dict(what=what, **vote(standardize(raw, only)[0], store)) for what, only in kinds.items()]
-        return pd.concat([probe_table(run), pd.DataFrame(rows)], ignore_index=True)
+        return pd.concat([probe_table(run, name), pd.DataFrame(rows)], ignore_index=True)
     measured = json.loads((run.path/'cellprofiler.settings.json').read_text())
-    return seed_table(run, 'cellprofiler_numbers', build, '63_ed1_baselines', measured=measured)
+    return seed_table(run, 'cellprofiler_numbers', build, '63_ed1_baselines', name, measured=measured)
 
 # %% ../nbs/63_ed1_baselines.ipynb #b2eec847
 def inpainting_votes(
@@ -51,6 +52,7 @@ def inpainting_votes(
 )->pd.DataFrame: # As from `cellprofiler_votes`
     "Votes on three layers of cell inpainting and on the network before training, below those of cytoself"
     model, store = inpainting_model(run), crop_store(run)
+    name = converged_or_model(run)
     def build():
         features = {f'inpainting {name}': x for name, x in inpainting_embedding(run).items()}
         set_seed(run.seed)
@@ -58,9 +60,9 @@ def inpainting_votes(
         fresh.extra = model.extra
         features['inpainting conv3_1, untrained'] = store_features(store, fresh, ['conv3_1'])['conv3_1']
         rows = [dict(what=what, **vote(x, store)) for what, x in features.items()]
-        return pd.concat([probe_table(run), pd.DataFrame(rows)], ignore_index=True)
+        return pd.concat([probe_table(run, name), pd.DataFrame(rows)], ignore_index=True)
     made = json.loads((run.path/'inpainting.safetensors.settings.json').read_text())
-    return seed_table(run, 'inpainting_numbers', build, '63_ed1_baselines', inpainting=made['settings'],
+    return seed_table(run, 'inpainting_numbers', build, '63_ed1_baselines', name, inpainting=made['settings'],
                       inpainting_trained=made['built'])
 
 # %% ../nbs/63_ed1_baselines.ipynb #998046b1

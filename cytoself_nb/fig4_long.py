@@ -12,14 +12,13 @@ import os
 import numpy as np
 import pandas as pd
 
-from .core import NotForTheseData
+from .core import _KEPT, NotForTheseData
 from .data import crop_loader, split_labels
 from .fig4_ablations import _learning_curve, network_measures, train_variant, variant_name
 from .fig4_scores import UMAPS, clustering_score, score_levels, score_table
 from .maps import umap_xy
 from .runs import crop_store, seed_table, training_history
 from .training import embed
-from .weights import network_file
 
 # %% ../nbs/67_fig4_long.ipynb #f13b3908
 AT_LENGTH = 'no identification', 'no split'
@@ -124,7 +123,7 @@ def kept_tables(
 )->list: # Tables as `against_full`, `maps_beside` or `scores_once` give them
     "What the package keeps of the long training of these data and this seed, or this run has trained"
     name, profile = f"{run.path.name.rsplit('-', 2)[0]}-long-{run.seed}", run.profile.name
-    kept = [network_file('').with_name('seeds')/name/f'{numbers_of(v, what)}.csv' for v in AT_LENGTH]
+    kept = [_KEPT/name/f'{numbers_of(v, what)}.csv' for v in AT_LENGTH]
     anew = profile == 'smoke' or os.environ.get('CYTOSELF_NB_TRAIN')
     kept = [] if anew else [f for f in kept if f.exists()]
     if kept: return [pd.read_csv(f) for f in kept]

@@ -22,8 +22,8 @@ from .data import crop_loader, n_proteins, split_labels
 from .fig3_complexes import complete_complexes, read_corum, separate_complexes
 from .maps import umap_xy
 from .probes import untrained
-from .runs import (cellprofiler_table, crop_embedding, crop_store, inpainting_embedding,
-    seed_table, trained_model, which_model)
+from .runs import (cellprofiler_table, converged_or_model, crop_embedding, crop_store,
+    inpainting_embedding, seed_table, trained_model, which_model)
 from .stats import average_precision, crop_purity, jackknife_interval, neighbors, without_each
 from .training import embed
 
@@ -134,7 +134,8 @@ def floors(
 )->dict: # `untrained network`, `raw pixels` -> (n_test, d)
     "Two representations of the test crops that nothing was learned for"
     from sklearn.decomposition import PCA
-    store, model = crop_store(run), trained_model(run)
+    name, store = converged_or_model(run), crop_store(run)
+    model = trained_model(run, name)
     channels = model.extra['channels']
     def flat(loader): return [x.flatten(1).numpy() for x, _ in loader]
     def build(tmp):
@@ -146,7 +147,7 @@ def floors(
         np.savez(tmp, **{'untrained network': before, 'raw pixels': pixels})
     def load(path):
         with np.load(path) as z: return {k: z[k] for k in ('untrained network', 'raw pixels')}
-    settings = which_model(run) | dict(components=100)
+    settings = which_model(run, name) | dict(components=100)
     return cached(run.path/'floors.npz', settings, build, load, '55_fig4_scores')
 
 # %% ../nbs/55_fig4_scores.ipynb #5d329a78
@@ -290,5 +291,5 @@ def seed_numbers(
     of = {k: m['built'] for k, m in made.items()}
     trained = {k: m['settings']['model']['epochs'] for k, m in made.items() if 'model' in m['settings']}
     def build(): return score_table(reps, labels, umaps, run.seed)
-    return seed_table(run, 'scores_numbers', build, '55_fig4_scores', umaps=umaps, of=of, version=2,
-                      rival=trained)   # seeds whose rival had another budget are not shown beside it
+    return seed_table(run, 'scores_numbers', build, '55_fig4_scores', converged_or_model(run), umaps=umaps,
+                      of=of, version=2, rival=trained)   # seeds with another rival are not beside it

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.modules.setdefault('rfc3987_syntax', None)   # which nbformat would load, three seconds for nothing
 import nbformat
 
-from .core import DATASETS, Run, _settings_of
+from .core import _KEPT, DATASETS, Run, _settings_of
 from .order import PACKAGE, parsed
 
 # %% ../nbs/82_inputs.ipynb #71899cab
@@ -67,8 +67,6 @@ def library_files(
 
 # %% ../nbs/82_inputs.ipynb #e5f3b0e3
 def _number(name): return int(re.match(r'\d*', name)[0] or 0)
-
-_KEPT = PACKAGE/'networks'/'seeds'   # numbers of further trainings, see `runs.of_all_seeds`
 
 def artefact_settings(
     run:Run,      # The run

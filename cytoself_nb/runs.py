@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['UNSEEN_FIELDS', 'YEAST_SIZES', 'simulated_proteins', 'stack_folder', 'read_run_stacks', 'yeast_run', 'annotation',
            'yeast_label', 'yeast_proteome', 'crop_store', 'model_settings', 'micrometres', 'run_card', 'duration',
-           'given_network', 'training_history', 'kept_network', 'train_model', 'trained_model', 'which_model',
-           'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds', 'crop_embedding',
-           'map_numbers', 'split_codes', 'held_out_store', 'group_calibration', 'predict_localization',
-           'protein_profile', 'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
+           'given_network', 'training_history', 'kept_network', 'train_model', 'trained_model', 'converged_or_model',
+           'which_model', 'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds',
+           'crop_embedding', 'map_numbers', 'split_codes', 'held_out_store', 'group_calibration',
+           'predict_localization', 'protein_profile', 'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
 
 # %% ../nbs/40_runs.ipynb #01d45add
 from pathlib import Path
@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 from .apply import fit_crops, network_um, notes_on_fit
 from .cellprofiler import store_measurements
-from .core import (NotForTheseData, Run, _alone, _new_array, _replace_text,
+from .core import (_KEPT, NotForTheseData, Run, _alone, _new_array, _replace_text,
     _settings_of, cached, data_label, has_stacks, n_epochs, need_labels, open_run, registry, sha256_of)
 from .data import (CropStore, _pixels, class_names, crop_loader, default_channels, n_proteins,
     open_store, select_channels, split_rows, write_store)
@@ -274,41 +274,44 @@ def given_network(
     return cached(run.path/'model.safetensors', made_with, copy, load_weights, '19_weights').eval()
 
 # %% ../nbs/40_runs.ipynb #a4c38026
+def _history(run, name): return run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
+
 def training_history(
-    run, # The run
+    run:Run,          # The run
+    name:str='model', # Its network, see `trained_model`
 )->pd.DataFrame: # A row per epoch
-    "How the network of a run was trained"
-    trained_model(run)
+    "How a network of a run was trained"
+    trained_model(run, name)
     if run.weights:
         raise NotForTheseData("this run starts from a trained network, so there is no training to look at; "
                               "leave --weights out to train one")
-    return pd.read_csv(run.path/'history.csv')
+    return pd.read_csv(_history(run, name))
 
 # %% ../nbs/40_runs.ipynb #5b462abe
 def kept_network(
     run,            # The run
     made_with:dict, # Settings of its training
-    name:str='model',         # Name of the artefact: `model`, `inpainting`
+    name:str='model',         # Name of the artefact, see `trained_model`, or `inpainting`
     load=load_weights,        # Reads it
     made_by:str='13_training',# Notebook that trains it
 ): # Network on the CPU, in evaluation mode; None where none of these settings is kept, or training is wanted
     "The network that the package keeps of such a training, copied into the run's folder with its history"
-    own, before = (run.data, '') if name == 'model' else (f'{run.data}-{name}', f'{name}-')
-    file, path = network_file(own), run.path/f'{name}.safetensors'
+    path = run.path/f'{name}.safetensors'
+    file = network_file(run.data) if name == 'model' else _KEPT/run.path.name/path.name
     if os.environ.get('CYTOSELF_NB_TRAIN') or not file.is_file(): return None
     wanted = json.loads(json.dumps(made_with))
     if _settings_of(file).get('settings') != wanted: return None
     model = cached(path, made_with, lambda tmp: shutil.copyfile(file, tmp), load, made_by)
     if filecmp.cmp(file, path, shallow=False):   # not one that was trained here: its history is there
-        _replace_text(run.path/f'{before}history.csv', file.with_suffix('.csv').read_text())
+        _replace_text(_history(run, name), file.with_suffix('.csv').read_text())
     return model.eval()
 
 # %% ../nbs/40_runs.ipynb #c8551dc7
 def train_model(
     run,                        # The run
-    name:str='model',           # Name of the artefact: `model`, or that of a variant
+    name:str='model',           # Name of the artefact, see `trained_model`, or that of a variant
     channels:str=None,          # Channels shown to the network; None: the default of the store
-    budget_share:float=1.,      # Part of the training budget of the profile to spend
+    budget_share:float=1.,      # Part of the profile's training budget; None: until the schedule ends it
     rate:float=None,            # First learning rate; None: of the profile
     codes_from_crops:bool=None, # Start codes from crops? False: drawn as the authors do; None: of the profile
     quantize_after:int=None,    # Epochs before the quantizers start, less than all; None: of the profile
@@ -323,7 +326,7 @@ def train_model(
     channels = channels or default_channels(store)
     settings = model_settings(run, store, channels) | changes
     n = int((store.labels.split == 'train').sum())
-    epochs = max(1, round(n_epochs(p, n)*budget_share))
+    epochs = max(1, round(n_epochs(p, n)*budget_share)) if budget_share else p.max_epochs
     start = p.codes_from_crops if codes_from_crops is None else codes_from_crops
     late, rate = min(p.late if quantize_after is None else quantize_after, epochs - 1), rate or p.rate
     made_with = dict(model=settings, channels=channels, epochs=epochs, batch=p.batch, rate=rate,
@@ -339,9 +342,9 @@ def train_model(
         extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
                      best_epoch=learn.keep_best.epoch_of_best)
         save_weights(learn.model.to('cpu'), tmp, extra=extra, bits=16)
-    if name == 'model' and (kept := kept_network(run, made_with)): return kept
-    csv = run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
-    return resumable(run.path/f'{name}.safetensors', csv, made_with, train, load_weights, '13_training')
+    if kept := kept_network(run, made_with, name): return kept
+    file, csv = run.path/f'{name}.safetensors', _history(run, name)
+    return resumable(file, csv, made_with, train, load_weights, '13_training')
 
 # %% ../nbs/40_runs.ipynb #c8551dc8
 def _made(path):
@@ -353,30 +356,49 @@ def _made(path):
 
 # %% ../nbs/40_runs.ipynb #7f9a2638
 def trained_model(
-    run:Run, # The run
+    run:Run,          # The run
+    name:str='model', # `model`: for the budget of the profile; `converged`: until the schedule ended it
 )->CytoselfFull: # In evaluation mode
     "The network of the paper, trained for this run"
-    return train_model(run)
+    return train_model(run, name, budget_share=1. if name == 'model' else None)
+
+def converged_or_model(
+    run:Run, # The run
+)->str: # Name of a network, see `trained_model`
+    "Which network is compared with others: `converged` in demo, if wanted by `TRAIN=1`, kept or trained here"
+    if run.weights or run.profile.name != 'demo': return 'model'   # long and paper train to the end anyway
+    data, homes = _made(crop_store(run).path)['settings'], (_KEPT/run.path.name, run.path)
+    made = [_settings_of(home/'converged.safetensors').get('settings', {}) for home in homes]
+    wanted = os.environ.get('CYTOSELF_NB_TRAIN') or any(m.get('data') == data for m in made)
+    return 'converged' if wanted else 'model'
+
 
 # %% ../nbs/40_runs.ipynb #9ae51c52
-def which_model(run:Run)->dict: # `model` = its settings, `trained` = when
-    "What results of the trained network of a run depend on: for the settings of their artefacts"
-    trained_model(run)
-    made = _made(run.path/'model.safetensors')
+def which_model(
+    run:Run,          # The run
+    name:str='model', # Its network, see `trained_model`
+)->dict: # `model` = its settings, `trained` = when
+    "What results of a trained network of a run depend on: for the settings of their artefacts"
+    trained_model(run, name)
+    made = _made(run.path/f'{name}.safetensors')
     return dict(model=made['settings'], trained=made['built'])
 
 # %% ../nbs/40_runs.ipynb #8269c3d5
-def probe_table(run:Run, limit:int=20_000)->pd.DataFrame: # A row per probe
-    "`probe_network` for the network of a run; kept with a row for each test crop, see `tables_of_seeds`"
+def probe_table(
+    run:Run,          # The run
+    name:str='model', # Its network, see `trained_model`
+)->pd.DataFrame: # A row per probe
+    "`probe_network` for a network of a run; kept with a row for each test crop, see `tables_of_seeds`"
+    limit, path = 20_000, run.path/('probe' if name == 'model' else f'{name}-probe')
     def build(tmp):
-        table, right = probe_network(crop_store(run), trained_model(run), limit, run.seed)
+        table, right = probe_network(crop_store(run), trained_model(run, name), limit, run.seed)
         tmp.mkdir()
         table.to_csv(tmp/'table.csv', index=False)
         right.to_csv(tmp/'right.csv', index=False)
-    settings = which_model(run) | dict(limit=limit, floor='before the first step, exact statistics',
+    settings = which_model(run, name) | dict(limit=limit, floor='before the first step, exact statistics',
                                        right='with protein')
     def load(folder): return pd.read_csv(folder/'table.csv')
-    return cached(run.path/'probe', settings, build, load, '14_probes')
+    return cached(path, settings, build, load, '14_probes')
 
 # %% ../nbs/40_runs.ipynb #ea621db0
 _OF_ONE = 'seed', 'epochs', 'built', 'bytes', 'trained', 'inpainting_trained'
@@ -394,7 +416,7 @@ def of_all_seeds(
         made = _made(folder/name)
         return _kind(made['settings']), made['settings']['model'].get('epochs', 0), made['built']
     (mine, epochs, _), stem = read(run.path), run.path.name.rsplit('-', 1)[0]
-    homes = network_file('').with_name('seeds'), run.path.parent   # a run hides what the package keeps
+    homes = _KEPT, run.path.parent   # a run hides what the package keeps
     folders = {f.name: f for home in homes for f in home.glob(f'{glob.escape(stem)}-*')
                if f.name[len(stem)+1:].isdigit() and _settings_of(f/name)}
     found = [(folders[k]/name, int(k.rsplit('-', 1)[1]), *read(folders[k])) for k in sorted(folders)]
@@ -407,11 +429,13 @@ def seed_table(
     name:str,    # Name of the artefact: `spectra_numbers`
     build,       # Function without arguments that returns a DataFrame
     made_by:str, # Notebook
+    network:str='model', # Name of the model, see `trained_model`
     **settings,  # What else the numbers depend on
 )->pd.DataFrame: # Of this seed
     "Numbers of one trained model, kept in the run folder so that other seeds can be shown beside them"
     def write(tmp): build().to_csv(tmp, index=False)
-    return cached(run.path/f'{name}.csv', which_model(run) | settings, write, pd.read_csv, made_by)
+    settings = which_model(run, network) | settings
+    return cached(run.path/f'{name}.csv', settings, write, pd.read_csv, made_by)
 
 def tables_of_seeds(
     run, name:str, # The run; name of the artefact, see `seed_table`, or of a folder: `probe`
@@ -434,7 +458,8 @@ def over_seeds(
 
 # %% ../nbs/40_runs.ipynb #0d38bde6
 def crop_embedding(
-    run:Run, # The run
+    run:Run,          # The run
+    name:str='model', # Its network, see `trained_model`
 ): # AnnData: X as a memory map, labels with `row` of the store, obsm['X_umap']
     "Global representations of the test crops of this run and their map"
     store = crop_store(run)
@@ -442,7 +467,7 @@ def crop_embedding(
     if len(rows) < 5:
         raise NotForTheseData(f"{len(rows)} test crops; expected five at least for a map; give more crops or "
             "fields")
-    model = trained_model(run)
+    model = trained_model(run, name)
     channels = model.extra['channels']
     obs = store.labels.iloc[list(rows)].assign(row=list(rows))
     settings = dict(profile=run.profile.name, data=run.data, seed=run.seed, channels=channels,
@@ -453,7 +478,8 @@ def crop_embedding(
         loader = crop_loader(store, 'test', channels, batch=run.profile.batch)
         write_embedding(tmp, (g for g, *_ in embed_batches(model, loader)), obs, settings)
         add_map(tmp, umap_xy(read_embedding(tmp).X, run.seed))
-    return cached(run.path/'embedding.h5ad', settings, build, read_embedding, '40_runs')
+    file = 'embedding.h5ad' if name == 'model' else f'{name}-embedding.h5ad'
+    return cached(run.path/file, settings, build, read_embedding, '40_runs')
 
 # %% ../nbs/40_runs.ipynb #a2b7e0ef
 def map_numbers(run:Run)->pd.DataFrame: # what, value, low, high, level, units, or an order
@@ -596,8 +622,7 @@ def inpainting_model(
         epochs = made_with['epochs']
         made = train_inpainting(store, epochs, channels, p.batch, rate, run.seed, live, checkpoint)
         save_weights(made, tmp, extra=made.extra)
-    csv = run.path/'inpainting-history.csv'
-    return resumable(file, csv, made_with, train, load_inpainting, '31_inpainting')
+    return resumable(file, _history(run, 'inpainting'), made_with, train, load_inpainting, '31_inpainting')
 
 # %% ../nbs/40_runs.ipynb #2c65e0e1
 def inpainting_embedding(run:Run)->dict: # Layer -> split -> (n, d) float32, in the order of the store

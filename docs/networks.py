@@ -1,14 +1,15 @@
 """Write cytoself_nb/networks/NAME.safetensors from a trained run: `python docs/networks.py hpa28-demo-0 hpa28`; then `make reference`
 Of a further seed only its numbers are kept: `python docs/networks.py simulated-long-1 simulated`; of seed 0 those of the
 variants of 67_fig4_long: `python docs/networks.py simulated-long-0 variants`; cell inpainting, trained to the end of its
-schedule (`make figures ONLY=31 TRAIN=1`): `python docs/networks.py simulated-demo-0 inpainting`"""
+schedule (`make figures ONLY=31 TRAIN=1`): `python docs/networks.py simulated-demo-0 inpainting`; cytoself, trained as long
+(`ONLY=55`): `python docs/networks.py simulated-demo-0 converged`"""
 import json
 import shutil
 import sys
 
 import numpy as np
 
-from cytoself_nb.core import _settings_of, open_run
+from cytoself_nb.core import _KEPT, _settings_of, open_run
 from cytoself_nb.data import crop_loader
 from cytoself_nb.fig4_long import AT_LENGTH, numbers_of
 from cytoself_nb.inpainting import load_inpainting
@@ -42,7 +43,7 @@ def main(run, name):
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
     if name == 'variants': return keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps', 'once')])
-    if name == 'inpainting': return keep_inpainting(run)
+    if name in ('inpainting', 'converged'): return keep_long(run, name)
     if int(seed): return keep_numbers(run, ['[!.]*_numbers'])   # hidden: left by a killed process
     model = without_heads(trained_model(run))
     shown = len(training_history(run))*int((crop_store(run).labels.split == 'train').sum())
@@ -80,14 +81,16 @@ def keep(
     np.savez_compressed(file.with_suffix('.npz'), codes=codes.astype(np.uint16), names=spectra.index.to_numpy(str), spectra=spectra.to_numpy(np.float32), **columns)
 
 
-def keep_inpainting(
-    run, # The run
+def keep_long(
+    run,      # The run
+    name:str, # `inpainting`, or cytoself: `converged`
 ):
-    "The network of cell inpainting with its settings and history, see `runs.inpainting_model`; numbers of 8 bits"
-    own, file = run.path/'inpainting.safetensors', network_file(f'{run.data}-inpainting')
-    model, made = load_inpainting(own), _settings_of(own)
+    "A network that was trained to the end of its schedule, with settings and history, numbers of 8 bits, see `runs.kept_network`"
+    own, file = run.path/f'{name}.safetensors', _KEPT/run.path.name/f'{name}.safetensors'
+    model = load_inpainting(own) if name == 'inpainting' else without_heads(load_weights(own))
+    file.parent.mkdir(parents=True, exist_ok=True)
     save_weights(model, file, extra=model.extra, bits=8)
-    keep_beside(file, made, run.path/'inpainting-history.csv')
+    keep_beside(file, _settings_of(own), run.path/f'{name}-history.csv')
     print(f'{file}: {file.stat().st_size/1e6:.1f} MB')
 
 
@@ -96,7 +99,7 @@ def keep_numbers(
     names, # Patterns of their names
 ):
     "What figures show beside the numbers of their own run, see `runs.of_all_seeds` and `fig4_long.long_numbers`"
-    folder = network_file('').with_name('seeds')/run.path.name
+    folder = _KEPT/run.path.name
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         for old in folder.glob(f'{name}.csv*'): old.unlink()

@@ -12,8 +12,8 @@ def kept(tmp_path, monkeypatch):
     "A package that keeps the numbers of one variant of seed 0"
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
     monkeypatch.delenv('CYTOSELF_NB_TRAIN', raising=False)
-    monkeypatch.setattr(F, 'network_file', lambda name: tmp_path/'package'/f'{name}.safetensors')
-    folder = tmp_path/'package'/'seeds'/'simulated-long-0'
+    monkeypatch.setattr(F, '_KEPT', tmp_path/'package')
+    folder = tmp_path/'package'/'simulated-long-0'
     folder.mkdir(parents=True)
     def keep(variant, value):
         row = dict(level='organelle', place='representation', metric='mAP', umap=np.nan, epoch=np.nan)

@@ -29,6 +29,7 @@ def kept(tmp_path, monkeypatch):
     file.with_suffix('.csv').write_text('epoch,rate\n0,0.002\n')
     (file.parent/f'{file.name}.settings.json').write_text(json.dumps(dict(settings=dict(a=[1, 2]), built='then', made_by='13_training', bytes=file.stat().st_size)))
     monkeypatch.setattr(runs, 'network_file', lambda name: tmp_path/f'package/{name}.safetensors')
+    monkeypatch.setattr(runs, '_KEPT', tmp_path/'package/runs')
     return open_run('simulated', 'smoke', 0)
 
 
@@ -75,7 +76,8 @@ def test_data_without_a_network(kept):
 
 def test_cell_inpainting_of_the_package_comes_with_its_history(kept, tmp_path):
     "Under its own names, so that neither network hides the history of the other"
-    file = tmp_path/'package/simulated-inpainting.safetensors'
+    file = tmp_path/'package/runs'/kept.path.name/'inpainting.safetensors'
+    file.parent.mkdir(parents=True)
     save_weights(PairedCellInpainting(2, 1), file, extra=dict(channels='protein+nucleus'), bits=8)
     file.with_suffix('.csv').write_text('epoch,valid_loss\n0,0.01\n')
     (file.parent/f'{file.name}.settings.json').write_text(json.dumps(dict(settings=dict(a=[1, 2]), built='then', made_by='31_inpainting', bytes=file.stat().st_size)))
@@ -92,7 +94,7 @@ def test_how_long_cell_inpainting_is_trained(tmp_path, monkeypatch, profile, sha
     monkeypatch.setenv('CYTOSELF_NB_TRAIN', train)
     monkeypatch.setattr(runs, 'crop_store', lambda run: SimpleNamespace(labels=labels, path='store', channels=['protein', 'nucleus']))
     monkeypatch.setattr(runs, '_made', lambda path: dict(settings='data'))
-    monkeypatch.setattr(runs, 'network_file', lambda name: tmp_path/'package'/name)
+    monkeypatch.setattr(runs, '_KEPT', tmp_path/'package')
     monkeypatch.setattr(runs, 'resumable', lambda path, csv, made_with, *more: (path, made_with))
     run = SimpleNamespace(profile=get_profile(profile), seed=0, path=tmp_path, weights='', data='mine')
     path, made = runs.inpainting_model(run, share)
@@ -101,6 +103,24 @@ def test_how_long_cell_inpainting_is_trained(tmp_path, monkeypatch, profile, sha
     whole = made | dict(epochs=100)
     path.with_name(f'{path.name}.settings.json').write_text(json.dumps(dict(settings=whole, built='then', made_by='31_inpainting', bytes=path.stat().st_size)))
     assert runs.inpainting_model(run, share)[1]['epochs'] == (epochs if share else 100)
+
+
+@pytest.mark.parametrize('profile, train, weights, where, name', [
+    ('demo', '', '', None, 'model'), ('demo', '1', '', None, 'converged'), ('demo', '', '', 'package', 'converged'), ('demo', '', '', 'run', 'converged'),
+    ('demo', '1', 'mine.safetensors', None, 'model'), ('long', '1', '', 'package', 'model'), ('smoke', '1', '', None, 'model'), ('demo', '', '', 'other data', 'model')])
+def test_which_network_is_compared_with_rivals(tmp_path, monkeypatch, profile, train, weights, where, name):
+    "One trained to the end of its schedule on the same crops, where there is one; other profiles train as they do"
+    monkeypatch.setenv('CYTOSELF_NB_TRAIN', train)
+    monkeypatch.setattr(runs, '_KEPT', tmp_path/'package')
+    monkeypatch.setattr(runs, 'crop_store', lambda run: SimpleNamespace(path='store'))
+    monkeypatch.setattr(runs, '_made', lambda path: dict(settings=dict(data='mine')))   # of the crops
+    run = SimpleNamespace(profile=get_profile(profile), path=tmp_path/'mine-demo-0', weights=weights)
+    if where:
+        folder = run.path if where == 'run' else tmp_path/'package/mine-demo-0'
+        folder.mkdir(parents=True)
+        made = dict(settings=dict(data=dict(data='other' if where == 'other data' else 'mine')), built='then', made_by='13_training')
+        (folder/'converged.safetensors.settings.json').write_text(json.dumps(made))
+    assert runs.converged_or_model(run) == name
 
 
 # ---- what is in the package

@@ -323,7 +323,7 @@ def test_numbers_that_the_package_keeps_count(tmp_path, monkeypatch):
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
     run, path = open_run('simulated', 'long'), write_notebook(tmp_path/'51_squares.ipynb', 'sum(range(4))')
     found = notebook_inputs(path, {}, run).keys()
-    assert {f'networks/seeds/simulated-long-{k}/atlas_numbers.csv' for k in (1, 2)} <= found
+    assert {f'networks/runs/simulated-long-{k}/atlas_numbers.csv' for k in (1, 2)} <= found
     assert not any('no_split' in name for name in found), 'made by a later notebook'
 
 

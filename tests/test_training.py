@@ -221,13 +221,13 @@ def test_seeds_are_pooled_over_the_same_data_and_model_only(tmp_path):
 
 
 def test_further_seeds_that_the_package_keeps_are_shown_too_unless_they_were_trained_here(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, 'network_file', lambda name: tmp_path/'package'/f'{name}.safetensors')
+    monkeypatch.setattr(runs, '_KEPT', tmp_path/'package')
     def put(home, seed, value, **more):
         folder = home/f'd-long-{seed}'; folder.mkdir(parents=True)
         (folder/'x.csv').write_text(f'a\n{value}\n')
         (folder/'x.csv.settings.json').write_text(json.dumps(dict(settings=_settings(seed=seed, epochs=5, **more), built='now', made_by='x')))
-    for seed, value in ((1, 10), (2, 20)): put(tmp_path/'package/seeds', seed, value)
-    put(tmp_path/'package/seeds', 3, 30, rate=1)                # of another kind
+    for seed, value in ((1, 10), (2, 20)): put(tmp_path/'package', seed, value)
+    put(tmp_path/'package', 3, 30, rate=1)                # of another kind
     for seed, value in ((0, 1), (2, 2)): put(tmp_path/'runs', seed, value)
     found = runs.tables_of_seeds(SimpleNamespace(path=tmp_path/'runs/d-long-0', data='d'), 'x')
     assert dict(zip(found.seed, found.a)) == {0: 1, 1: 10, 2: 2}
@@ -243,11 +243,11 @@ def given(tmp_path, monkeypatch):
     for m in models.values(): m.extra = dict(channels='protein+distance')
     table = pd.DataFrame(dict(protein=list('ab')*10, fov=[f'f{k}' for k in range(20)], split=['train']*8 + ['val']*4 + ['test']*8))
     def images(seed, quantize=True):
-        monkeypatch.setattr(runs, 'trained_model', lambda run: models[quantize])
+        monkeypatch.setattr(runs, 'trained_model', lambda run, name='model': models[quantize])
         x = np.random.default_rng(seed).random((20, 2, 64, 64)).astype(np.float32)
         store = write_store(tmp_path/f'{seed}.zarr', x, table, ['protein', 'distance'])
         monkeypatch.setattr(runs, 'crop_store', lambda run: store)
-    monkeypatch.setattr(runs, 'which_model', lambda run: {})
+    monkeypatch.setattr(runs, 'which_model', lambda run, name='model': {})
     monkeypatch.setattr(runs, 'umap_xy', lambda X, seed: np.asarray(X[:, :2]))
     return dataclasses.replace(run, weights='given.safetensors'), images
 

@@ -646,6 +646,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'cytoself_nb.images._bare': ('images.html#_bare', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._bioio': ('images.html#_bioio', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._check_colors': ('images.html#_check_colors', 'cytoself_nb/images.py'),
+                                    'cytoself_nb.images._check_described': ('images.html#_check_described', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._check_imagej': ('images.html#_check_imagej', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._check_parts': ('images.html#_check_parts', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._chunk_planes': ('images.html#_chunk_planes', 'cytoself_nb/images.py'),

@@ -269,6 +269,16 @@ def _upright(x, axes):
     y, x_axis = axes.find('Y'), axes.find('X')
     return x.swapaxes(y, x_axis) if 0 <= x_axis < y else x
 
+def _check_described(tif, name):
+    "Some files of a set hold pixels alone (`BinaryOnly`)"
+    said = re.search(r'<(?:\w+:)?BinaryOnly\s[^>]*\bMetadataFile="([^"]*)"', tif.is_ome and tif.ome_metadata or '')
+    if not said: return
+    other = re.split(r'[\\/]', said[1])[-1]
+    how = 'the axes, planes and pixel_um in stacks.csv, since such a file is not read here'
+    if re.search(r'\.tiff?$', other.lower()): how = f'{other} and its position, or the axes and pixel_um'
+    raise ValueError(f"{name} holds pixels alone, what they are is written in {other}; expected a file that "
+                     f"says its axes; name {how}")
+
 # %% ../nbs/03_images.ipynb #6502808d
 def _metaxpress(tif):
     "What MetaXpress and MetaMorph write into the description of a plane, as text"
@@ -453,6 +463,7 @@ def _full_axes(series, axes):
 def _open_tiff(path, position, **told):
     "What a TIFF holds, and its planes"
     with _tiff(path) as tif:
+        if not told['axes']: _check_described(tif, path.name)
         position, series, image = _tiff_image(tif, path, position)
         page = series.keyframe
         _check_colors(page, path.name)
@@ -472,7 +483,10 @@ def _zarr_images(group):
         return [(m.get('name') or str(k), '', k) for k, m in enumerate(meta['multiscales'])]
     if 'plate' in meta: below = [w['path'] for w in meta['plate']['wells']]
     elif 'well' in meta: below = [i['path'] for i in meta['well']['images']]
-    else: below = sorted((k for k, _ in group.groups() if k.isdigit()), key=int)
+    else:                                     # a collection says which are its images, or numbers them
+        said = group['OME'].attrs if 'OME' in group else {}
+        numbers = sorted((k for k, _ in group.groups() if k.isdigit()), key=int)
+        below = said.get('ome', said).get('series') or numbers
     found = []
     for path in dict.fromkeys(below):
         if path not in group: found.append((path, None, 0)); continue      # listed, and lost

@@ -1,6 +1,7 @@
 "Images: whatever is read is what was written, else a sentence says why not"
 import itertools
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -540,6 +541,27 @@ def test_plates_collections_and_several_images_of_ome_zarr(version, tmp_path):
     assert '3 images' in refused(stack_info, 'plate.zarr') and 'A/1/0' in refused(stack_info, 'plate.zarr') and '3 images' in refused(stack_info, 'all.zarr')
     for k, f in enumerate(('A/1/0', 'A/1/1', 'B/2/0')):
         for path, position in (('plate.zarr', f), ('plate.zarr', k), (f'plate.zarr/{f}', None), ('all.zarr', k), ('all.zarr', str(k))): same(path, xs[k], position=position)
+
+@pytest.mark.parametrize('version', ['0.4', '0.5'])
+def test_a_collection_of_ome_zarr_says_which_are_its_images(version):
+    "As microscopes write positions: groups with names, listed in OME; the number of an image is its place in that list"
+    wrap = lambda m: m if version == '0.4' else dict(ome=m)
+    group = lambda path, **m: zarr.open_group(path, mode='a', zarr_format=2 if version == '0.4' else 3).attrs.update(wrap(m))
+    xs = dict(B=cells(0), A=cells(1))
+    group('set.zarr', **{'bioformats2raw.layout': 3}); group('set.zarr/OME', series=['B', 'A', 'lost'])
+    for name, x in xs.items(): write_zarr(f'set.zarr/{name}', x, version=version)
+    assert '3 images (0: B, 1: A, 2: lost)' in refused(stack_info, 'set.zarr')
+    for k, (name, x) in enumerate(xs.items()):
+        for position in (name, k): same('set.zarr', x, position=position)
+    assert "the image lost, which isn't there" in refused(stack_info, 'set.zarr', position=2)
+
+@pytest.mark.parametrize('other, advice', [('set_p000.ome.tiff', 'name set_p000.ome.tiff and its position'), (r'D:\data\set.companion.ome', 'set.companion.ome; expected.* name the axes, planes and pixel_um')])
+def test_a_file_of_a_set_that_holds_pixels_alone_names_the_file_that_describes_them(other, advice):
+    x = cells()
+    told = f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><BinaryOnly MetadataFile="{other}" UUID="urn:uuid:0"/></OME>'
+    tifffile.imwrite('set_p001.ome.tiff', x.reshape(-1, *x.shape[-2:]), photometric='minisblack', description=told, metadata=None)
+    for position in (None, 'A'): assert re.search(advice, refused(stack_info, 'set_p001.ome.tiff', position=position))
+    same('set_p001.ome.tiff', x, axes='CZYX', planes=x.shape[1])
 
 def test_two_images_of_one_name_are_two():
     "As in TIFF: which is meant has to be said by number; none wins in silence"

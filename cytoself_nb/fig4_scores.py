@@ -156,7 +156,7 @@ def representations(
 )->dict: # Name -> (n_test, d) array or memory map, rows in the order of the store
     "Every representation of the test crops that this run has"
     measured = standardize(cellprofiler_table(run))[0]['test'].to_numpy()
-    out = {'cytoself': crop_embedding(run).X, 'CellProfiler': measured}
+    out = {'cytoself': crop_embedding(run, converged_or_model(run)).X, 'CellProfiler': measured}
     try: out |= {f'inpainting {layer}': x['test'] for layer, x in inpainting_embedding(run).items()}
     except NotForTheseData as e: print(e)
     return out | floors(run)

@@ -271,7 +271,8 @@ def _upright(x, axes):
 
 def _check_described(tif, name):
     "Some files of a set hold pixels alone (`BinaryOnly`)"
-    said = re.search(r'<(?:\w+:)?BinaryOnly\s[^>]*\bMetadataFile="([^"]*)"', tif.is_ome and tif.ome_metadata or '')
+    text = tif.is_ome and tif.ome_metadata or ''
+    said = re.search(r'<(?:\w+:)?BinaryOnly\s[^>]*\bMetadataFile="([^"]*)"', text)
     if not said: return
     other = re.split(r'[\\/]', said[1])[-1]
     how = 'the axes, planes and pixel_um in stacks.csv, since such a file is not read here'

@@ -119,7 +119,7 @@ def probe_network(
     limit:int=20_000,   # Crops of each split at most
     seed:int=0,         # Seed of the untrained network
 )->tuple: # A row per probe (what, accuracy, ...); a row per test crop (was each vote right?, protein, fov)
-    "Identification heads; votes on the representation, on raw-pixel components and on an untrained network"
+    "Heads, if any; votes on the representation, on raw-pixel components and on an untrained network"
     loaders = {s: crop_loader(store, s, model.extra['channels'], batch=128) for s in ('train', 'val', 'test')}
     rows, labels = _votes(store, model, loaders, limit, seed)
     right = pd.DataFrame({r['what']: r.pop('guess') == labels['test'] for r in rows})
@@ -127,7 +127,8 @@ def probe_network(
     rows += [dict(what='always the most frequent', accuracy=(labels['test'] == common).mean(),
                   balanced_accuracy=1/len(np.unique(labels['test'])))]
     asked = store.labels.iloc[loaders['test'].rows[:len(right)]]
-    return (pd.concat([identity_accuracy(model, loaders['test']), pd.DataFrame(rows)]),
+    heads = [identity_accuracy(model, loaders['test'])] if model.settings['pretext'] else []
+    return (pd.concat([*heads, pd.DataFrame(rows)], ignore_index=True),
             right.assign(protein=asked.protein.to_numpy(), fov=asked.fov.to_numpy()))
 
 # %% ../nbs/14_probes.ipynb #85e1fc69

@@ -4,7 +4,7 @@ import pandas as pd
 import torch
 
 from cytoself_nb.model import CytoselfFull
-from cytoself_nb.probes import neighbor_vote, paired_difference, pixel_components, untrained
+from cytoself_nb.probes import neighbor_vote, paired_difference, pixel_components, probe_network, untrained
 
 SMALL = dict(n_classes=2, size=64, n_codes=8, hidden=8, decoder_width=4)
 
@@ -31,6 +31,16 @@ def test_an_untrained_network_has_statistics_and_codes_of_its_own(tiny_store):
     assert all(torch.equal(v, two.state_dict()[k]) for k, v in one.state_dict().items())
     x = torch.from_numpy(np.asarray(tiny_store.images[:8], np.float32)[:, [0, 2]])
     with torch.no_grad(): assert .05 < one._encode(x)[1].square().mean() < 20   # not the statistics it was born with
+
+
+def test_a_network_without_heads_is_asked_by_votes_alone(tiny_store):
+    "As those that come with the package"
+    for pretext in (True, False):
+        model = CytoselfFull(**SMALL, pretext=pretext).eval()
+        model.extra = dict(channels='protein+distance')
+        table, right = probe_network(tiny_store, model)
+        assert table.index.is_unique and ('global head' in set(table.what)) == pretext and 'vote, global representation' in set(table.what)
+        assert table.accuracy.between(0, 1).all() and len(right) == (tiny_store.labels.split == 'test').sum()
 
 
 def test_differences_are_judged_by_fields():

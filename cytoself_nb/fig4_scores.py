@@ -20,7 +20,7 @@ from .cellprofiler import standardize
 from .core import NotForTheseData, cached, fetch
 from .data import crop_loader, n_proteins, split_labels
 from .fig3_complexes import complete_complexes, read_corum, separate_complexes
-from .maps import umap_xy
+from .maps import _one_start, umap_xy
 from .probes import untrained
 from .runs import (cellprofiler_table, converged_or_model, crop_embedding, crop_store,
     inpainting_embedding, seed_table, trained_model, which_model)
@@ -177,7 +177,7 @@ def aligned_maps(
         # umap-learn 0.5.12: random_state has no effect here, transform_seed (default 42) has
         umap = AlignedUMAP(n_neighbors=15, min_dist=.1, random_state=seed, transform_seed=42 + seed)
         same = [{i: i for i in range(n)}]*(len(Xs) - 1)
-        maps = umap.fit([np.asarray(X, np.float32) for X in Xs], relations=same).embeddings_
+        with _one_start(seed): maps = umap.fit([np.asarray(X, np.float32) for X in Xs], relations=same).embeddings_
     return [np.asarray(m, np.float32) for m in maps]
 
 # %% ../nbs/55_fig4_scores.ipynb #bfb5a34f

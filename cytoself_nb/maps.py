@@ -9,7 +9,11 @@ __all__ = ['ENDS', 'APART', 'umap_xy', 'umap_frame', 'write_anndata', 'write_emb
 
 # %% ../nbs/20_maps.ipynb #26bfce9c
 import hashlib, json, warnings
+from contextlib import contextmanager
+from functools import partial
+from inspect import signature
 from pathlib import Path
+from unittest.mock import patch
 
 import h5py
 import numpy as np
@@ -35,6 +39,14 @@ def _known_neighbors(X, k):
     index, far = (np.take_along_axis(a, order, 1) for a in (index, far))
     return np.hstack([own, index]), np.pad(far, ((0, 0), (1, 0))).astype(np.float32)
 
+@contextmanager
+def _one_start(seed=0):
+    "UMAP's start for a seed: from SciPy 1.17 on eigenvectors are begun anew from the system's own randomness"
+    import scipy.sparse.linalg as linalg
+    found = linalg.eigsh
+    own = {'rng': seed} if 'rng' in signature(found).parameters else {}
+    with patch.object(linalg, 'eigsh', partial(found, **own)): yield
+
 def umap_xy(
     X,                  # (n, d) representations, an array or a memory map
     seed:int=0,         # Seed of the layout
@@ -53,7 +65,7 @@ def umap_xy(
         if _EXACT[0] <= len(X) <= _EXACT[1]: known = dict(precomputed_knn=_known_neighbors(X, n_neighbors))
         model = UMAP(n_neighbors=n_neighbors, min_dist=min_dist, random_state=seed, n_jobs=1, init=init,
                      **known)
-        return model.fit_transform(X).astype(np.float32)
+        with _one_start(seed): return model.fit_transform(X).astype(np.float32)
 
 # %% ../nbs/20_maps.ipynb #623b76da
 def umap_frame(

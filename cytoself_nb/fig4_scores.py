@@ -177,7 +177,8 @@ def aligned_maps(
         # umap-learn 0.5.12: random_state has no effect here, transform_seed (default 42) has
         umap = AlignedUMAP(n_neighbors=15, min_dist=.1, random_state=seed, transform_seed=42 + seed)
         same = [{i: i for i in range(n)}]*(len(Xs) - 1)
-        with _one_start(seed): maps = umap.fit([np.asarray(X, np.float32) for X in Xs], relations=same).embeddings_
+        with _one_start(seed):
+            maps = umap.fit([np.asarray(X, np.float32) for X in Xs], relations=same).embeddings_
     return [np.asarray(m, np.float32) for m in maps]
 
 # %% ../nbs/55_fig4_scores.ipynb #bfb5a34f

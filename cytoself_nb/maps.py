@@ -41,7 +41,7 @@ def _known_neighbors(X, k):
 
 @contextmanager
 def _one_start(seed=0):
-    "UMAP's start for a seed: from SciPy 1.17 on eigenvectors are begun anew from the system's own randomness"
+    "UMAP's start for a seed: its eigenvectors may go on from random numbers that its seed doesn't reach"
     import scipy.sparse.linalg as linalg
     found = linalg.eigsh
     own = {'rng': seed} if 'rng' in signature(found).parameters else {}

@@ -171,8 +171,8 @@ def test_too_few_crops_for_a_map_leave_a_notebook_out():
 
 
 def test_one_seed_is_one_map_where_crops_are_equal():
-    """SciPy 1.17.1 begins eigenvectors anew from the system's randomness where a part of the graph is all alike; umap-learn 0.5.12
-    hands its seed not on: the same map every time, although sixteen crops have one representation, and another for another seed"""
+    """umap-learn 0.5.12 with SciPy 1.17.1: where a part of the graph is all alike, eigenvectors go on from random numbers that its
+    seed doesn't reach. The same map every time, although sixteen crops have one representation, and another for another seed"""
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(size=(600, 10)), np.repeat(rng.normal(size=(1, 10)) + 40, 16, 0)]).astype(np.float32)
     first = maps.umap_xy(X, 0)

@@ -274,7 +274,7 @@ def given_network(
     return cached(run.path/'model.safetensors', made_with, copy, load_weights, '19_weights').eval()
 
 # %% ../nbs/40_runs.ipynb #a4c38026
-def _history(run, name): return run.path/('history.csv' if name == 'model' else f'{name}-history.csv')
+def _beside(run, name, file): return run.path/(file if name == 'model' else f'{name}-{file}')   # Of a network
 
 def training_history(
     run:Run,          # The run
@@ -285,7 +285,7 @@ def training_history(
     if run.weights:
         raise NotForTheseData("this run starts from a trained network, so there is no training to look at; "
                               "leave --weights out to train one")
-    return pd.read_csv(_history(run, name))
+    return pd.read_csv(_beside(run, name, 'history.csv'))
 
 # %% ../nbs/40_runs.ipynb #5b462abe
 def kept_network(
@@ -303,7 +303,7 @@ def kept_network(
     if _settings_of(file).get('settings') != wanted: return None
     model = cached(path, made_with, lambda tmp: shutil.copyfile(file, tmp), load, made_by)
     if filecmp.cmp(file, path, shallow=False):   # not one that was trained here: its history is there
-        _replace_text(_history(run, name), file.with_suffix('.csv').read_text())
+        _replace_text(_beside(run, name, 'history.csv'), file.with_suffix('.csv').read_text())
     return model.eval()
 
 # %% ../nbs/40_runs.ipynb #c8551dc7
@@ -343,7 +343,7 @@ def train_model(
                      best_epoch=learn.keep_best.epoch_of_best)
         save_weights(learn.model.to('cpu'), tmp, extra=extra, bits=16)
     if kept := kept_network(run, made_with, name): return kept
-    file, csv = run.path/f'{name}.safetensors', _history(run, name)
+    file, csv = run.path/f'{name}.safetensors', _beside(run, name, 'history.csv')
     return resumable(file, csv, made_with, train, load_weights, '13_training')
 
 # %% ../nbs/40_runs.ipynb #c8551dc8
@@ -389,7 +389,7 @@ def probe_table(
     name:str='model', # Its network, see `trained_model`
 )->pd.DataFrame: # A row per probe
     "`probe_network` for a network of a run; kept with a row for each test crop, see `tables_of_seeds`"
-    limit, path = 20_000, run.path/('probe' if name == 'model' else f'{name}-probe')
+    limit, path = 20_000, _beside(run, name, 'probe')
     def build(tmp):
         table, right = probe_network(crop_store(run), trained_model(run, name), limit, run.seed)
         tmp.mkdir()
@@ -478,8 +478,7 @@ def crop_embedding(
         loader = crop_loader(store, 'test', channels, batch=run.profile.batch)
         write_embedding(tmp, (g for g, *_ in embed_batches(model, loader)), obs, settings)
         add_map(tmp, umap_xy(read_embedding(tmp).X, run.seed))
-    file = 'embedding.h5ad' if name == 'model' else f'{name}-embedding.h5ad'
-    return cached(run.path/file, settings, build, read_embedding, '40_runs')
+    return cached(_beside(run, name, 'embedding.h5ad'), settings, build, read_embedding, '40_runs')
 
 # %% ../nbs/40_runs.ipynb #a2b7e0ef
 def map_numbers(run:Run)->pd.DataFrame: # what, value, low, high, level, units, or an order
@@ -622,7 +621,8 @@ def inpainting_model(
         epochs = made_with['epochs']
         made = train_inpainting(store, epochs, channels, p.batch, rate, run.seed, live, checkpoint)
         save_weights(made, tmp, extra=made.extra)
-    return resumable(file, _history(run, 'inpainting'), made_with, train, load_inpainting, '31_inpainting')
+    csv = _beside(run, 'inpainting', 'history.csv')
+    return resumable(file, csv, made_with, train, load_inpainting, '31_inpainting')
 
 # %% ../nbs/40_runs.ipynb #2c65e0e1
 def inpainting_embedding(run:Run)->dict: # Layer -> split -> (n, d) float32, in the order of the store

@@ -2,7 +2,8 @@
 Of a further seed only its numbers are kept: `python docs/networks.py simulated-long-1 simulated`; of seed 0 those of the
 variants of 67_fig4_long: `python docs/networks.py simulated-long-0 variants`; cell inpainting, trained to the end of its
 schedule (`make figures ONLY=31 TRAIN=1`): `python docs/networks.py simulated-demo-0 inpainting`; cytoself, trained as long
-(`ONLY=55`): `python docs/networks.py simulated-demo-0 converged`"""
+(`ONLY=55`): `python docs/networks.py simulated-demo-0 converged`; what `make ablations` has left, a call for each
+seed: `python docs/networks.py simulated-demo-1 ablations`"""
 import json
 import shutil
 import sys
@@ -43,6 +44,7 @@ def main(run, name):
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
     if name == 'variants': return keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps', 'once')])
+    if name == 'ablations': return keep_numbers(run, ['ablations/*-numbers', 'ablations/aligned_maps'])
     if name in ('inpainting', 'converged'): return keep_long(run, name)
     if int(seed): return keep_numbers(run, ['[!.]*_numbers'])   # hidden: left by a killed process
     model = without_heads(trained_model(run))
@@ -100,11 +102,13 @@ def keep_numbers(
 ):
     "What figures show beside the numbers of their own run, see `runs.of_all_seeds` and `fig4_long.long_numbers`"
     folder = _KEPT/run.path.name
-    folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         for old in folder.glob(f'{name}.csv*'): old.unlink()
-        for file in sorted(run.path.glob(f'{name}.csv*')): shutil.copyfile(file, folder/file.name)
-    print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
+        for file in sorted(run.path.glob(f'{name}.csv*')):
+            kept = folder/file.relative_to(run.path)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, kept)
+    print(f'{folder}: {", ".join(f.stem for f in folder.rglob("*.csv"))}')
 
 
 if __name__ == '__main__': main(*sys.argv[1:])

@@ -178,10 +178,11 @@ def ablation_numbers(
                 about = dict(seed=seed, training=training.format(seed), built=built)
                 epochs = _settings_of(path)['settings']['model']['epochs']
                 tables.append(pd.read_csv(path).assign(epochs=epochs, **about))
-    if not tables or tables[0].variant.iloc[0] != 'full':
+    found = list(dict.fromkeys(t.variant.iloc[0] for t in tables))
+    if len(found) < 2 or found[0] != 'full':
         raise NotForTheseData(f'no ablations have been trained for {run.path.name}; expected at least the '
-                              'full network of this seed; run make ablations, which takes one to two hours '
-                              'for the simulated cells on two cores')
+                              'full network of this seed and one without a part; run make ablations, which '
+                              'takes one to two hours for the simulated cells on two cores')
     return pd.concat(tables, ignore_index=True)
 
 
@@ -254,6 +255,8 @@ def variant_maps(
     if all(built):   # trained here
         settings = dict(names=names, built=built)
         table = cached(run.path/name, settings, build, pd.read_csv, '56_fig4_ablations')
-    else: table = pd.read_csv(_KEPT/run.path.name/name)
+    elif (kept := _KEPT/run.path.name/name).exists(): table = pd.read_csv(kept)
+    else: raise NotForTheseData(f'no maps of the variants are kept for {run.path.name}; expected those of seed '
+                                '0; run make ablations, which trains them')
     return {v: table[[f'{v} 1', f'{v} 2']].to_numpy() for v in names}
 

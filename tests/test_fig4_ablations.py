@@ -70,17 +70,21 @@ def test_what_the_package_keeps_stands_where_the_run_has_nothing(package, monkey
     run = open_run('simulated', 'demo', 0)
     monkeypatch.setattr(runs, 'crop_store', lambda run: SimpleNamespace(path=run.path/'crops.zarr'))
     monkeypatch.setattr(runs, '_made', lambda path: dict(settings=dict(size=64)) if path.name == 'crops.zarr' else core._settings_of(path))
+    def of_full(): return A.ablation_numbers(run).query('variant == "full"').value.tolist()
     for seed, value in ((0, .5), (1, .7)): fake(package/f'simulated-demo-{seed}', 'full', value, 9, size=64)
+    with pytest.raises(NotForTheseData, match='and one without a part'): A.ablation_numbers(run)
+    fake(package/'simulated-demo-0', 'no split', .2, 9, size=64)
+    with pytest.raises(NotForTheseData, match='no maps of the variants are kept for simulated-demo-0'): A.variant_maps(run, ['full'])
     (package/'simulated-demo-0/ablations/aligned_maps.csv').write_text('full 1,full 2\n1.5,2\n')
     fake(package/'simulated-demo-1', 'full', .8, 9, kind='again', size=64)   # for none of this seed: not shown
-    assert A.ablation_numbers(run).value.tolist() == [.5, .7]
+    assert of_full() == [.5, .7]
     fake(package/'simulated-demo-0', 'full', .6, 9, kind='again', size=64)
     assert A.by_seed(A.ablation_numbers(run), 'organelle', 'representation', 'mAP').loc['full'].to_dict() == {0: pytest.approx(.55), 1: .75}
     assert A.variant_maps(run, ['full'])['full'].tolist() == [[1.5, 2]]
     fake(run.path, 'full', .4, 9, size=64)
-    assert A.ablation_numbers(run).value.tolist() == [.4, .7, .6, .8]
+    assert of_full() == [.4, .7, .6, .8]
     for f in run.path.glob('ablations/*'): f.unlink()
-    for kind in ('numbers', 'again'): fake(package/'simulated-demo-0', 'full', .5, 9, kind=kind, size=32)
+    for variant, kind in (('full', 'numbers'), ('full', 'again'), ('no split', 'numbers')): fake(package/'simulated-demo-0', variant, .5, 9, kind=kind, size=32)
     with pytest.raises(NotForTheseData, match='run make ablations'): A.ablation_numbers(run)
 
 

@@ -256,7 +256,7 @@ def variant_maps(
         settings = dict(names=names, built=built)
         table = cached(run.path/name, settings, build, pd.read_csv, '56_fig4_ablations')
     elif (kept := _KEPT/run.path.name/name).exists(): table = pd.read_csv(kept)
-    else: raise NotForTheseData(f'no maps of the variants are kept for {run.path.name}; expected those of seed '
-                                '0; run make ablations, which trains them')
+    else: raise NotForTheseData(f'no maps of the variants are kept for {run.path.name}; expected those of '
+                                'seed 0; run make ablations, which trains them')
     return {v: table[[f'{v} 1', f'{v} 2']].to_numpy() for v in names}
 

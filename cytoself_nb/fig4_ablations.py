@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['VARIANTS', 'BUDGETS', 'FULL_SEEDS', 'MOST_EPOCHS', 'CURVE', 'COLUMNS', 'IN_TABLE', 'variants_of', 'variant_name',
            'train_variant', 'reconstruction_error', 'network_measures', 'retrieval', 'variant_numbers',
-           'train_ablations', 'ablation_numbers', 'rise', 'by_seed', 't_interval', 'table_of_ablations', 'variant_maps']
+           'train_ablations', 'kept_ablations', 'ablation_numbers', 'rise', 'by_seed', 't_interval',
+           'table_of_ablations', 'variant_maps']
 
 # %% ../nbs/56_fig4_ablations.ipynb #c58dd780
 import json, os
@@ -22,7 +23,7 @@ from .core import (_KEPT, NotForTheseData, _end_with_parent, _settings_of, cache
 from .data import crop_loader, data_variance, default_channels, split_labels
 from .fig4_scores import UMAPS, aligned_maps, score_levels, score_table
 from .quantizer import perplexity
-from .runs import crop_store, of_all_seeds, own_or_kept, train_model, trained_model
+from .runs import crop_store, of_all_seeds, train_model, trained_model
 from .stats import average_precision
 from .training import embed
 
@@ -166,24 +167,32 @@ def train_ablations(
     return pd.DataFrame(done, columns=['seed', 'variant', 'numbers']).sort_values(['seed', 'variant'])
 
 # %% ../nbs/56_fig4_ablations.ipynb #399f6277
+def kept_ablations(
+    run,      # The run
+    what:str, # `numbers` or `maps`
+)->pd.DataFrame: # Of all trainings that the package keeps for these crops; None
+    "What `make ablations` has left before, see `docs/networks.py`"
+    file = _KEPT/run.path.name/f'ablation_{what}.csv'
+    if not file.exists(): return None
+    of_these = _settings_of(file)['settings'] == _settings_of(crop_store(run).path)['settings']
+    return pd.read_csv(file) if of_these else None
+
 def ablation_numbers(
     run, # The run
-)->pd.DataFrame: # As `variant_numbers`, with seed, training (`0`, or `0 again`), epochs and built
-    "The measures of all variants and seeds found in the run folders, or else in the package"
+)->pd.DataFrame: # As `variant_numbers`, with seed, training (`0`, or `0, run 1`), epochs and built
+    "The measures of all variants and seeds found in the run folders, or else those of the package"
     tables = []
     for variant in VARIANTS:
-        for kind, training in (('numbers', '{}'), ('again', '{} again')):   # the package has each seed twice
-            name = f'{variant_name(variant)}-{kind}.csv'
-            for path, seed, built in of_all_seeds(run, name) if own_or_kept(run, name) else ():
-                about = dict(seed=seed, training=training.format(seed), built=built)
-                epochs = _settings_of(path)['settings']['model']['epochs']
-                tables.append(pd.read_csv(path).assign(epochs=epochs, **about))
-    found = list(dict.fromkeys(t.variant.iloc[0] for t in tables))
-    if len(found) < 2 or found[0] != 'full':
-        raise NotForTheseData(f'no ablations have been trained for {run.path.name}; expected at least the '
-                              'full network of this seed and one without a part; run make ablations, which '
-                              'takes one to two hours for the simulated cells on two cores')
-    return pd.concat(tables, ignore_index=True)
+        name = f'{variant_name(variant)}-numbers.csv'
+        for path, seed, built in of_all_seeds(run, name) if (run.path/name).exists() else ():
+            about = dict(seed=seed, training=f'{seed}', built=built)
+            epochs = _settings_of(path)['settings']['model']['epochs']
+            tables.append(pd.read_csv(path).assign(epochs=epochs, **about))
+    if tables and tables[0].variant.iloc[0] == 'full': return pd.concat(tables, ignore_index=True)
+    if (kept := kept_ablations(run, 'numbers')) is not None: return kept
+    raise NotForTheseData(f'no ablations have been trained for {run.path.name}; expected at least the full '
+                          'network of this seed; run make ablations, which takes one to two hours for the '
+                          'simulated cells on two cores')
 
 
 # %% ../nbs/56_fig4_ablations.ipynb #1185a392
@@ -245,18 +254,16 @@ def variant_maps(
     names:list, # Variants, trained for the seed of this run or kept by the package
 )->dict: # Variant -> (n_test, 2)
     "Maps of the test crops by every variant, aligned with each other (Extended Data Figs. 3, 4)"
-    name, columns = 'ablations/aligned_maps.csv', [f'{v} {k}' for v in names for k in (1, 2)]
     def build(tmp):
         store = crop_store(run)
         def vectors(model): return embed(model, crop_loader(store, 'test', model.extra['channels'], 128))[0]
         maps = aligned_maps([vectors(train_variant(run, v)) for v in names], run.seed)
+        columns = [f'{v} {k}' for v in names for k in (1, 2)]
         pd.DataFrame(np.hstack(maps).round(2), columns=columns).to_csv(tmp, index=False)
-    built = [_settings_of(run.path/f'{variant_name(v)}-numbers.csv').get('built') for v in names]
-    if all(built):   # trained here
-        settings = dict(names=names, built=built)
-        table = cached(run.path/name, settings, build, pd.read_csv, '56_fig4_ablations')
-    elif (kept := _KEPT/run.path.name/name).exists(): table = pd.read_csv(kept)
-    else: raise NotForTheseData(f'no maps of the variants are kept for {run.path.name}; expected those of '
-                                'seed 0; run make ablations, which trains them')
+    sides = [_settings_of(run.path/f'{variant_name(v)}-numbers.csv') for v in names]
+    if all(sides):   # trained here
+        settings = dict(names=names, built=[made['built'] for made in sides])
+        table = cached(run.path/'ablations/maps.csv', settings, build, pd.read_csv, '56_fig4_ablations')
+    else: table = kept_ablations(run, 'maps')
     return {v: table[[f'{v} 1', f'{v} 2']].to_numpy() for v in names}
 

@@ -6,7 +6,7 @@
 __all__ = ['UNSEEN_FIELDS', 'YEAST_SIZES', 'simulated_proteins', 'stack_folder', 'read_run_stacks', 'yeast_run', 'annotation',
            'yeast_label', 'yeast_proteome', 'crop_store', 'model_settings', 'micrometres', 'run_card', 'duration',
            'given_network', 'training_history', 'kept_network', 'train_model', 'trained_model', 'converged_or_model',
-           'which_model', 'probe_table', 'own_or_kept', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds',
+           'which_model', 'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds',
            'crop_embedding', 'map_numbers', 'split_codes', 'held_out_store', 'group_calibration',
            'predict_localization', 'protein_profile', 'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
 
@@ -408,14 +408,6 @@ def _kind(settings):
     if isinstance(settings, dict): return {k: _kind(v) for k, v in settings.items() if k not in _OF_ONE}
     return None if re.fullmatch(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', str(settings)) else settings
 
-def own_or_kept(
-    run, name:str, # The run; artefact in its folder
-)->Path: # Folder that holds it; None
-    "The folder of the run, or else what the package keeps of it, of the same crops"
-    if _settings_of(run.path/name): return run.path
-    made = _settings_of(_KEPT/run.path.name/name).get('settings')
-    if made and made['model']['data'] == _made(crop_store(run).path)['settings']: return _KEPT/run.path.name
-
 def of_all_seeds(
     run, name:str, # The run; artefact in its folder whose settings hold `which_model`
 )->list: # (path, seed, when it was built) of every seed made with the same but for the seed
@@ -423,7 +415,7 @@ def of_all_seeds(
     def read(folder):
         made = _made(folder/name)
         return _kind(made['settings']), made['settings']['model'].get('epochs', 0), made['built']
-    (mine, epochs, _), stem = read(own_or_kept(run, name)), run.path.name.rsplit('-', 1)[0]
+    (mine, epochs, _), stem = read(run.path), run.path.name.rsplit('-', 1)[0]
     homes = _KEPT, run.path.parent   # a run hides what the package keeps
     folders = {f.name: f for home in homes for f in home.glob(f'{glob.escape(stem)}-*')
                if f.name[len(stem)+1:].isdigit() and _settings_of(f/name)}

@@ -2,16 +2,18 @@
 Of a further seed only its numbers are kept: `python docs/networks.py simulated-long-1 simulated`; of seed 0 those of the
 variants of 67_fig4_long: `python docs/networks.py simulated-long-0 variants`; cell inpainting, trained to the end of its
 schedule (`make figures ONLY=31 TRAIN=1`): `python docs/networks.py simulated-demo-0 inpainting`; cytoself, trained as long
-(`ONLY=55`): `python docs/networks.py simulated-demo-0 converged`; what `make ablations` has left, a call for each
-seed: `python docs/networks.py simulated-demo-1 ablations`"""
+(`ONLY=55`): `python docs/networks.py simulated-demo-0 converged`; what `make ablations` has left, beside what is kept of
+it: `python docs/networks.py simulated-demo-0 ablations`"""
 import json
 import shutil
 import sys
 
 import numpy as np
+import pandas as pd
 
 from cytoself_nb.core import _KEPT, _settings_of, open_run
 from cytoself_nb.data import crop_loader
+from cytoself_nb.fig4_ablations import ablation_numbers, kept_ablations, variant_maps
 from cytoself_nb.fig4_long import AT_LENGTH, numbers_of
 from cytoself_nb.inpainting import load_inpainting
 from cytoself_nb.runs import crop_store, probe_table, trained_model, training_history
@@ -44,7 +46,7 @@ def main(run, name):
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
     if name == 'variants': return keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps', 'once')])
-    if name == 'ablations': return keep_numbers(run, ['ablations/*-numbers', 'ablations/aligned_maps'])
+    if name == 'ablations': return keep_ablations(run)
     if name in ('inpainting', 'converged'): return keep_long(run, name)
     if int(seed): return keep_numbers(run, ['[!.]*_numbers'])   # hidden: left by a killed process
     model = without_heads(trained_model(run))
@@ -102,13 +104,29 @@ def keep_numbers(
 ):
     "What figures show beside the numbers of their own run, see `runs.of_all_seeds` and `fig4_long.long_numbers`"
     folder = _KEPT/run.path.name
+    folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         for old in folder.glob(f'{name}.csv*'): old.unlink()
-        for file in sorted(run.path.glob(f'{name}.csv*')):
-            kept = folder/file.relative_to(run.path)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, kept)
-    print(f'{folder}: {", ".join(f.stem for f in folder.rglob("*.csv"))}')
+        for file in sorted(run.path.glob(f'{name}.csv*')): shutil.copyfile(file, folder/file.name)
+    print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
+
+
+def keep_ablations(
+    run, # The run of seed 0
+):
+    "The numbers of all its seeds as a further run of the trainings, and its maps, see `fig4_ablations.kept_ablations`"
+    files = [_KEPT/run.path.name/f'ablation_{what}.csv' for what in ('numbers', 'maps')]
+    before = kept_ablations(run, 'numbers')
+    number = 1 if before is None else before.training.str.extract(r'run (\d+)')[0].astype(int).max() + 1
+    mine = ablation_numbers(run)
+    mine['training'] += f', run {number}'
+    pd.concat([before, mine]).to_csv(files[0], index=False, float_format='%.6g')
+    variant_maps(run, list(dict.fromkeys(mine.variant)))
+    shutil.copyfile(run.path/'ablations/maps.csv', files[1])
+    made = _settings_of(crop_store(run).path)['settings']
+    for file in files:
+        side = dict(made_by='56_fig4_ablations', built=f'run {number}', settings=made, bytes=file.stat().st_size)
+        file.with_name(f'{file.name}.settings.json').write_text(json.dumps(side, indent=1) + '\n', encoding='utf-8')
 
 
 if __name__ == '__main__': main(*sys.argv[1:])

@@ -120,9 +120,9 @@ def keep_ablations(
     number = 1 if before is None else before.training.str.extract(r'run (\d+)')[0].astype(int).max() + 1
     mine = ablation_numbers(run)
     mine['training'] += f', run {number}'
-    pd.concat([before, mine]).to_csv(files[0], index=False, float_format='%.6g')
     variant_maps(run, list(dict.fromkeys(mine.variant)))
-    shutil.copyfile(run.path/'ablations/maps.csv', files[1])
+    shutil.copyfile(run.path/'ablations/maps.csv', files[1])   # an error, if nothing was trained here
+    pd.concat([before, mine]).to_csv(files[0], index=False, float_format='%.6g')
     made = _settings_of(crop_store(run).path)['settings']
     for file in files:
         side = dict(made_by='56_fig4_ablations', built=f'run {number}', settings=made, bytes=file.stat().st_size)

@@ -9,7 +9,7 @@ __all__ = ['VARIANTS', 'BUDGETS', 'FULL_SEEDS', 'MOST_EPOCHS', 'CURVE', 'COLUMNS
            'table_of_ablations', 'variant_maps']
 
 # %% ../nbs/56_fig4_ablations.ipynb #c58dd780
-import json, os
+import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
@@ -126,7 +126,7 @@ def variant_numbers(
 )->pd.DataFrame: # variant, level, place, metric, value; `umap` for single maps, `epoch` for learning curves
     "All measures of one variant of this seed: trained and measured once, then loaded"
     model, name, umaps = train_variant(run, variant), variant_name(variant), UMAPS[run.profile.name]
-    made = json.loads((run.path/f'{name}.safetensors.settings.json').read_text())
+    made = _settings_of(run.path/f'{name}.safetensors')
     def build(tmp):
         store = crop_store(run)
         X, network = network_measures(model, store, model.extra['channels'])
@@ -153,9 +153,10 @@ def train_ablations(
 )->pd.DataFrame: # seed, variant, numbers
     "Train and measure all variants for these seeds; what is there already is kept"
     from tqdm import tqdm
-    def allowed(s): return variants_of(crop_store(open_run(data, profile, s, '56_fig4_ablations')))
-    jobs = [(data, profile, s, v) for s in seeds for v in allowed(s)]
-    jobs += [(data, profile, s, allowed(s)[0]) for s in range(FULL_SEEDS) if s not in seeds]
+    every = dict.fromkeys([*seeds, *range(FULL_SEEDS)])
+    stores = {s: crop_store(open_run(data, profile, s, '56_fig4_ablations')) for s in every}
+    wanted = {s: variants_of(store) if s in seeds else ['full'] for s, store in stores.items()}
+    jobs = [(data, profile, s, v) for s in wanted for v in wanted[s]]
     workers = workers or (1 if torch.cuda.is_available() else os.cpu_count())
     threads = max(1, os.cpu_count()//workers)
     with ProcessPoolExecutor(workers, get_context('spawn'), _end_with_parent) as pool:

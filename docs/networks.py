@@ -60,13 +60,21 @@ def main(run, name):
     print(model.card)
 
 
+def keep_settings(
+    file,      # What is kept
+    made:dict, # What is known of its making
+):
+    "The settings of an artefact beside it, see `core.cached`"
+    file.with_name(f'{file.name}.settings.json').write_text(json.dumps(made | dict(bytes=file.stat().st_size), indent=1) + '\n', encoding='utf-8')
+
+
 def keep_beside(
     file,      # Network
     made:dict, # What is known of its training
     history,   # File
 ):
     "Settings and history of a network, see `runs.kept_network`"
-    file.with_name(f'{file.name}.settings.json').write_text(json.dumps(made | dict(bytes=file.stat().st_size), indent=1) + '\n', encoding='utf-8')
+    keep_settings(file, made)
     shutil.copyfile(history, file.with_suffix('.csv'))
 
 
@@ -123,10 +131,8 @@ def keep_ablations(
     variant_maps(run, list(dict.fromkeys(mine.variant)))
     shutil.copyfile(run.path/'ablations/maps.csv', files[1])   # an error, if nothing was trained here
     pd.concat([before, mine]).to_csv(files[0], index=False, float_format='%.6g')
-    made = _settings_of(crop_store(run).path)['settings']
-    for file in files:
-        side = dict(made_by='56_fig4_ablations', built=f'run {number}', settings=made, bytes=file.stat().st_size)
-        file.with_name(f'{file.name}.settings.json').write_text(json.dumps(side, indent=1) + '\n', encoding='utf-8')
+    made = dict(made_by='56_fig4_ablations', built=f'run {number}', settings=_settings_of(crop_store(run).path)['settings'])
+    for file in files: keep_settings(file, made)
 
 
 if __name__ == '__main__': main(*sys.argv[1:])

@@ -6,7 +6,7 @@
 __all__ = ['WARM', 'side_by_side', 'thread_settings', 'WarmKernels', 'stop_kernels']
 
 # %% ../nbs/80_kernels.ipynb #dab3d08b
-import multiprocessing, os, signal, sys, tempfile, threading, time, uuid
+import contextlib, multiprocessing, os, signal, sys, tempfile, threading, time, uuid
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
 
@@ -41,7 +41,8 @@ WARM = ['ipykernel.kernelapp', 'matplotlib.pyplot', 'scipy.stats', 'sklearn.clus
 
 def _end_after(starter, server):
     "When the process that asked for the kernel is gone, so are kernel, its helpers and the server"
-    while starter.is_running() and starter.status() != psutil.STATUS_ZOMBIE: time.sleep(1)
+    with contextlib.suppress(psutil.NoSuchProcess):   # it may go between the two questions
+        while starter.is_running() and starter.status() != psutil.STATUS_ZOMBIE: time.sleep(1)
     if os.getppid() == server: os.kill(server, signal.SIGKILL)   # waits for its own threads, else
     os.killpg(0, signal.SIGKILL)
 

@@ -4,16 +4,19 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
+import psutil
 import pytest
 from conftest import ROOT, need, write_notebook
 
-from cytoself_nb import inputs, pipeline
+from cytoself_nb import inputs, kernels, pipeline
 from cytoself_nb.core import open_run
 from cytoself_nb.inputs import artefact_settings, imported_modules, library_files, notebook_inputs, runs_of
 from cytoself_nb.kernels import side_by_side, thread_settings
@@ -404,6 +407,16 @@ def test_kernels_and_their_server_end_with_a_runner_that_is_killed(tmp_path):
         if not any(map(alive, started)): break
         time.sleep(.1)
     assert not any(map(alive, started))
+
+
+def test_a_runner_that_ends_between_two_questions_ends_its_kernel_too(monkeypatch):
+    "Its number is gone when its state is asked for; nothing is killed here"
+    killed = []
+    monkeypatch.setattr(os, 'kill', lambda *to: killed.append(to))
+    monkeypatch.setattr(os, 'killpg', lambda *to: killed.append(to))
+    def gone(): raise psutil.NoSuchProcess(1)
+    kernels._end_after(SimpleNamespace(is_running=lambda: True, status=gone), server=os.getppid())
+    assert killed == [(os.getppid(), signal.SIGKILL), (0, signal.SIGKILL)]
 
 
 def test_helpers_end_with_a_process_that_is_killed(tmp_path):

@@ -114,8 +114,9 @@ def keep_numbers(
     folder = _KEPT/run.path.name
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
+        if not (new := sorted(run.path.glob(f'{name}.csv*'))): continue   # not trained here: kept as before
         for old in folder.glob(f'{name}.csv*'): old.unlink()
-        for file in sorted(run.path.glob(f'{name}.csv*')): shutil.copyfile(file, folder/file.name)
+        for file in new: shutil.copyfile(file, folder/file.name)
     print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from cytoself_nb.core import _KEPT, _settings_of, open_run
 from cytoself_nb.data import crop_loader
 from cytoself_nb.fig4_ablations import ablation_numbers, kept_ablations, variant_maps
-from cytoself_nb.fig4_long import AT_LENGTH, numbers_of
+from cytoself_nb.fig4_long import AGAIN, AT_LENGTH, numbers_of
 from cytoself_nb.inpainting import load_inpainting
 from cytoself_nb.runs import crop_store, probe_table, trained_model, training_history
 from cytoself_nb.spectra import _named, protein_spectra
@@ -45,7 +45,7 @@ def main(run, name):
     "The network without its heads, numbers of 8 bits, with a card"
     data, profile, seed = run.rsplit('-', 2)
     run = open_run(data, profile, int(seed))
-    if name == 'variants': return keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps', 'once')])
+    if name == 'variants': return keep_variants(run)
     if name == 'ablations': return keep_ablations(run)
     if name in ('inpainting', 'converged'): return keep_long(run, name)
     if int(seed): return keep_numbers(run, ['[!.]*_numbers'])   # hidden: left by a killed process
@@ -118,6 +118,19 @@ def keep_numbers(
         for old in folder.glob(f'{name}.csv*'): old.unlink()
         for file in new: shutil.copyfile(file, folder/file.name)
     print(f'{folder}: {", ".join(f.stem for f in folder.glob("*.csv"))}')
+
+
+def keep_variants(
+    run, # The run of seed 0
+):
+    "What 67_fig4_long shows; numbers of a variant that are kept already, of another training, stand beside the new ones as `AGAIN`"
+    for v in AT_LENGTH:
+        old, new = (folder/f'{numbers_of(v)}.csv' for folder in (_KEPT/run.path.name, run.path))
+        if not (old.exists() and new.exists()) or _settings_of(old)['built'] == _settings_of(new)['built']: continue
+        table, again = pd.read_csv(old).query('representation == @v'), old.with_name(f'{numbers_of(v)}_again.csv')
+        table.assign(representation=v + AGAIN).to_csv(again, index=False)
+        keep_settings(again, {k: a for k, a in _settings_of(old).items() if k != 'bytes'})
+    keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps', 'once')])
 
 
 def keep_ablations(

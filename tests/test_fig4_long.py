@@ -1,10 +1,15 @@
 "The variants of the long training: which numbers a run shows"
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from cytoself_nb import core
 from cytoself_nb import fig4_long as F
 from cytoself_nb.core import NotForTheseData, open_run
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -15,10 +20,11 @@ def kept(tmp_path, monkeypatch):
     monkeypatch.setattr(F, '_KEPT', tmp_path/'package')
     folder = tmp_path/'package'/'simulated-long-0'
     folder.mkdir(parents=True)
-    def keep(variant, value):
+    def keep(variant, value, again=''):
         row = dict(level='organelle', place='representation', metric='mAP', umap=np.nan, epoch=np.nan)
-        table = pd.DataFrame([row | dict(representation=v, value=x) for v, x in (('full', .5), (variant, value))])
-        table.to_csv(folder/f'{F.numbers_of(variant)}.csv', index=False)
+        shown = (('full', .5), (variant, value)) if not again else ((variant + F.AGAIN, value),)
+        table = pd.DataFrame([row | dict(representation=v, value=x) for v, x in shown])
+        table.to_csv(folder/f'{F.numbers_of(variant)}{again}.csv', index=False)
     keep('no split', .4)
     return keep
 
@@ -29,6 +35,22 @@ def test_numbers_of_the_package_are_shown_in_demo_and_long_and_the_full_network_
         assert t.set_index('representation').value.to_dict() == {'full': .5, 'no split': .4} and len(t) == 2
     kept('no identification', .3)
     assert F.long_numbers(open_run('simulated', 'demo', 0)).representation.tolist() == ['full', 'no identification', 'no split']
+
+
+def test_a_second_training_that_the_package_keeps_stands_after_the_first(kept):
+    kept('no split', .45, '_again')
+    kept('no identification', .3)
+    t = F.long_numbers(open_run('simulated', 'demo', 0))
+    assert dict(zip(t.representation, t.value)) == {'full': .5, 'no identification': .3, 'no split': .4, 'no split, again': .45}
+    assert t.representation.tolist()[2:] == ['no split', 'no split, again']
+
+
+def test_the_committed_figure_shows_what_the_package_keeps():
+    kept = [pd.read_csv(f) for f in sorted((core._KEPT/'simulated-long-0').glob('no_*_numbers*.csv'))]
+    kept, committed = pd.concat(kept), pd.read_csv(ROOT/'figures/simulated/fig4_long.csv')
+    values = [t.query("place == 'representation' and metric == 'mAP'").drop_duplicates(['representation', 'level'])
+              .set_index(['representation', 'level']).value for t in (kept, committed)]
+    assert len(values[0]) >= 6 and np.allclose(values[0], values[1].reindex(values[0].index), atol=1e-4)
 
 
 def test_other_data_and_seeds_say_what_would_make_them(kept):

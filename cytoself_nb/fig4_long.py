@@ -22,7 +22,7 @@ from .training import embed
 
 # %% ../nbs/67_fig4_long.ipynb #f13b3908
 AT_LENGTH = 'no identification', 'no split'
-AGAIN = ', again'   # After the name of a variant: a second training with the same seed, of which the package keeps numbers
+AGAIN = ', again'   # After a variant's name: a second training with the same seed that the package keeps
 COURSE = {'global perplexity': 'train_global_perplexity', 'proteins named right': 'valid_accuracy',
           'reconstruction loss': 'train_reconstruction'}
 

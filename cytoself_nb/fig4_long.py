@@ -125,8 +125,8 @@ def kept_tables(
     "What the package keeps of the long training of these data and this seed, or this run has trained"
     name, profile = f"{run.path.name.rsplit('-', 2)[0]}-long-{run.seed}", run.profile.name
     anew = profile == 'smoke' or os.environ.get('CYTOSELF_NB_TRAIN')
-    files = () if anew else AT_LENGTH   # and AGAIN
-    kept = [f for v in files for f in sorted((_KEPT/name).glob(f'{numbers_of(v, what)}*.csv'))]
+    kept = [] if anew else [f for v in AT_LENGTH   # a variant, and AGAIN
+                            for f in sorted((_KEPT/name).glob(f'{numbers_of(v, what)}*.csv'))]
     if kept: return [pd.read_csv(f) for f in kept]
     make = dict(numbers=against_full, maps=maps_beside, once=scores_once)[what]
     if profile in ('smoke', 'long'): return [make(run, v) for v in AT_LENGTH]

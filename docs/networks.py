@@ -129,7 +129,7 @@ def keep_variants(
         if not (old.exists() and new.exists()) or _settings_of(old)['built'] == _settings_of(new)['built']: continue
         table, again = pd.read_csv(old).query('representation == @v'), old.with_name(f'{numbers_of(v)}_again.csv')
         table.assign(representation=v + AGAIN).to_csv(again, index=False)
-        keep_settings(again, {k: a for k, a in _settings_of(old).items() if k != 'bytes'})
+        keep_settings(again, _settings_of(old))
     keep_numbers(run, [numbers_of(v, what) for v in AT_LENGTH for what in ('numbers', 'maps', 'once')])
 
 

@@ -1,15 +1,12 @@
 "The variants of the long training: which numbers a run shows"
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 
 from cytoself_nb import core
 from cytoself_nb import fig4_long as F
 from cytoself_nb.core import NotForTheseData, open_run
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -50,7 +47,7 @@ def test_the_committed_figure_shows_what_the_package_keeps():
     kept, committed = pd.concat(kept), pd.read_csv(ROOT/'figures/simulated/fig4_long.csv')
     values = [t.query("place == 'representation' and metric == 'mAP'").drop_duplicates(['representation', 'level'])
               .set_index(['representation', 'level']).value for t in (kept, committed)]
-    assert len(values[0]) >= 6 and np.allclose(values[0], values[1].reindex(values[0].index), atol=1e-4)
+    assert len(values[0]) == 8 and np.allclose(values[0], values[1].reindex(values[0].index), atol=1e-4)
 
 
 def test_other_data_and_seeds_say_what_would_make_them(kept):

@@ -18,12 +18,11 @@ import pandas as pd
 import torch
 from scipy.stats import t as student
 
-from .core import (_KEPT, NotForTheseData, _end_with_parent, _settings_of, cached, n_epochs,
-                              open_run)
+from .core import NotForTheseData, _end_with_parent, _settings_of, cached, n_epochs, open_run
 from .data import crop_loader, data_variance, default_channels, split_labels
 from .fig4_scores import UMAPS, aligned_maps, score_levels, score_table
 from .quantizer import perplexity
-from .runs import crop_store, of_all_seeds, train_model, trained_model
+from .runs import crop_store, kept_file, of_all_seeds, train_model, trained_model
 from .stats import average_precision
 from .training import embed
 
@@ -173,10 +172,8 @@ def kept_ablations(
     what:str, # `numbers` or `maps`
 )->pd.DataFrame: # Of all trainings that the package keeps for these crops; None
     "What `make ablations` has left before, see `docs/networks.py`"
-    file = _KEPT/run.path.name/f'ablation_{what}.csv'
-    if not file.exists(): return None
-    of_these = _settings_of(file)['settings'] == _settings_of(crop_store(run).path)['settings']
-    return pd.read_csv(file) if of_these else None
+    file = kept_file(run, f'ablation_{what}.csv')
+    return file and pd.read_csv(file)
 
 def ablation_numbers(
     run, # The run

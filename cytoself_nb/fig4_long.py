@@ -124,7 +124,7 @@ def kept_tables(
 )->list: # Tables as `against_full`, `maps_beside` or `scores_once` give them
     "What the package keeps of the long training of these data and this seed, or this run has trained"
     name, profile = f"{run.path.name.rsplit('-', 2)[0]}-long-{run.seed}", run.profile.name
-    anew = profile == 'smoke' or os.environ.get('CYTOSELF_NB_TRAIN')
+    anew = profile == 'smoke' or profile == 'long' and os.environ.get('CYTOSELF_NB_TRAIN')
     kept = [] if anew else [f for v in AT_LENGTH   # a variant, and AGAIN
                             for f in sorted((_KEPT/name).glob(f'{numbers_of(v, what)}*.csv'))]
     if kept: return [pd.read_csv(f) for f in kept]

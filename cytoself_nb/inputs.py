@@ -7,7 +7,7 @@ __all__ = ['is_left_out', 'runnable', 'imported_modules', 'library_files', 'arte
            'fixed_inputs', 'notebook_inputs', 'manifest_entries', 'reason_to_run']
 
 # %% ../nbs/82_inputs.ipynb #6fc50afc
-import ast, dataclasses, glob, hashlib, json, re, sys
+import ast, dataclasses, glob, hashlib, json, os, re, sys
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -118,6 +118,7 @@ def fixed_inputs(
     inputs = {'its cells': _sha(json.dumps(sources)),
               'its parameters': _sha(json.dumps(parameters, sort_keys=True))}
     inputs |= {f'{PACKAGE.name}/{p.name}': _sha(p.read_text()) for p in library_files(sources, PACKAGE)}
+    if os.environ.get('CYTOSELF_NB_TRAIN'): inputs['TRAIN=1'] = 'nothing that the package keeps'
     if data not in DATASETS:
         from cytoself_nb.readers import data_state
         inputs['the files of the data'] = data_state(data)

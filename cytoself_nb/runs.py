@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['UNSEEN_FIELDS', 'YEAST_SIZES', 'simulated_proteins', 'stack_folder', 'read_run_stacks', 'yeast_run', 'annotation',
            'yeast_label', 'yeast_proteome', 'crop_store', 'model_settings', 'micrometres', 'run_card', 'duration',
-           'given_network', 'training_history', 'kept_network', 'train_model', 'trained_model', 'converged_or_model',
-           'which_model', 'probe_table', 'of_all_seeds', 'seed_table', 'tables_of_seeds', 'over_seeds',
-           'crop_embedding', 'map_numbers', 'split_codes', 'held_out_store', 'group_calibration',
-           'predict_localization', 'protein_profile', 'cellprofiler_table', 'inpainting_model', 'inpainting_embedding']
+           'given_network', 'training_history', 'to_train', 'kept_network', 'train_model', 'trained_model',
+           'of_these_crops', 'kept_file', 'converged_or_model', 'which_model', 'probe_table', 'of_all_seeds',
+           'seed_table', 'tables_of_seeds', 'over_seeds', 'crop_embedding', 'map_numbers', 'split_codes',
+           'held_out_store', 'group_calibration', 'predict_localization', 'protein_profile', 'cellprofiler_table',
+           'inpainting_model', 'inpainting_embedding']
 
 # %% ../nbs/40_runs.ipynb #01d45add
 from pathlib import Path
@@ -288,6 +289,15 @@ def training_history(
     return pd.read_csv(_beside(run, name, 'history.csv'))
 
 # %% ../nbs/40_runs.ipynb #5b462abe
+def to_train(
+    path, # Artefact of a run
+    kept, # File of the package that stands for it, which may not exist
+)->bool:
+    "Is everything to be trained here, by `TRAIN=1`? Then a copy of what the package keeps goes"
+    wanted = bool(os.environ.get('CYTOSELF_NB_TRAIN'))
+    if wanted and path.is_file() and kept.is_file() and filecmp.cmp(kept, path, shallow=False): path.unlink()
+    return wanted
+
 def kept_network(
     run,            # The run
     made_with:dict, # Settings of its training
@@ -298,7 +308,7 @@ def kept_network(
     "The network that the package keeps of such a training, copied into the run's folder with its history"
     path = run.path/f'{name}.safetensors'
     file = network_file(run.data) if name == 'model' else _KEPT/run.path.name/path.name
-    if os.environ.get('CYTOSELF_NB_TRAIN') or not file.is_file(): return None
+    if to_train(path, file) or not file.is_file(): return None
     wanted = json.loads(json.dumps(made_with))
     if _settings_of(file).get('settings') != wanted: return None
     model = cached(path, made_with, lambda tmp: shutil.copyfile(file, tmp), load, made_by)
@@ -362,14 +372,29 @@ def trained_model(
     "The network of the paper, trained for this run"
     return train_model(run, name, budget_share=1. if name == 'model' else None)
 
+def of_these_crops(
+    run,  # The run
+    file, # Artefact in its folder, or in that of the package
+)->bool:
+    "Is there such an artefact, made of the crops of this run?"
+    data = _settings_of(file).get('settings', {}).get('data')
+    return bool(data) and data == _made(crop_store(run).path)['settings']
+
+def kept_file(
+    run:Run,  # The run
+    name:str, # `ablation_numbers.csv`
+)->Path: # None where nothing is kept, or only of other crops
+    "What the package keeps under this name of a run of these crops"
+    file = _KEPT/run.path.name/name
+    return file if of_these_crops(run, file) else None
+
 def converged_or_model(
     run:Run, # The run
 )->str: # Name of a network, see `trained_model`
     "Which network is compared with others: `converged` in demo, if wanted by `TRAIN=1`, kept or trained here"
     if run.weights or run.profile.name != 'demo': return 'model'   # long and paper train to the end anyway
-    data, homes = _made(crop_store(run).path)['settings'], (_KEPT/run.path.name, run.path)
-    made = [_settings_of(home/'converged.safetensors').get('settings', {}) for home in homes]
-    wanted = os.environ.get('CYTOSELF_NB_TRAIN') or any(m.get('data') == data for m in made)
+    file = 'converged.safetensors'
+    wanted = os.environ.get('CYTOSELF_NB_TRAIN') or kept_file(run, file) or of_these_crops(run, run.path/file)
     return 'converged' if wanted else 'model'
 
 

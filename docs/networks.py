@@ -3,7 +3,8 @@ Of a further seed only its numbers are kept: `python docs/networks.py simulated-
 variants of 67_fig4_long: `python docs/networks.py simulated-long-0 variants`; cell inpainting, trained to the end of its
 schedule (`make figures ONLY=31 TRAIN=1`): `python docs/networks.py simulated-demo-0 inpainting`; cytoself, trained as long
 (`ONLY=55`): `python docs/networks.py simulated-demo-0 converged`; what `make ablations` has left, beside what is kept of
-it: `python docs/networks.py simulated-demo-0 ablations`"""
+it: `python docs/networks.py simulated-demo-0 ablations`; what both say of simulated yeast cells (`ONLY=72`):
+`python docs/networks.py simulated_yeast-demo-0 means`"""
 import json
 import shutil
 import sys
@@ -13,6 +14,7 @@ import pandas as pd
 
 from cytoself_nb.core import _KEPT, _settings_of, open_run
 from cytoself_nb.data import crop_loader
+from cytoself_nb.deeploc_fig1_function import SHARES_TRAINED, _means
 from cytoself_nb.fig4_ablations import ablation_numbers, kept_ablations, variant_maps
 from cytoself_nb.fig4_long import AGAIN, AT_LENGTH, numbers_of
 from cytoself_nb.inpainting import load_inpainting
@@ -47,6 +49,7 @@ def main(run, name):
     run = open_run(data, profile, int(seed))
     if name == 'variants': return keep_variants(run)
     if name == 'ablations': return keep_ablations(run)
+    if name == 'means': return keep_means(run)
     if name in ('inpainting', 'converged'): return keep_long(run, name)
     if int(seed): return keep_numbers(run, ['[!.]*_numbers'])   # hidden: left by a killed process
     model = without_heads(trained_model(run))
@@ -145,8 +148,21 @@ def keep_ablations(
     variant_maps(run, list(dict.fromkeys(mine.variant)))
     shutil.copyfile(run.path/'ablations/maps.csv', files[1])   # an error, if nothing was trained here
     pd.concat([before, mine]).to_csv(files[0], index=False, float_format='%.6g')
-    made = dict(made_by='56_fig4_ablations', built=f'run {number}', settings=_settings_of(crop_store(run).path)['settings'])
+    made = dict(made_by='56_fig4_ablations', built=f'run {number}', settings=dict(data=_settings_of(crop_store(run).path)['settings']))
     for file in files: keep_settings(file, made)
+
+
+def keep_means(
+    run, # The run of simulated yeast cells
+):
+    "Protein means by networks that were trained to the end of their schedules, 16 bits, see `deeploc_fig1_function.trained_share`"
+    for name in map(_means, SHARES_TRAINED):
+        own, file = run.path/'representations'/name, _KEPT/run.path.name/name
+        if (made := _settings_of(own)).get('settings', {}).get('share', 0) is not None: continue   # not here: kept as before
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with np.load(own) as z: np.savez_compressed(file, **dict(z) | dict(x=z['x'].astype(np.float16)))
+        keep_settings(file, made)
+        print(f'{file}: {file.stat().st_size/1e6:.1f} MB')
 
 
 if __name__ == '__main__': main(*sys.argv[1:])

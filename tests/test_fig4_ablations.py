@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from cytoself_nb import core
+from cytoself_nb import core, runs
 from cytoself_nb import fig4_ablations as A
 from cytoself_nb.core import NotForTheseData, open_run
 
@@ -40,8 +40,8 @@ def test_scores_on_maps_are_averaged_before_seeds():
 def package(tmp_path, monkeypatch):
     "A package that keeps nothing, and runs elsewhere"
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
-    monkeypatch.setattr(A, '_KEPT', tmp_path/'package')
-    monkeypatch.setattr(A, 'crop_store', lambda run: SimpleNamespace(path=run.path/'crops.zarr'))
+    monkeypatch.setattr(runs, '_KEPT', tmp_path/'package')
+    monkeypatch.setattr(runs, 'crop_store', lambda run: SimpleNamespace(path=run.path/'crops.zarr'))
     return tmp_path/'package'
 
 
@@ -81,7 +81,7 @@ def test_what_the_package_keeps_stands_where_the_run_has_nothing(package):
     rows = [dict(variant='full', level='organelle', place='representation', metric='mAP', value=v, seed=s, training=f'{s}, run {k}') for s, k, v in ((0, 1, .5), (0, 2, .6), (1, 1, .7))]
     pd.DataFrame(rows).to_csv(kept/'ablation_numbers.csv', index=False)
     (kept/'ablation_maps.csv').write_text('full 1,full 2\n1.5,2\n')
-    for what in ('numbers', 'maps'): beside(kept/f'ablation_{what}.csv', dict(size=64))
+    for what in ('numbers', 'maps'): beside(kept/f'ablation_{what}.csv', dict(data=dict(size=64)))
     assert A.by_seed(A.ablation_numbers(run).assign(umap=np.nan), 'organelle', 'representation', 'mAP').loc['full'].to_dict() == {0: pytest.approx(.55), 1: .7}
     assert A.variant_maps(run, ['full'])['full'].tolist() == [[1.5, 2]]
     beside(store, dict(size=32))

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from conftest import ROOT
-from cytoself_nb import runs
+from cytoself_nb import deeploc, runs
+from cytoself_nb import deeploc_fig1_function as fig1
 from cytoself_nb.core import _settings_of, get_profile, open_run
 from cytoself_nb.inpainting import PairedCellInpainting, load_inpainting
 from cytoself_nb.model import CytoselfFull
@@ -47,6 +48,15 @@ def test_other_settings_or_the_wish_to_train(kept, monkeypatch):
     assert runs.kept_network(kept, dict(a=[1, 2])) is None
     monkeypatch.setenv('CYTOSELF_NB_TRAIN', '')
     assert runs.kept_network(kept, dict(a=[1, 2])) is not None
+
+
+def test_the_wish_to_train_after_figures_were_drawn_from_it(kept, monkeypatch):
+    "The copy in the run goes, or it would be taken for a network that was trained here; one that was stays"
+    assert runs.kept_network(kept, dict(a=[1, 2])) is not None and (kept.path/'model.safetensors').exists()
+    monkeypatch.setenv('CYTOSELF_NB_TRAIN', '1')
+    assert runs.kept_network(kept, dict(a=[1, 2])) is None and not (kept.path/'model.safetensors').exists()
+    save_weights(CytoselfFull(**TINY), kept.path/'model.safetensors', extra=dict(channels='protein+nucleus'), bits=16)
+    assert runs.kept_network(kept, dict(a=[1, 2])) is None and (kept.path/'model.safetensors').exists()
 
 
 def test_its_history_comes_again_but_not_over_that_of_ones_own_training(kept, monkeypatch):
@@ -121,6 +131,45 @@ def test_which_network_is_compared_with_rivals(tmp_path, monkeypatch, profile, t
         made = dict(settings=dict(data=dict(data='other' if where == 'other data' else 'mine')), built='then', made_by='13_training')
         (folder/'converged.safetensors.settings.json').write_text(json.dumps(made))
     assert runs.converged_or_model(run) == name
+
+
+def beside(file, settings):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.with_name(f'{file.name}.settings.json').write_text(json.dumps(dict(settings=settings, built='then', made_by='72_deeploc_fig1_function')))
+
+
+@pytest.mark.parametrize('profile, train, where, share', [
+    ('demo', '', None, .12), ('demo', '1', None, None), ('demo', '', 'package', None), ('demo', '', 'run', None), ('demo', '', 'short', .12),
+    ('demo', '', 'other data', .12), ('long', '', None, None), ('smoke', '1', 'package', .12)])
+def test_how_long_rivals_of_the_second_paper_are_trained(tmp_path, monkeypatch, profile, train, where, share):
+    "To the end of their schedules where that is wanted, kept or was done on these crops; nothing that took an hour is replaced by a short training"
+    monkeypatch.setenv('CYTOSELF_NB_TRAIN', train)
+    monkeypatch.setattr(runs, '_KEPT', tmp_path/'package')
+    monkeypatch.setattr(runs, 'crop_store', lambda run: SimpleNamespace(path='store'))
+    monkeypatch.setattr(runs, '_made', lambda path: dict(settings=dict(data='mine')))   # of the crops
+    run = SimpleNamespace(profile=get_profile(profile), path=tmp_path/'mine-demo-0')
+    if where:
+        folder = tmp_path/'package/mine-demo-0' if where == 'package' else run.path/'representations'
+        beside(folder/'cell_inpainting.npz', dict(data=dict(data='other' if where == 'other data' else 'mine'), share=.12 if where == 'short' else None))
+    assert fig1.trained_share(run, 'cell inpainting') == share and fig1.trained_share(run, 'cytoself') in (None, 1.)
+
+
+def test_means_of_the_package_stand_where_the_run_has_none(tmp_path, monkeypatch):
+    "And with `TRAIN=1` they are made; a mean is paired with its protein by name"
+    monkeypatch.setenv('CYTOSELF_NB_TRAIN', '')
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    monkeypatch.setattr(runs, '_KEPT', tmp_path/'package')
+    run, labels = open_run('simulated_yeast', 'demo', 0), pd.DataFrame(dict(protein=['B', 'A'], gene=['gb', 'ga']))
+    for module in (runs, deeploc, fig1): monkeypatch.setattr(module, 'crop_store', lambda run: SimpleNamespace(path=run.path/'crops.zarr', labels=labels))
+    beside(run.path/'crops.zarr', dict(size=64))
+    file = tmp_path/'package'/run.path.name/'cell_inpainting.npz'
+    beside(file, dict(data=dict(size=64), share=None))
+    np.savez_compressed(file, x=np.array([[1, 2], [3, 4]], np.float16), proteins=np.array(['A', 'B']), course=np.array([50, np.nan, 1e-4]), seconds=9.)
+    for _ in range(2): assert fig1.representation(run, 'cell inpainting').to_dict('list') == {0: [1, 3], 1: [2, 4]}
+    assert fig1.representation(run, 'cell inpainting').index.tolist() == ['ga', 'gb'] and fig1._built(run, 'cell inpainting')['course'][0] == 50
+    monkeypatch.setitem(fig1.BUILDERS, 'cell inpainting', lambda run: pytest.fail('trained'))
+    monkeypatch.setenv('CYTOSELF_NB_TRAIN', '1')   # the copy in the run goes
+    with pytest.raises(pytest.fail.Exception, match='trained'): fig1.representation(run, 'cell inpainting')
 
 
 # ---- what is in the package

@@ -93,6 +93,8 @@ def test_notes_that_cannot_be_read_are_a_first_run(text, tmp_path, monkeypatch):
     pipeline._settle([path], run)
     assert note.read_text() == text and pipeline.run_if_needed(path, {}, run)['reason'] == 'first run' and ran == [path]
     assert pipeline.run_if_needed(path, {}, run)['reason'] == ''
+    monkeypatch.setenv('CYTOSELF_NB_TRAIN', '1')   # figures may show what the package keeps
+    assert pipeline.run_if_needed(path, {}, run)['reason'] == 'changed: TRAIN=1' and pipeline.run_if_needed(path, {}, run)['reason'] == ''
 
 
 def test_a_full_disk_leaves_the_notes_of_the_runner(tmp_path, monkeypatch):

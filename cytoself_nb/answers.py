@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .core import _replacing
-from .data import open_store
+from .data import _pixels, open_store
 from .maps import map_frame, read_embedding, umap_xy, write_anndata
 from .predict import _limits, answer_threshold, calibrate, need_families, rank_answers
 from .spectra import protein_spectra, single_localization
@@ -106,12 +106,26 @@ def about_embedding(
 # %% ../nbs/26_answers.ipynb #7d7209a2
 def _pictures(embedding, frame, store):
     "Crops for the map, from the store that the embedding was made of, if it is still there"
-    store = store or about_embedding(embedding).get('store')
+    about = about_embedding(embedding)
+    given, store = store is not None, store or about.get('store')
     if store is None or 'row' not in frame: return None, None
     if not hasattr(store, 'images'):
         if not Path(store).is_dir(): return None, None
         store = open_store(store)
-    return atlas_pictures(frame, store)
+    if _shows(store, frame, None if given else about.get('pixels')): return atlas_pictures(frame, store)
+    warnings.warn(f"{store.path} holds other crops than those that were embedded: the map has no pictures; "
+                  "embed the folder again, or give the store of these crops", stacklevel=3)
+    return None, None
+
+def _shows(store, frame, pixels):
+    "Are the crops of a map those of a store, by the checksum of its pixels, or else by their labels?"
+    rows = frame.row.astype(int).to_numpy()
+    if rows.max() >= len(store.labels) or rows.min() < 0: return False
+    if pixels: return pixels == _pixels(store)
+    theirs = store.labels.iloc[rows]
+    def text(t, c): return t[c].astype(object).where(t[c].notna(), '').astype(str).to_numpy()
+    both = [c for c in ('protein', 'fov') if c in frame and c in theirs]
+    return all((text(frame, c) == text(theirs, c)).all() for c in both)
 
 def embedding_atlas(
     embedding,          # AnnData, see `as_embedding`

@@ -6,6 +6,8 @@
 __all__ = ['protein_means', 'localization_scores', 'complex_scores', 'function_scores', 'embedding_scores']
 
 # %% ../nbs/75_any_embedding.ipynb #2637e709
+import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -80,6 +82,9 @@ def function_scores(
     means = protein_means(as_embedding(embedding))
     kept = {k: restrict(t, means.index) for k, t in standards.items()}
     kept = {k: t for k, t in kept.items() if t.protein.nunique() > 5}
+    if few := [k for k in standards if k not in kept]:
+        warnings.warn(f"of {len(means)} proteins fewer than six are in sets of {', '.join(few)}; expected "
+                      "the names of the embedding's proteins in its column protein; not scored", stacklevel=2)
     if not kept: return pd.DataFrame()
     scores, _ = evaluate({'embedding': means}, kept, times=2, seed=seed)
     names = dict(value='shuffled', high='shuffled_highest')

@@ -164,6 +164,7 @@ def without_table(
     folder, # Folder of images
     work,   # Folder for a table and links to the images
     masks=None, # Folder of label images
+    pixel_um:float=None, # Width of a pixel of stacks, µm
 )->tuple: # The folder to read, a sentence
     "Stand in for a missing table: no protein is known, a subfolder or the image is the field"
     folder, work = Path(folder).resolve(), Path(work)
@@ -187,6 +188,7 @@ def without_table(
     stems = zip(files, field_names(pd.Series(files)))
     field = [f.rpartition('/')[0] if crops and '/' in f else s for f, s in stems]
     t = pd.DataFrame(dict(file=names, protein='unknown', field=[f.replace('/', '_') for f in field]))
+    if pixel_um and not crops: t['pixel_um'] = pixel_um
     if masks is not None and not crops:
         found = label_files(masks)
         t['mask'] = [label_file(found, folder/f, folder).resolve() for f in files]
@@ -225,8 +227,10 @@ def _read_stacks(folder, work, scale, workers, progress, masks=None):
 # %% ../nbs/24_apply.ipynb #f9f00b94
 _TABLES = 'stacks.csv', 'labels.csv', 'zarr.json'
 
-def _check_folder(folder, pixel_um=None):
+def _check_folder(folder, pixel_um=None, masks=None):
     "A sentence for a folder that isn't there, or a pixel that can't be"
+    if masks is not None and not Path(masks).expanduser().is_dir():
+        raise FileNotFoundError(f"no folder {masks}; expected label images, one for each stack; check masks")
     if pixel_um is not None and not .01 <= pixel_um <= 20:
         raise ValueError(f"pixel_um={pixel_um}; expected the width of a pixel in µm, 0.01 to 20; correct it")
     if str(folder) in PUBLISHED or Path(folder).expanduser().is_dir(): return
@@ -238,46 +242,94 @@ def _crop_side(folder):
     shape = _shape_of(folder/f for f in labels_table(folder).file)
     return sorted(shape)[-2] if len(shape) > 1 else 0
 
+# %% ../nbs/24_apply.ipynb #6776ac64
+def _um_in(path):
+    "The width of a pixel that a file tells"
+    try: um = stack_info(path).pixel_um
+    except (ValueError, OSError): return None   # said when it is read
+    return um if um and .01 <= um <= 20 else None   # else of a screen or a printer
+
+def _pixel_of_crops(folder, pixel_um):
+    "Width of a pixel in µm: as given, as the table says, or as some of the files say; None if nobody does"
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        t = labels_table(folder)
+    some = t.file.iloc[np.unique(np.linspace(0, len(t) - 1, 20).astype(int))]
+    files = [_um_in(folder/f) for f in some]
+    said = {'pixel_um': {pixel_um} - {None}, 'the column pixel_um': set(), 'the files': set(files) - {None}}
+    if 'pixel_um' in t:
+        numbers = pd.to_numeric(t.pixel_um, errors='coerce')
+        if (odd := t.pixel_um[t.pixel_um.notna() & ~(numbers > 0)]).size:
+            raise ValueError(f"the column pixel_um of labels.csv has {odd.iloc[0]!r}; expected the width of "
+                             "a pixel in µm, one for all crops; correct it")
+        said['the column pixel_um'] = set(numbers.dropna())
+    widths = [w for v in said.values() for w in v]
+    if not widths: return None
+    if max(widths) > 1.01*min(widths) or None in files and not said['the column pixel_um'] | said['pixel_um']:
+        who = '; '.join(f"{k}: {', '.join(f'{w:g}' for w in sorted(v))}" for k, v in said.items() if v)
+        raise ValueError(f"pixels of crops have several widths, or none in some files ({who} µm); expected "
+                         "one for all; bring them to one, and give it in a column pixel_um of labels.csv")
+    return float(widths[0])
+
+# %% ../nbs/24_apply.ipynb #8fe96136
+def _true_names(labels, table, folder):
+    "Labels with the names of files, where a table beside links stood for them"
+    if table == folder: return labels
+    mine = folder.resolve()
+    links = {p.name: str(p.readlink().relative_to(mine)) for p in table.iterdir() if p.is_symlink()}
+    return labels.assign(file=labels.file.map(lambda f: links.get(f, f)))
+
+def _read_store(s):
+    "Crops of a store, as `read_folder` gives them"
+    read = lambda rows: np.asarray(s.images.oindex[rows], np.float32)
+    return Source(s.images.shape, read), s.labels, s.channels
+
+def _read_own(folder, work, pixel_um):
+    "Crops that a table names, as `read_folder` gives them, and what was said"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter('always', UserWarning)
+        found = read_folder(folder, _crop_side(folder), work, pixel_um)
+    said = dict.fromkeys(str(w.message).split('; all of them')[0] for w in told)   # a table is read twice
+    return found, [s for s in said if 'no network can learn' not in s]
+
 # %% ../nbs/24_apply.ipynb #4d21a4da
 def read_any(
     folder,              # Folder of stacks or crops, published arrays, a crop store, or a name of `PUBLISHED`
     work,                # Folder for prepared fields and tables
     scale:str='field',   # Fluorescence of stacks to 0..1 over the `field` or each `crop`
-    pixel_um:float=None, # Width of a pixel of crops, µm, if it is known
+    pixel_um:float=None, # Width of a pixel, µm, of crops, or of stacks without a table
     workers:int=None,    # Processes for stacks
     progress:bool=None,  # Progress bars? Default: in a terminal
     masks=None,          # Folder of label images of stacks; default: nuclei are found
 )->Images:
     "Read a folder, whatever it holds"
     work, notes = Path(work), []
-    _check_folder(folder, pixel_um)
+    _check_folder(folder, pixel_um, masks)
     if str(folder) in PUBLISHED:
         x, labels, channels = read_crops(str(folder), 128)
         return Images(array_source(x), labels, channels, None, 'crop', [f"{len(labels):,} crops of {folder}"])
-    folder = Path(folder).expanduser()
+    mine = folder = Path(folder).expanduser()
     published = any(any(folder.glob(f)) for f in ('Image_data*.npy', '*_pro.npy'))
     if not published and not any((folder/t).is_file() for t in _TABLES):
-        folder, said = without_table(folder, work/'table', masks)
+        folder, said = without_table(folder, work/'table', masks, pixel_um)
         notes.append(said)
+    elif pixel_um and (folder/'stacks.csv').is_file():
+        raise ValueError(f"pixel_um={pixel_um:g} for stacks that a table names; expected it in the table; "
+                         "write it into the column pixel_um of stacks.csv")
     if (folder/'stacks.csv').is_file():
         found = _read_stacks(folder, work/'fields', scale, workers, progress, masks)
-        return found._replace(notes=notes + found.notes)
+        return found._replace(notes=notes + found.notes, labels=_true_names(found.labels, folder, mine))
     if masks is not None:
         raise ValueError(f"{folder} has no stacks, and label images belong to stacks; leave masks out")
-    if (folder/'zarr.json').is_file():
-        s = open_store(folder)
-        read = lambda rows: np.asarray(s.images.oindex[rows], np.float32)
-        found, how = (Source(s.images.shape, read), s.labels, s.channels), 'field'
+    if (folder/'zarr.json').is_file(): found, how = _read_store(open_store(folder)), 'field'
     elif published: found, how = read_crops(folder, 100), 'published'
     else:
-        with warnings.catch_warnings(record=True) as told:
-            warnings.simplefilter('always', UserWarning)
-            found, how = read_folder(folder, _crop_side(folder), work, pixel_um), 'crop'
-        said = dict.fromkeys(str(w.message).split('; all of them')[0] for w in told)   # a table is read twice
-        notes += [s for s in said if 'no network can learn' not in s]
-    side = found[0].shape[-1]
+        pixel_um, how = _pixel_of_crops(folder, pixel_um), 'crop'
+        found, notes[len(notes):] = _read_own(folder, work, pixel_um)
+    (source, labels, channels), side = found, found[0].shape[-1]
     um = pixel_um*side if pixel_um else WIDTH_UM if published else None
-    return Images(*found, um, how, [*notes, f"{len(found[1]):,} crops of {side} x {side} pixels"])
+    notes.append(f"{len(labels):,} crops of {side} x {side} pixels")
+    return Images(source, _true_names(labels, folder, mine), channels, um, how, notes)
 
 # %% ../nbs/24_apply.ipynb #f710241e
 def _with_distance(images, model):
@@ -357,7 +409,7 @@ def applied_store(
 )->CropStore: # All crops, with split `test`
     "The crops of a folder as a network expects them, in a store; `notes.txt` and `rejects.csv` beside it"
     work = Path(work)
-    _check_folder(folder)
+    _check_folder(folder, pixel_um, masks)
     scale = (model.extra.get('card') or {}).get('scale')
     wants = dict(channels=model.extra['channels'], size=model.settings['size'], um=network_um(model),
                  scale=scale, folder=str(folder), state=data_state(str(folder)), pixel_um=pixel_um)
@@ -365,7 +417,7 @@ def applied_store(
         masks = Path(masks).expanduser().resolve()
         wants |= dict(masks=str(masks), masks_state=data_state(str(masks)))
     def build(tmp):
-        (work/'rejects.csv').unlink(missing_ok=True)
+        for old in (work/'rejects.csv', work/'fields/rejects.csv'): old.unlink(missing_ok=True)
         images = read_any(folder, work, scale if scale in ('field', 'crop') else 'field', pixel_um, workers,
                           masks=masks)
         step = progress('crops', len(images.labels)) if progress else lambda n: None
@@ -377,7 +429,8 @@ def applied_store(
             notes.append(f"{len(rejects):,} crops could not be used, "
                          f"first {rejects.file[0]}: {rejects.reason[0]}")
         _replace_text(work/'notes.txt', '\n'.join(notes) + '\n')
-        unread = [pd.read_csv(work/'rejects.csv')] if (work/'rejects.csv').exists() else []
+        homes = work/'rejects.csv', work/'fields/rejects.csv'   # of crops, of stacks
+        unread = [pd.read_csv(f) for f in homes if f.exists()]
         _replace_text(work/'rejects.csv', pd.concat([*unread, rejects]).to_csv(index=False))
     store = cached(work/'crops.zarr', wants, build, open_store, '24_apply')
     if not (work/'notes.txt').exists():

@@ -341,6 +341,8 @@ def select_channels(
     channels:str,    # Names joined by `+`: `protein`, `protein+distance`, `protein+nucleus`
 )->list: # Indices into the channels of the store
     "Indices of the channels named"
+    if not isinstance(channels, str):
+        raise ValueError(f"channels={channels!r}; expected names joined by +, such as protein+distance")
     names = channels.split('+')
     unknown = [c for c in names if c not in store.channels]
     if unknown:
@@ -374,7 +376,7 @@ def split_rows(
         raise NotForTheseData(f"the split {split!r} is empty ({len(store.labels)} crops, "
                          f"{len(class_names(store))} proteins); expected at least one protein "
                          "with three fields of view, or two proteins with two; "
-                         "add fields, or leave the field out of the labels to split crop by crop")
+                         "add fields")
     return range(rows[0], rows[-1] + 1)
 
 # %% ../nbs/08_data.ipynb #08a7c5a1

@@ -125,6 +125,17 @@ _NO_FEATURE = (r'(.*_)?(ImageNumber|ObjectNumber|TableNumber|Number_Object_Numbe
                r'|Location_\w+_[XYZ](_.*)?|AreaShape_(Center|BoundingBox\w+)_[XYZ]'
                r'|Neighbors_\w+ClosestObjectNumber_.*)|index|level_\d+|Unnamed: \d+')
 
+_MISSING = ['', 'NA', 'N/A', '#N/A', '<NA>', 'NaN', 'nan', '-nan', 'NULL', 'null', 'None', 'n/a']
+
+def _read_csv(path, names, label):
+    "A table whose labels come as they are written (007, 1E5, NA), but for places"
+    columns = list(pd.read_csv(path, nrows=0))
+    places = {'y', 'x', 'row', 'nucleus'}
+    ours = [c for c in columns if label(n := names.get(c, c)) and n.removeprefix('Metadata_') not in places]
+    missing = {c: [''] if c in ours else _MISSING for c in columns}
+    return pd.read_csv(path, dtype=dict.fromkeys(ours, object), keep_default_na=False, na_values=missing,
+                       low_memory=False)
+
 def read_profiles(
     path,               # `.parquet` or `.csv` file of pycytominer, CellProfiler or others
     names:dict=None,    # Their labels -> ours, such as {'Metadata_gene': 'protein', 'Metadata_Well': 'fov'}
@@ -134,9 +145,9 @@ def read_profiles(
     if not path.is_file():
         raise FileNotFoundError(f"no table at {path}; expected a .parquet or .csv file of profiles")
     if path.suffix == '.parquet': _parquet()
-    t = pd.read_parquet(path) if path.suffix == '.parquet' else pd.read_csv(path, low_memory=False)
-    t = t.rename(columns=names or {})
     label = lambda c: str(c).startswith('Metadata_') or c in LABEL_COLUMNS
+    t = pd.read_parquet(path) if path.suffix == '.parquet' else _read_csv(path, names or {}, label)
+    t = t.rename(columns=names or {})
     ours = [c for c in t if label(c) or not pd.api.types.is_numeric_dtype(t[c])]
     numbers = [c for c in t if c not in ours and re.fullmatch(_NO_FEATURE, str(c))]
     if numbers:

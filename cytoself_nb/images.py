@@ -50,7 +50,8 @@ def _info(letters, shape, names, size, dtype, bits, packed, position, place=()):
 # %% ../nbs/03_images.ipynb #1a6e0012
 def _refuse_axes(letters, shape, name):
     raise ValueError(f"{name} has the shape {shape} with the axes {letters}; expected C, Z, Y, X in any "
-                     "order; name them by axes, or a column axes in stacks.csv: CZYX if all planes of the "
+                     "order; name them by axes, or a column axes in stacks.csv: CYX for pages that are "
+                     "channels, CZYX if all planes of the "
                      "first channel come first, ZCYX if the channels alternate; where pages hold both, say "
                      "also by planes (or a column planes) how many planes a channel has; or save it as "
                      "OME-TIFF")

@@ -250,7 +250,7 @@ class PairLoader(CropLoader):
         if not self.n:
             raise NotForTheseData(f"no cell of the split {split!r} has another cell of its field "
                                   f"({len(labels)} cells); expected two or more in some field for cell "
-                                  "inpainting; give more cells, or leave the field out of the labels")
+                                  "inpainting; give more cells")
     def get_idxs(self):
         rng = np.random.default_rng([self.seed, self.epoch if self.shuffle else 0, 2])
         self.partner = self.rows[0] + pair_targets(self.groups, rng)

@@ -256,7 +256,7 @@ def _about(folder, model, store):
     codes = model.settings['n_codes'] if model.settings['quantize'] else None
     return dict(network=weights_checksum(model), weights=(model.extra.get('card') or {}).get('name', ''),
                 channels=model.extra['channels'], n_codes=codes, store=str(Path(store.path).resolve()),
-                source=str(folder), folder=str(Path(folder).expanduser().resolve()))
+                pixels=_pixels(store), source=str(folder), folder=str(Path(folder).expanduser().resolve()))
 
 # %% ../nbs/25_parts.ipynb #11372d01
 def prepare_folder(
@@ -268,6 +268,8 @@ def prepare_folder(
 )->tuple: # Crop store, folder of the plan: what the workers of an array job need
     "Cut the crops of a folder and plan their parts, without embedding any"
     _check_workers(workers)
+    if Path(path).suffix != '.h5ad':
+        raise ValueError(f"{path} as the file to write; expected a name that ends with .h5ad; correct it")
     work = Path(path).with_suffix('.work')
     store = applied_store(folder, model, work, pixel_um, workers, progress, masks)
     plan_parts(store, model, work/'parts')

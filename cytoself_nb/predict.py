@@ -221,6 +221,8 @@ def nearest_proteins(
         some = ', '.join(map(str, spectra.index[:3]))
         raise ValueError(f"no protein {protein!r} among {len(spectra)}; expected one such as {some}; "
                          "check the spelling")
+    if reading not in READINGS:
+        raise ValueError(f"reading={reading!r}; expected one of {', '.join(READINGS)}")
     read = READINGS[reading](spectra, spectra.values)
     r = pd.Series(pearson(read.loc[[protein]].values, read.values)[0], index=spectra.index).drop(protein)
     return r.sort_values(ascending=False, kind='stable').iloc[:n]

@@ -46,6 +46,9 @@ def find_nuclei(
     if labels.ndim != 2 or labels.dtype.kind not in 'iub':
         raise ValueError(f"the segmenter gave {labels.dtype} of shape {labels.shape}; "
                          "expected an image of whole numbers, one for each nucleus")
+    if labels.dtype.kind == 'b' and (n := ndi.label(labels)[1]) > 1:
+        raise ValueError(f"the segmenter gave a mask of {n} objects; expected a number for each nucleus; "
+                         "number them, as scipy.ndimage.label does")
     if not callable(segment) and abs(labels.shape[0]/labels.shape[1]/(h/w) - 1) < 0.03:
         labels = reduce_labels(labels, nucleus.shape)
     if labels.shape != nucleus.shape:

@@ -316,7 +316,7 @@ def read_folder(
     work=None, # Folder for `rejects.csv`, which says what was left out and why; None: only a warning says so
     pixel_um:float=None, # Width of a pixel, µm, if one holds for all crops
 )->tuple: # Source (N, C, size, size), labels, channels
-    "Crops of one's own: images that a table names; one that can't be used stops nothing"
+    "Crops of one's own: images that a table names; one that can't be read is left out, a missing one refused"
     folder = Path(folder).expanduser()
     labels = labels_table(folder)
     told = channel_names(folder)
@@ -334,19 +334,21 @@ def read_folder(
     labels = leave_out(labels, _reasons(looks, labels, named, told), work, 'crops')
     looks = [looks[k] for k in labels.index]
     factors = _compare(labels, looks, named, pixel_um)
-    empty = [c for k, c in enumerate(named) if all(l.low[k] == l.high[k] for l in looks)]
+    empty = [c for k, c in enumerate(named) if c != 'unused' and all(l.low[k] == l.high[k] for l in looks)]
     if empty:
         raise ValueError(f"the channel {', '.join(empty)} is constant in all {len(labels)} crops; expected "
                                "an image; name the channels in channels.txt, in their order, or "
                                "save the crops without it")
     labels = labels.reset_index(drop=True)
+    kept = [k for k, c in enumerate(named) if c != 'unused']
+    wanted = [named[k] for k in kept]
     def crop(name, factor):
-        x = _channels_first(_image_and_names(folder/name, n)[0], name, n, named)
-        if factor != 1: x[named.index('distance')] = np.clip(x[named.index('distance')]*factor, -1, 1)
-        return prepare(x[None], [name], named, size)
+        x = _channels_first(_image_and_names(folder/name, n)[0], name, n, named)[kept]
+        if factor != 1: x[wanted.index('distance')] = np.clip(x[wanted.index('distance')]*factor, -1, 1)
+        return prepare(x[None], [name], wanted, size)
     files = labels.file.tolist()
     read = lambda rows: np.concatenate([crop(files[r], factors[r]) for r in rows])
-    return Source((len(labels), n, size, size), read), labels, named
+    return Source((len(labels), len(wanted), size, size), read), labels, wanted
 
 # %% ../nbs/09_readers.ipynb #25e13a55
 YEAST5 = {'AAC1':'mitochondria', 'AAC3':'mitochondria', 'AAH1':'cytosol', 'AAP1':'cytosol'}   # AAR2: mixed

@@ -34,8 +34,9 @@ def _check_codes(codes, n_codes):
                          "flatten the maps first")
     if not np.issubdtype(codes.dtype, np.integer):
         raise ValueError(f"codes are {codes.dtype}; expected integers, the numbers of codes")
-    if codes.size and int(codes.max()) >= n_codes:
-        raise ValueError(f"code {codes.max()} in a codebook of {n_codes}; expected 0 to {n_codes - 1}; "
+    if codes.size and (int(codes.max()) >= n_codes or int(codes.min()) < 0):
+        odd = codes.min() if int(codes.min()) < 0 else codes.max()
+        raise ValueError(f"code {odd} in a codebook of {n_codes}; expected 0 to {n_codes - 1}; "
                          "give the n_codes of the network")
 
 def histograms(
@@ -188,10 +189,10 @@ def code_measures(
 def single_localization(
     labels:pd.DataFrame, # One row per crop: protein, localization
 )->pd.Series: # Protein -> localization, NaN for mixed or none
-    "The family of each protein: its only localization"
+    "The family of each protein: the only localization that its crops name"
     text = labels.localization.where(labels.localization.notna(), None)
-    def one(v): return v.notna().all() and v.nunique() == 1 and len(names_in(v.iloc[0])) == 1
-    per = text.groupby(labels.protein).agg(lambda v: v.iloc[0] if one(v) else None)
+    def one(v): return v.nunique() == 1 and len(names_in(v.dropna().iloc[0])) == 1
+    per = text.groupby(labels.protein).agg(lambda v: v.dropna().iloc[0] if one(v) else None)
     return per.astype(object).where(per.notna(), np.nan).rename('family')
 
 def family_spectra(

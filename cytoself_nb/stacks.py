@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CHANNELS', 'PIXEL_UM', 'WIDTHS', 'TABLE_COLUMNS', 'STACK_COLUMNS', 'OWN_COLUMNS', 'SMALL', 'DIAMETER_UM',
-           'LABEL_ENDINGS', 'stack_info', 'channel_numbers', 'no_data_value', 'check_gray', 'read_projection',
-           'max_projection', 'middle_planes', 'raw_per_pixel', 'reduce_image', 'same_files', 'repeated_files',
+           'LABEL_ENDINGS', 'stack_info', 'channel_numbers', 'no_data_value', 'check_gray', 'middle_planes',
+           'read_projection', 'max_projection', 'raw_per_pixel', 'reduce_image', 'same_files', 'repeated_files',
            'field_names', 'name_fields', 'warn_of_names', 'pixel_mark', 'same_pixels', 'small_picture', 'alike',
            'warn_of_places', 'overlaps', 'stacks_table', 'stack_options', 'channel_names', 'stack_channels',
            'label_files', 'label_file', 'read_labels', 'Source']
@@ -203,6 +203,16 @@ def _check_written(lows, channel, name):
                      f"0 to {len(lows) - 1}; all pixels {value}); expected an image in each: was the "
                      "acquisition stopped, or a plane lost? export it without them, in all channels")
 
+def middle_planes(
+    path,              # File, folder or address of a stack
+    axes:str=None,     # Letters of the axes; default from the metadata
+    channels=CHANNELS, # Names or numbers of protein and nucleus
+    nucleus=None,      # File of the nucleus, where each channel has its own
+    **told,            # position and planes, as in `read_projection`
+)->np.ndarray: # Protein and nucleus (2, Y, X)
+    "The plane in the middle of the stack, of both channels"
+    with _open_planes(path, channels, nucleus, axes=axes, **told) as (infos, read):
+        return np.stack([read(k, infos[k].planes//2) for k in (0, 1)])
 
 # %% ../nbs/05_stacks.ipynb #5b1e0005
 def read_projection(
@@ -240,18 +250,6 @@ def max_projection(
 )->np.ndarray: # Protein and nucleus (2, Y, X), in the stack's own unit
     "Maximum over z of two channels"
     return read_projection(path, axes, channels, **options)[1]
-
-# %% ../nbs/05_stacks.ipynb #5b1e0006
-def middle_planes(
-    path,              # File, folder or address of a stack
-    axes:str=None,     # Letters of the axes; default from the metadata
-    channels=CHANNELS, # Names or numbers of protein and nucleus
-    nucleus=None,      # File of the nucleus, where each channel has its own
-    **told,            # position and planes, as in `read_projection`
-)->np.ndarray: # Protein and nucleus (2, Y, X)
-    "The plane in the middle of the stack, of both channels"
-    with _open_planes(path, channels, nucleus, axes=axes, **told) as (infos, read):
-        return np.stack([read(k, infos[k].planes//2) for k in (0, 1)])
 
 # %% ../nbs/05_stacks.ipynb #9cbccea3
 PIXEL_UM = 0.4   # Width of a pixel after reduction, µm
@@ -373,9 +371,11 @@ def name_fields(
     _warn_of_fields(t.protein, field)
     if default is not None: field = field.where(field.notna(), default)
     named = [isinstance(f, str) and f.startswith(f'{p}_') for f, p in zip(field, t.protein)]
-    return field.where(named, t.protein + '_' + field)
+    name = field.where(named, t.protein + '_' + field)
+    shared = name.notna() & (t.protein.groupby(name).transform('nunique') > 1)   # A with 1_1, A_1 with 1
+    return name.mask(shared, t.protein + '__' + field)
 
-# %% ../nbs/05_stacks.ipynb #942f81d5
+# %% ../nbs/05_stacks.ipynb #f8a087af
 _LETTERS = str.maketrans('АВЕКМНОРСТУХаеорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο', 'ABEKMHOPCTYXaeopcyxABEZHIKMNOPTYXo')
 
 def _plain(name):
@@ -383,6 +383,29 @@ def _plain(name):
     name = unicodedata.normalize('NFKC', name).translate(_LETTERS).casefold()
     return re.sub('[\u2010-\u2015\u2212]', '-', re.sub('[\\s\u200b-\u200f\u2060\ufeff]+', '', name))
 
+def _warn_of_places(t, table):
+    "Say which localizations differ only in capitals, and which proteins have several, or none in some rows"
+    if 'localization' not in t: return
+    place = t.localization.map(lambda v: v.strip() or None if isinstance(v, str) else None)
+    names = pd.Series(place.dropna().unique(), dtype=object)
+    alike = names[names.map(_plain).duplicated(keep=False)].tolist()
+    if alike:
+        warnings.warn(f"{table} names the localizations {', '.join(alike[:6])}, which differ only in "
+                      "capitals, spaces or the code of a character: they are taken for different ones; if "
+                      "they are one, write it in one way", stacklevel=4)
+    count = place.groupby(t.protein).agg(['nunique', 'count', 'size'])
+    several = count[count['nunique'] > 1]
+    gaps = count[(count['nunique'] == 1) & (count['count'] < count['size'])]
+    if len(several):
+        found = ', '.join(place[t.protein == several.index[0]].dropna().unique()[:4])
+        warnings.warn(f"{len(several):,} proteins have several localizations in {table}, first "
+                      f"{several.index[0]}: {found}; none is taken for theirs; if one is meant, write it in "
+                      "all rows of the protein", stacklevel=4)
+    if len(gaps):
+        warnings.warn(f"{len(gaps):,} proteins have no localization in some rows of {table}, first "
+                      f"{gaps.index[0]}; that of their other rows is taken", stacklevel=4)
+
+# %% ../nbs/05_stacks.ipynb #942f81d5
 def _warn_of_fields(protein, field):
     "Say which fields of a protein differ only in capitals, spaces or leading zeros"
     given = pd.DataFrame(dict(protein=protein, field=field)).dropna().drop_duplicates()
@@ -412,6 +435,7 @@ def warn_of_names(
         warnings.warn(f"{table} names {', '.join(alike[:6])}, which differ only in capitals, spaces or "
                       "the code of a character: they are taken for different proteins; if they are one, "
                       "write it in one way", stacklevel=3)
+    _warn_of_places(t, table)
     if dates:
         warnings.warn(f"{table} names {', '.join(dates[:6])} as proteins; spreadsheets make that of names "
                             "such as MARCH1, SEPT2 or 2E10; if so, correct them", stacklevel=3)

@@ -15,6 +15,15 @@ import pandas as pd
 
 from .core import VERDICTS, claim_rules
 
+def _vectors(X, **labels):
+    "Rows of numbers as an array; labels that don't belong to them are refused"
+    if not hasattr(X, 'shape') or hasattr(X, 'iloc'): X = np.asarray(X)
+    if X.ndim != 2: raise ValueError(f"vectors of shape {X.shape}; expected (n, d), a row for each crop")
+    for name, v in labels.items():
+        if v is None or len(v) == len(X): continue
+        raise ValueError(f"{name} has {len(v)} entries for {len(X)} vectors; expected one for each")
+    return X
+
 # %% ../nbs/15_stats.ipynb #9f72dd06
 def _center(X, block=4096):
     "Mean of vectors, and the largest distance of a number from it, in bounded memory"
@@ -35,6 +44,7 @@ def neighbors(
     far=None,       # (n, n) Euclidean distances, if they are known already
 )->np.ndarray: # (asked, k) indices, -1 where there are too few
     "Nearest crops by Euclidean distance, in blocks: exact, and in bounded memory"
+    X = _vectors(X, apart=apart, among=among)
     asked = np.arange(len(X)) if asked is None else np.asarray(asked)
     group = np.arange(len(X)) if apart is None else pd.factorize(np.asarray(apart))[0]
     center, wide = _center(X, block) if far is None else (0, 1)   # else differences of large numbers round
@@ -141,6 +151,7 @@ def average_precision(
     far=None,      # (n, n) Euclidean distances, if they are known already
 )->pd.DataFrame: # Row per crop asked whose class has another protein: crop, ap, chance (share of relevant)
     "Average precision of retrieving crops of other proteins of the same class"
+    X = _vectors(X, classes=classes, proteins=proteins)
     from sklearn.metrics.pairwise import euclidean_distances
     code, protein = (pd.factorize(np.asarray(v, dtype=object))[0] for v in (classes, proteins))
     known, out = np.flatnonzero(code >= 0), []

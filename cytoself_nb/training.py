@@ -24,7 +24,14 @@ from .losses import (AutoPrecision, Checkpoint, FiniteGuard, KeepBest, Logged, L
     Meter, PARTS, PaperSchedule, _bare, cytoself_loss, keep_freed_memory, precision)
 from .model import CytoselfFull
 
-# %% ../nbs/13_training.ipynb #fc8fd3c0
+# %% ../nbs/13_training.ipynb #d9903255
+def _same_channels(model, channels):
+    "Refuse channels that a network was not trained on"
+    own = model.extra.get('channels')
+    if own and channels and channels != own:
+        raise ValueError(f"the network was trained on {own}, the crops come as {channels}; expected the same "
+                         f"channels in that order; give {own!r} to the loader")
+
 def _of_torchrun():
     "Callbacks of a process that torchrun has started: it shows its part of an epoch; gradients are averaged"
     if num_distrib() < 2: return []
@@ -34,10 +41,11 @@ def _of_torchrun():
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)   # codes, before the quantizers start
     return [DistributedTrainer(False, cpu=not torch.cuda.is_available(), kwargs_handlers=[unused])]
 
+# %% ../nbs/13_training.ipynb #fc8fd3c0
 def cytoself_learner(
     store,                 # Crop store, see `08_data`
     model:CytoselfFull,    # The network, or a variant of it
-    channels:str=None,     # Channels shown to the network; None: `default_channels(store)`
+    channels:str=None,     # Channels shown to the network; None: its own, else `default_channels(store)`
     batch:int=32,          # Crops per step and process
     lr:float=4e-4,         # First learning rate of Adam (Methods)
     seed:int=0,            # Seed of shuffling and augmentation
@@ -47,11 +55,13 @@ def cytoself_learner(
     watch:str='loss',      # Validation loss of the schedule, see `watched_loss`
 )->Learner:
     "A fastai learner with the loss, the schedule and the callbacks of `12_losses`"
-    channels = channels or default_channels(store)
+    channels = channels or model.extra.get('channels') or default_channels(store)
+    _same_channels(model, channels)
     n, takes = len(select_channels(store, channels)), model.settings['channels']
     if n != takes:
         raise ValueError(f"the network takes {takes} channels, {channels!r} has {n}; "
                          f"build it with channels={n}")
+    model.extra['channels'] = channels
     shared, device = _of_torchrun(), default_device()   # each process has a device of its own
     keep_freed_memory()
     def loader(split, train): return crop_loader(store, split, channels, batch, train, train, seed, device)
@@ -69,8 +79,9 @@ def embed_batches(
     model:CytoselfFull, # Network
     loader,             # Loader, see `crop_loader`
     dtype=None,         # Precision; None: float32, so that the codes do not depend on the machine
-): # Yields (global (B,D) float32, local codes (B,625), global codes (B,144)) as arrays
+): # Yields (global (B,D) float32, local codes, global codes (B, positions)) as arrays
     "Representations of one batch after the other, in evaluation mode: memory does not grow with the data"
+    _same_channels(model, getattr(loader, 'channels', None))
     training, device = model.training, next(model.parameters()).device
     def array(o): return None if o is None else o.flatten(1).cpu().numpy()
     keep_freed_memory()
@@ -89,7 +100,7 @@ def embed(
     model:CytoselfFull, # Network
     loader,             # Loader
     most:int=None,      # Crops at most, the first of the loader; None: all
-)->tuple: # Global representation (N,D), local codes (N,625), global codes (N,144)
+)->tuple: # Global representation (N,D); local and global codes (N, positions), in the paper 625 and 144
     "Representations of the crops of a loader, in memory"
     batches = itertools.islice(embed_batches(model, loader), None if most is None else -(-most // loader.bs))
     return tuple(None if part[0] is None else np.concatenate(part)[:most] for part in zip(*batches))

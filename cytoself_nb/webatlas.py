@@ -140,6 +140,8 @@ def write_atlas_html(
 )->Path: # The file
     "The atlas as one file that needs no server and no network"
     xy, pictures, picture = _checked(frame, pictures, picture, subject)
+    if by and by not in frame:
+        raise ValueError(f"by={by!r}; expected a column of the map: {', '.join(map(str, frame))}")
     columns, (url, across) = _columns(frame, subject), sprite(pictures)
     data = dict(
         x=_base64(xy[:, 0].astype('<f4')), y=_base64(xy[:, 1].astype('<f4')),

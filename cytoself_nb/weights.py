@@ -41,6 +41,8 @@ def save_weights(
     "Write weights and settings to one file, complete or not at all"
     if bits not in (8, 16, 32): raise ValueError(f"bits={bits!r}; expected 8, 16 or 32")
     path, extra = Path(path), model.extra if extra is None else extra
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {path.parent} to write {path.name} into; make it")
     about = dict(format='cytoself_nb 1', settings=json.dumps(model.settings), extra=json.dumps(extra))
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if bad := [k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()]:

@@ -1,4 +1,5 @@
 "Embeddings from anywhere: checked, mapped, asked, and scored beside chance"
+import json
 import warnings
 
 import numpy as np
@@ -360,3 +361,20 @@ def test_one_in_twenty_of_the_questions_that_set_the_limit_is_unlike():
     parts = [(e.X[a], e.obs[a].reset_index(drop=True)) for a in (~asked, asked)]
     t = calibrate(*parts[0], *parts[1], 10, mean=answers._standard(scale), reading='counts')[1]
     assert .04 < (t.r < make_reference(e).alike[1]).mean() < .06
+
+
+def test_pictures_of_a_store_that_holds_other_crops_now_are_not_shown(tmp_path):
+    "By its pixels, or, where a file doesn't remember them, by the labels of its rows"
+    from cytoself_nb.data import _pixels, write_store
+    labels = pd.DataFrame(dict(protein=list('AABBC'), fov=['f1', 'f2', 'f3', 'f4', 'f5'], split='test'))
+    write = lambda name, seed, t=labels: write_store(tmp_path/name, np.random.default_rng(seed).random((len(t), 2, 64, 64)).astype(np.float32), t, ['protein', 'nucleus'])
+    mine, other, few = write('mine.zarr', 0), write('other.zarr', 1), write('few.zarr', 2, labels[:3])
+    others = write('others.zarr', 3, labels.assign(protein=list('VWXYZ')))
+    frame = mine.labels.assign(row=range(5), umap_1=0., umap_2=0.)   # a store has an order of its own
+    assert answers._shows(mine, frame, _pixels(mine)) and not answers._shows(other, frame, _pixels(mine)) and not answers._shows(few, frame, _pixels(few))
+    assert answers._shows(mine, frame, None) and not answers._shows(others, frame, None) and not answers._shows(few, frame, None)
+    e = as_embedding(np.random.default_rng(0).random((5, 3)), mine.labels.assign(row=range(5)))
+    e.uns['settings'] = json.dumps(dict(store=str(other.path), pixels=_pixels(mine)))
+    with pytest.warns(UserWarning, match='holds other crops than those that were embedded'): assert answers._pictures(e, frame, None) == (None, None)
+    e.uns['settings'] = json.dumps(dict(store=str(mine.path), pixels=_pixels(mine)))
+    assert len(answers._pictures(e, frame, None)[0]) == 5

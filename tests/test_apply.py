@@ -163,3 +163,46 @@ def test_results_beside_images_do_not_have_crops_cut_again(tmp_path, monkeypatch
     (tmp_path/'some.work').mkdir(); (tmp_path/'some.work/a.npy').write_text('x')
     first = data_state(str(tmp_path/'some.work')); (tmp_path/'some.work/a.npy').write_text('xy')
     assert data_state(str(tmp_path/'some.work')) != first, 'what is asked for by name counts, whatever it is called'
+
+
+def crops_in(folder, n=6, um=None, side=40, seed=0, **columns):
+    "Crops of protein and nucleus as OME-TIFF, and their table"
+    folder.mkdir(parents=True, exist_ok=True)
+    y, x = np.mgrid[:side, :side]
+    for k in range(n):
+        r = np.random.default_rng(seed + k)
+        image = np.stack([r.integers(0, 900, (side, side)), 900*(np.hypot(y - side/2, x - side/2) < side/4) + r.integers(0, 50, (side, side))]).astype(np.uint16)
+        said = dict(PhysicalSizeX=um, PhysicalSizeXUnit='µm', PhysicalSizeY=um, PhysicalSizeYUnit='µm') if um else {}
+        tifffile.imwrite(folder/f'{k}.ome.tif', image, ome=True, photometric='minisblack', metadata=dict(axes='CYX', Channel=dict(Name=['protein', 'nucleus']), **said))
+    pd.DataFrame(dict(file=[f'{k}.ome.tif' for k in range(n)], protein=[f'P{k % 2}' for k in range(n)], **columns)).to_csv(folder/'labels.csv', index=False)
+    return folder
+
+
+def test_the_width_of_crops_is_read_from_files_and_table(tmp_path):
+    "And two that contradict each other are refused"
+    width = lambda *a, **k: apply.read_any(*a, **k).um
+    assert width(crops_in(tmp_path/'a'), tmp_path/'w') is None and width(tmp_path/'a', tmp_path/'w', pixel_um=.5) == 20
+    assert width(crops_in(tmp_path/'b', um=.2), tmp_path/'w') == pytest.approx(8) == width(tmp_path/'b', tmp_path/'w', pixel_um=.2)
+    assert width(crops_in(tmp_path/'c', pixel_um=.3), tmp_path/'w') == pytest.approx(12)
+    for folder, more in ((crops_in(tmp_path/'d', um=.2, pixel_um=.3), {}), (crops_in(tmp_path/'e', pixel_um=[.2, .2, .2, .4, .4, .4]), {}), (tmp_path/'b', dict(pixel_um=.4))):
+        with pytest.raises(ValueError, match='pixels of crops have several widths'): apply.read_any(folder, tmp_path/'w', **more)
+    with pytest.raises(ValueError, match="has 'wide'; expected the width of a pixel"): apply.read_any(crops_in(tmp_path/'f', pixel_um='wide'), tmp_path/'w')
+
+
+def test_a_pixel_size_given_for_stacks_is_used_or_refused(tmp_path):
+    for k in range(2): tifffile.imwrite(tmp_path/f'{k}.tif', field(k, .1, 700)[:, 1], photometric='minisblack', metadata=dict(axes='CYX'))
+    (tmp_path/'channels.txt').write_text('protein\nnucleus\n')
+    work, _ = apply.without_table(tmp_path, tmp_path/'w.work', None, .1)
+    assert pd.read_csv(work/'stacks.csv').pixel_um.tolist() == [.1, .1]
+    pd.DataFrame(dict(file=['0.tif', '1.tif'], protein=list('AB'))).to_csv(tmp_path/'stacks.csv', index=False)
+    with pytest.raises(ValueError, match='write it into the column pixel_um of stacks.csv'): apply.read_any(tmp_path, tmp_path/'w', pixel_um=.1)
+
+
+def test_files_keep_their_names_without_a_table(tmp_path):
+    for k in range(2): crops_in(tmp_path/f'in/w{k}', 2, seed=10*k)
+    for f in (tmp_path/'in').glob('*/labels.csv'): f.unlink()
+    assert sorted(apply.read_any(tmp_path/'in', tmp_path/'w').labels.file) == [f'w{k}/{j}.ome.tif' for k in range(2) for j in range(2)]
+
+
+def test_a_folder_of_masks_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match='nope; expected label images'): apply.read_any(crops_in(tmp_path/'a'), tmp_path/'w', masks=tmp_path/'nope')

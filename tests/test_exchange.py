@@ -137,3 +137,13 @@ def test_files_that_are_none(tmp_path, vectors):
     with pytest.raises(ValueError, match='commas between columns'): exchange.read_profiles(tmp_path/'p.csv')
     pd.DataFrame(dict(protein=['x', 'y'], a=[1., np.inf], b=[1., 2.])).to_csv(tmp_path/'q.csv', index=False)
     assert list(exchange.read_profiles(tmp_path/'q.csv').var_names) == ['b']
+
+
+def test_labels_of_a_csv_come_as_they_are_written(tmp_path):
+    "007 and 7 are two proteins, 1E5 is a name, and so is NA; an empty cell is none, and NA among numbers a gap"
+    (tmp_path/'p.csv').write_text('Metadata_protein,Metadata_Plate,Metadata_localization,Metadata_y,Cells_Area,Cells_Gap\n007,01,er,3,1.5,NA\n7,1,NA,4,2.5,1\n1E5,1,,5,3.5,2\nNA,2,er,6,4.5,3\n')
+    e = exchange.read_profiles(tmp_path/'p.csv')
+    assert e.obs.protein.tolist() == ['007', '7', '1E5', 'NA'] and e.obs.localization.isna().tolist() == [False, True, True, False]
+    assert e.obs.Plate.tolist() == ['01', '1', '1', '2'] and e.obs.y.tolist() == [3, 4, 5, 6] and list(e.var_names) == ['Cells_Area'] and e.X.ravel().tolist() == [1.5, 2.5, 3.5, 4.5]
+    exchange.write_profiles(tmp_path/'q.csv', e)
+    assert exchange.read_profiles(tmp_path/'q.csv').obs.protein.tolist() == e.obs.protein.tolist()

@@ -185,3 +185,9 @@ def test_less_than_one_worker_is_refused_before_crops_are_cut(workers, tmp_path,
     monkeypatch.setattr(parts, 'applied_store', lambda *args: pytest.fail('crops were cut'))
     with pytest.raises(ValueError, match=f'workers={workers}; expected the number of processes, 1 or more'): parts.embed_folder(tmp_path, network(), tmp_path/'x.h5ad', workers=workers)
     with pytest.raises(ValueError, match='1 or more'): parts.run_parts(tmp_path, workers)
+
+
+@pytest.mark.parametrize('name', ['mine.csv', 'mine', 'mine.h5'])
+def test_an_embedding_is_written_as_h5ad_or_refused_before_anything_is_made(name, tmp_path):
+    with pytest.raises(ValueError, match='expected a name that ends with .h5ad'): parts.embed_folder(tmp_path, None, tmp_path/name)
+    assert not list(tmp_path.iterdir())

@@ -465,3 +465,11 @@ def test_what_is_wrong_with_a_table_is_said_once(screen, tmp_path, recwarn):
     warnings.simplefilter('always'); read_stacks(screen, tmp_path/'work', segment=discs, workers=1)
     said = [str(w.message) for w in recwarn]
     assert len([s for s in said if 'differ only in capitals' in s]) == 2 and len(said) == len(set(said)) and any('travels as' in s for s in said)
+
+
+def test_a_segmenter_that_gives_a_mask_is_refused():
+    "Else two nuclei are one"
+    image = np.zeros((60, 60))
+    image[5:20, 5:20] = image[35:50, 35:50] = 1
+    with pytest.raises(ValueError, match='a mask of 2 objects; expected a number for each nucleus'): find_nuclei(image, lambda x, diameter: x > 0)
+    assert find_nuclei(image[:30, :30], lambda x, diameter: x > 0).max() == 1

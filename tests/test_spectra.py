@@ -206,3 +206,17 @@ def test_single_crops_are_asked_by_their_place_whatever_the_index():
     asked = S.left_out(codes, labels, 4, by='crops')
     for index in (np.arange(8) + 5000.5, list('hgfedcba'), np.arange(8)[::-1]):
         pd.testing.assert_frame_equal(S.left_out(codes, labels.set_axis(index), 4, by='crops'), asked)
+
+
+@pytest.mark.parametrize('odd', [-1, 4])
+def test_codes_that_no_codebook_has_are_refused(odd):
+    "-1 would be counted for the protein before"
+    codes = np.array([[0, 1], [odd, 2]])
+    for count in (S.histograms, lambda c, n: S.protein_spectra(c, pd.Series(['A', 'B']), n)):
+        with pytest.raises(ValueError, match=f'code {odd} in a codebook of 4'): count(codes, 4)
+
+
+def test_a_localization_missing_in_some_rows_is_that_of_the_others():
+    labels = pd.DataFrame(dict(protein=list('AAABBCC'), localization=['er', None, np.nan, 'er', 'golgi', None, None]))
+    got = S.single_localization(labels)
+    assert got['A'] == 'er' and got.isna().tolist() == [False, True, True]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import tifffile
 
-from cytoself_nb.stacks import (StackInfo, channel_numbers, label_file, max_projection, middle_planes, read_labels,
+from cytoself_nb.stacks import (StackInfo, channel_numbers, label_file, max_projection, middle_planes, name_fields, read_labels,
                                 reduce_image, same_files, stack_channels, stack_info, stack_options, stacks_table)
 
 
@@ -428,3 +428,18 @@ def test_label_images_in_no_format_of_labels(name, tmp_path):
     (tmp_path/name).write_bytes({'a.npz': b'PK\3\4', 'a.jpg': b'\xff\xd8\xff\xe0', 'a.txt': b'1 0 0'}[name] + bytes(99))
     with pytest.raises(ValueError, match=f'cannot read the label image {name}') as e: read_labels(tmp_path/name)
     assert 'damaged' not in str(e.value)
+
+
+def test_fields_of_two_proteins_have_two_names():
+    "A with 1_1 and A_1 with 1 would both be A_1_1"
+    t = pd.DataFrame(dict(protein=['A', 'A', 'A_1', 'A_1', 'B'], field=['1_1', '2', '1', '2', None]))
+    name = name_fields(t)
+    assert name[:4].tolist() == ['A__1_1', 'A_2', 'A_1__1', 'A_1_2'] and name.isna().tolist() == [False]*4 + [True]
+    assert t.protein.groupby(name).nunique().max() == 1
+
+
+@pytest.mark.parametrize('place, said', [(['ER', 'ER', 'er', 'er'], 'names the localizations ER, er, which differ only in capitals'), (['er', None, 'golgi', 'golgi'], '1 proteins have no localization in some rows of stacks.csv, first A'),
+                                         (['er', 'golgi', 'er', 'er'], '1 proteins have several localizations in stacks.csv, first A: er, golgi')])
+def test_localizations_that_may_be_a_slip_are_said(tmp_path, place, said):
+    pd.DataFrame(dict(file=list('1234'), protein=list('AABB'), localization=place)).to_csv(tmp_path/'stacks.csv', index=False)
+    with pytest.warns(UserWarning, match=said): stacks_table(tmp_path)

@@ -1,5 +1,6 @@
 "Nearest crops, exact also where numbers are large; intervals and chance, counted by hand"
 import numpy as np
+import pandas as pd
 import pytest
 
 from cytoself_nb.stats import average_precision, neighbors, over_networks, rank_correlation, shuffled_purity
@@ -58,3 +59,11 @@ def test_crops_without_a_class_have_no_say_in_average_precision():
     known = classes != None   # noqa: E711
     got, want = average_precision(X, classes, proteins), average_precision(X[known], classes[known], proteins[known])
     assert len(got) == 40 and np.allclose(got[['ap', 'chance']], want[['ap', 'chance']]) and (got.crop == np.flatnonzero(known)[want.crop]).all()
+
+
+def test_vectors_and_labels_that_do_not_belong_together():
+    X = np.arange(12.).reshape(6, 2)
+    assert (neighbors(pd.DataFrame(X, list('abcdef')), 2) == neighbors(X, 2)).all() and (neighbors(X.tolist(), 2) == neighbors(X, 2)).all()
+    for wrong, said in ((lambda: neighbors(X, 2, apart=list('ab')), 'apart has 2 entries for 6 vectors'), (lambda: neighbors(X[:, 0], 2), 'expected .n, d.'),
+                        (lambda: average_precision(X, list('aab'), list('xyzxyz')), 'classes has 3 entries for 6 vectors')):
+        with pytest.raises(ValueError, match=said): wrong()

@@ -319,3 +319,16 @@ def test_one_protein_or_few_test_crops_leave_the_notebook_out(tiny_store, tmp_pa
     few = tiny_store._replace(labels=tiny_store.labels.assign(split=['train']*16 + ['val']*2 + ['test']*2))
     monkeypatch.setattr(runs, 'crop_store', lambda run: few)
     with pytest.raises(NotForTheseData, match='2 test crops; expected five at least for a map'): runs.crop_embedding(run)
+
+
+def test_a_network_is_asked_about_the_channels_that_it_was_trained_on(tiny_store):
+    "Other channels, or the same in another order, would give other vectors without a word"
+    model = CytoselfFull(channels=2, n_classes=2, size=64, n_codes=16, hidden=8, decoder_width=16)
+    model.extra = dict(channels='protein+nucleus')
+    assert cytoself_learner(tiny_store, model).dls.train.channels == 'protein+nucleus'
+    for wrong in ('protein+distance', 'nucleus+protein'):
+        with pytest.raises(ValueError, match=r'trained on protein\+nucleus, the crops come as'): embed(model, crop_loader(tiny_store, 'test', wrong))
+        with pytest.raises(ValueError, match='expected the same channels in that order'): cytoself_learner(tiny_store, model, wrong)
+    model.extra = {}
+    cytoself_learner(tiny_store, model, 'protein+nucleus')
+    assert model.extra == dict(channels='protein+nucleus') and len(embed(model, crop_loader(tiny_store, 'test', 'protein+nucleus'))[0])

@@ -500,6 +500,38 @@ def _say_strips(records, table):
                   "trained and tested on", stacklevel=4)
 
 
+# %% ../nbs/06_preprocessing.ipynb #aea391d0
+def _say_orders(called, files):
+    "A warning where files give the same names to their channels in another order: they are taken by number"
+    named = called[called.str.contains('|', regex=False)]
+    kind = named.map(lambda c: ' | '.join(sorted(c.lower().split(' | '))))
+    for names, t in named.groupby(kind):
+        if {*CHANNELS} <= {*names.split(' | ')}: continue      # found by name
+        if t.str.lower().nunique() < 2: continue
+        first = {c: files[t.index[t == c][0]] for c in t.unique()}
+        orders = ', '.join(f'{c} ({(t == c).sum()}, first {f})' for c, f in first.items())
+        warnings.warn(f"files name the same channels in several orders: {orders}; channels.txt counts them, "
+                      "so in some the protein may be another; put them into folders of their own",
+                      stacklevel=4)
+
+_ADVICE = {'far below':'fill that with the background, unless a mask or a threshold is meant',
+           'of one value':'if the acquisition ended early, leave the stack out'}
+
+def _say_doubts(measures, files):
+    "One warning for pixel sizes that were assumed, one for each kind of doubt"
+    n, assumed = len(measures), measures.pixel_from == 'assumed'
+    if assumed.any():
+        warnings.warn(f"the pixel size of {assumed.sum()} of {n} stacks is not known, {PIXEL_UM/2} µm "
+                      f"assumed, first {files[assumed].iloc[0]}; give pixel_um in stacks.csv", stacklevel=3)
+    odd = measures.doubt[measures.doubt != '']
+    kind = odd.str.replace(r'[\d.]+|\(.*\)', '', regex=True)
+    for _, t in odd.groupby(kind, sort=False):
+        advice = next((advice for sign, advice in _ADVICE.items() if sign in t.iloc[0]),
+                      'check pixel_um, diameter_um and the channels')
+        warnings.warn(f"{len(t)} of {n} stacks have {t.iloc[0]}, first {files[t.index[0]]}; {advice}; the "
+                      "column doubt of fields.csv tells of each", stacklevel=3)
+    if 'called' in measures: _say_orders(measures.called.fillna(''), files)
+
 # %% ../nbs/06_preprocessing.ipynb #106395db
 def prepare_stacks(
     folder,                  # Folder with `stacks.csv`, perhaps `channels.txt`
@@ -534,6 +566,9 @@ def prepare_stacks(
     records = [None if k in reasons else r for k, r in zip(table.index, records)]
     _say_places(records, table)
     _say_strips(records, table)
+    good = [k for k, r in enumerate(records) if r]
+    measures = pd.DataFrame([records[k]['measures'] for k in good])
+    _say_doubts(measures, table.file.iloc[good].reset_index(drop=True))
     return records, [j['name'] for j in jobs], rejects
 
 # %% ../nbs/06_preprocessing.ipynb #f82c62b3
@@ -550,38 +585,6 @@ def _crop_source(work, names, counts):
             out[hit] = crops[rows[hit] - starts[k]]
         return out
     return Source((int(starts[-1]), 3, SIZE, SIZE), read)
-
-# %% ../nbs/06_preprocessing.ipynb #aea391d0
-def _say_orders(called, files):
-    "A warning where files give the same names to their channels in another order: they are taken by number"
-    named = called[called.str.contains('|', regex=False)]
-    kind = named.map(lambda c: ' | '.join(sorted(c.lower().split(' | '))))
-    for names, t in named.groupby(kind):
-        if {*CHANNELS} <= {*names.split(' | ')}: continue      # found by name
-        if t.str.lower().nunique() < 2: continue
-        first = {c: files[t.index[t == c][0]] for c in t.unique()}
-        orders = ', '.join(f'{c} ({(t == c).sum()}, first {f})' for c, f in first.items())
-        warnings.warn(f"files name the same channels in several orders: {orders}; channels.txt counts them, "
-                      "so in some the protein may be another; put them into folders of their own",
-                      stacklevel=4)
-
-_ADVICE = {'far below':'fill that with the background, unless a mask or a threshold is meant',
-           'of one value':'if the acquisition ended early, leave the stack out'}
-
-def _say_doubts(measures, files):
-    "One warning for pixel sizes that were assumed, one for each kind of doubt"
-    n, assumed = len(measures), measures.pixel_from == 'assumed'
-    if assumed.any():
-        warnings.warn(f"the pixel size of {assumed.sum()} of {n} stacks is not known, {PIXEL_UM/2} µm "
-                      f"assumed, first {files[assumed].iloc[0]}; give pixel_um in stacks.csv", stacklevel=3)
-    odd = measures.doubt[measures.doubt != '']
-    kind = odd.str.replace(r'[\d.]+|\(.*\)', '', regex=True)
-    for _, t in odd.groupby(kind, sort=False):
-        advice = next((advice for sign, advice in _ADVICE.items() if sign in t.iloc[0]),
-                      'check pixel_um, diameter_um and the channels')
-        warnings.warn(f"{len(t)} of {n} stacks have {t.iloc[0]}, first {files[t.index[0]]}; {advice}; the "
-                      "column doubt of fields.csv tells of each", stacklevel=3)
-    if 'called' in measures: _say_orders(measures.called.fillna(''), files)
 
 # %% ../nbs/06_preprocessing.ipynb #87bd297d
 def read_stacks(
@@ -605,7 +608,6 @@ def read_stacks(
     parts = [pd.DataFrame(records[k]['nuclei']).assign(row=i) for i, k in enumerate(good)]
     nuclei = pd.concat(parts, ignore_index=True)
     measures = pd.DataFrame([records[k]['measures'] for k in good])
-    _say_doubts(measures, fields.file)
     nuclei = fields[['protein', 'fov']].iloc[nuclei.row].reset_index(drop=True).join(nuclei)
     for name, t in (('fields', fields.join(measures)), ('nuclei', nuclei.drop(columns='row'))):
         _replace_text(work/f'{name}.csv', t.to_csv(index=False))

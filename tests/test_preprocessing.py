@@ -473,3 +473,11 @@ def test_a_segmenter_that_gives_a_mask_is_refused():
     image[5:20, 5:20] = image[35:50, 35:50] = 1
     with pytest.raises(ValueError, match='a mask of 2 objects; expected a number for each nucleus'): find_nuclei(image, lambda x, diameter: x > 0)
     assert find_nuclei(image[:30, :30], lambda x, diameter: x > 0).max() == 1
+
+
+def test_doubts_are_said_where_stacks_are_prepared(tmp_path):
+    "Not only where their crops are read: a pixel size that nobody told, label images of other fields"
+    for k in range(2): tifffile.imwrite(tmp_path/f'{k}.tif', field(k), photometric='minisblack', metadata=dict(axes='CZYX'))
+    (tmp_path/'channels.txt').write_text('protein\nnucleus\n')
+    pd.DataFrame(dict(file=['0.tif', '1.tif'], protein=list('AB'))).to_csv(tmp_path/'stacks.csv', index=False)
+    with pytest.warns(UserWarning, match='the pixel size of 2 of 2 stacks is not known, 0.2 µm assumed'): prepare_stacks(tmp_path, tmp_path/'work', workers=1)

@@ -61,9 +61,10 @@ def test_figures_of_the_smoke_run(path, smoke_run, real_pictures):
     committed = ROOT/'figures/simulated/manifest.json'
     entries = {f: e for f, e in json.loads(committed.read_text()).items() if e['notebook'] == path.stem} if committed.exists() else {}
     lost = (set(entries) | drawn_in(path)) - set(figures)
+    said = ''.join(o.get('text', '') for c in code_cells(run/f'notebooks/{path.stem}.ipynb') for o in c.outputs)
+    if 'No pictures: no crop has 5 %' in said: lost -= {'s3_clusters'}   # of so short a training, on some processors
     if not real_pictures:   # what shows real cells can't be drawn, and the notebook says so
         assert all(of_real_cells(entries[f]) for f in lost), f'{lost} need no download'
-        said = ''.join(o.get('text', '') for c in code_cells(run/f'notebooks/{path.stem}.ipynb') for o in c.outputs)
         assert not lost or 'left out' in said
     else: assert not lost, 'a figure was saved in a cell but is not in the manifest'
     for figure, entry in figures.items():

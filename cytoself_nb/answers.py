@@ -43,6 +43,7 @@ def _in_order(names, labels):
                      "labels.reset_index(drop=True) where row by row they belong together")
 
 _NONE = ('nan', 'none', 'na', 'n/a', '<na>', 'null', '')   # What `astype(str)` and tables make of no value
+_UNSAID = 'unknown', 'not known', 'undefined', 'not determined', 'n.d.', 'nd', 'tbd', '?', '-'
 
 def _known(labels):
     "Labels by their short names; a word for no value is none"
@@ -56,7 +57,7 @@ def _known(labels):
         if pd.api.types.is_numeric_dtype(t[c]) or t[c].isna().all(): continue
         text = t[c].astype(object).where(t[c].notna(), None).map(str, na_action='ignore')
         bare = text.str.strip()
-        none = bare.str.lower().isin(_NONE)
+        none = bare.str.lower().isin(_NONE + _UNSAID*(c in ('localization', 'complex')))
         if c == 'localization' and (said := bare[none & (bare != '')]).size:
             warnings.warn(f"{len(said):,} of {len(t):,} crops have the localization {said.iloc[0]!r}; taken "
                           "as not known", stacklevel=3)
@@ -298,6 +299,16 @@ def _held(embedding, reference, groups):
     by = t.groupby(groups[t.row])
     return by.protein.agg(frozenset).to_dict(), by.row.nunique().to_dict()
 
+# %% ../nbs/26_answers.ipynb #ab6d25bb
+def _groups_of(obs, by):
+    "Which crops are asked together"
+    if by == 'crop': return np.arange(len(obs))
+    if by not in obs: raise ValueError(f"no column {by!r} among {', '.join(obs)}; expected one, or crop")
+    if lost := int(obs[by].isna().sum()):
+        warnings.warn(f"{lost:,} of {len(obs):,} crops have no {by}: they are asked as one group, unknown",
+                      stacklevel=3)
+    return obs[by].astype(object).fillna('unknown').to_numpy()
+
 # %% ../nbs/26_answers.ipynb #0797e9eb
 NO_OTHER = 'the reference has no other protein of this localization'
 UNLIKE = 'unlike the reference: 95 % of the crops that set the limit were more like a family'
@@ -326,9 +337,7 @@ def where(
     embedding = _comparable(as_embedding(embedding), reference)
     obs, kind = embedding.obs, reference.scale is None
     vectors = embedding.obsm['local_codes'] if kind else embedding.X
-    if by != 'crop' and by not in obs:
-        raise ValueError(f"no column {by!r} among {', '.join(obs)}; expected one, or crop")
-    groups = np.arange(len(obs)) if by == 'crop' else obs[by].astype(object).fillna('unknown').to_numpy()
+    groups = _groups_of(obs, by)
     mean = protein_spectra if kind else _standard(reference.scale)
     mine, each = mean(vectors, groups, reference.spectra.shape[1]), pd.Series(groups).value_counts()
     held, shared = _held(embedding, reference, groups)

@@ -187,6 +187,7 @@ def correct_batches(
             'sphered on controls': lambda: sphered(Z, protein, mine),
             'by controls, sphered': lambda: sphered(by_controls(Z, day, mine), protein, mine),
             'Harmony': lambda: harmony(Z, day, seed)}
+    for key in BASES.values(): e.obsm.pop(key, None)   # of somebody else
     for m in dict.fromkeys(['as they are', *methods]): e.obsm[BASES[m]] = ways[m]().astype(np.float32)
     return e
 

@@ -112,6 +112,8 @@ def write_profiles(
 ):
     "A table as pycytominer reads it: Metadata_ columns, then a column per feature"
     path, e = Path(path), as_embedding(embedding)
+    if path.suffix not in ('.csv', '.parquet'):
+        raise ValueError(f"{path.name} as the file to write; expected a name that ends with .csv or .parquet")
     about = e.obs.dropna(axis=1, how='all').add_prefix('Metadata_').reset_index(drop=True)
     table = pd.concat([about, pd.DataFrame(np.asarray(e.X), columns=list(e.var_names))], axis=1)
     if path.suffix == '.parquet': _parquet()
@@ -119,12 +121,7 @@ def write_profiles(
         if path.suffix == '.parquet': table.to_parquet(tmp, index=False)
         else: table.to_csv(tmp, index=False)
 
-# %% ../nbs/27_exchange.ipynb #41c65b4a
-# Columns that number or place an object, by CellProfiler's names, and the index that pandas has written
-_NO_FEATURE = (r'(.*_)?(ImageNumber|ObjectNumber|TableNumber|Number_Object_Number|Parent_.*|Group_\w+'
-               r'|Location_\w+_[XYZ](_.*)?|AreaShape_(Center|BoundingBox\w+)_[XYZ]'
-               r'|Neighbors_\w+ClosestObjectNumber_.*)|index|level_\d+|Unnamed: \d+')
-
+# %% ../nbs/27_exchange.ipynb #6e6d230b
 _MISSING = ['', 'NA', 'N/A', '#N/A', '<NA>', 'NaN', 'nan', '-nan', 'NULL', 'null', 'None', 'n/a']
 
 def _read_csv(path, names, label):
@@ -135,6 +132,14 @@ def _read_csv(path, names, label):
     missing = {c: [''] if c in ours else _MISSING for c in columns}
     return pd.read_csv(path, dtype=dict.fromkeys(ours, object), keep_default_na=False, na_values=missing,
                        low_memory=False)
+
+# %% ../nbs/27_exchange.ipynb #41c65b4a
+# Columns that number or place an object, by CellProfiler's names, and the index that pandas has written
+_NO_FEATURE = (r'(.*_)?(ImageNumber|ObjectNumber|TableNumber|Number_Object_Number|Parent_.*|Group_\w+'
+               r'|Location_\w+_[XYZ](_.*)?|AreaShape_(Center|BoundingBox\w+)_[XYZ]'
+               r'|Neighbors_\w+ClosestObjectNumber_.*)|index|level_\d+|Unnamed: \d+'
+               r'|(?i:(cell|object|image|nucleus|well|plate|site|field|fov|track)(_?(id|index|number|no))?'
+               r'|id|row|col(umn)?|label|frame|batch|replicate|passage|day|dose|concentration|time)')
 
 def read_profiles(
     path,               # `.parquet` or `.csv` file of pycytominer, CellProfiler or others

@@ -115,8 +115,9 @@ def complex_pairs(
 def labeled_complexes(
     labels:pd.DataFrame, # Of crops, with protein and complex
 )->pd.Series: # Protein -> frozenset of complexes, those in none left out
-    "The complexes of each protein"
-    sets = labels.groupby('protein')['complex'].first().map(names_in)
+    "The complexes of each protein, `;` between the names"
+    def every(cells): return frozenset().union(*(names_in(c, ';') for c in cells.dropna().unique()))
+    sets = labels.groupby('protein', observed=True)['complex'].agg(every)
     return sets[sets.map(len) > 0]
 
 # %% ../nbs/53_fig3_complexes.ipynb #0a9a4cf5

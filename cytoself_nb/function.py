@@ -23,6 +23,9 @@ def similarity(
 )->np.ndarray: # (proteins, proteins), float32, five digits: equal vectors tie
     "Pearson correlation of the vectors of every two proteins"
     x = np.asarray(x, float)
+    if (bad := ~np.isfinite(x).all(1)).any():
+        raise ValueError(f"{bad.sum()} of {len(x)} vectors are not finite, first row {bad.argmax()}; "
+                         "expected numbers; leave these proteins or features out")
     if scale:
         mean, s = x.mean(0), x.std(0)
         varies = s > np.maximum(1e-9, 1e-5*np.abs(mean))   # float32 leaves a constant this much
@@ -164,6 +167,7 @@ def shared_sets(
     standard:pd.DataFrame, # Columns set, protein
 )->tuple: # Names of the proteins (n,), sorted; (n, n) do two share a set?
     "The pairs that should be alike"
+    standard = standard.dropna(subset=['set', 'protein'])
     (row, names), (column, sets) = pd.factorize(standard.protein, sort=True), pd.factorize(standard.set)
     member = np.zeros((len(names), len(sets)))
     member[row, column] = 1
@@ -183,6 +187,9 @@ def score(
     metrics=METRICS,       # Which are wanted
 )->dict: # Metric -> (value, resampled values)
     "All four metrics of one representation on one standard"
+    standard = standard.dropna(subset=['set', 'protein']).drop_duplicates(['set', 'protein'])
+    if twice := list(x.index[x.index.duplicated()]):
+        raise ValueError(f"{twice[0]} has several vectors; expected one for each protein; take their mean")
     lost = sorted(set(standard.protein) - set(x.index))
     if lost: raise ValueError(f"{len(lost)} proteins of the standard have no vector, first {lost[0]}; "
                               "expected a row for each; restrict the standard to what the representation has")

@@ -68,7 +68,7 @@ def odd_crops(
     "The screens: every protein with its share of odd cells"
     if run.data != 'simulated':
         raise NotForTheseData("these cells are drawn, for the network of the simulated cells; for your own "
-                              "call odd_cells.odd_table with your crops' vectors and labels")
+                              "call odd_cells.cell_scores with your crops' vectors and labels")
     screens, counts, fields, cells = SIZES[run.profile.name]
     workers = 1 if run.profile.name == 'smoke' else -1
     def build(tmp):
@@ -171,7 +171,7 @@ def protein_table(
     "Which proteins have cells that look like another protein's?"
     from scipy.stats import binom
     limit, rows = scores['along proteins'].quantile(.9), []
-    for p, i in obs.reset_index(drop=True).groupby('protein').groups.items():
+    for p, i in obs.reset_index(drop=True).groupby('protein', observed=True).groups.items():
         s = scores.loc[i]
         top = s.nlargest(-(-len(i)//10), 'toward another')
         beyond = int((s['along proteins'] > limit).sum())

@@ -389,6 +389,10 @@ def _warn_of_places(t, table):
     place = t.localization.map(lambda v: v.strip() or None if isinstance(v, str) else None)
     names = pd.Series(place.dropna().unique(), dtype=object)
     alike = names[names.map(_plain).duplicated(keep=False)].tolist()
+    vague = names[names.str.lower().isin(['unknown', 'n.d.', 'nd', 'tbd', '?', '-', 'undefined'])].tolist()
+    if vague:
+        warnings.warn(f"{table} has the localization {vague[0]!r}, which is taken for one; leave the cell "
+                      "empty where none is known", stacklevel=4)
     if alike:
         warnings.warn(f"{table} names the localizations {', '.join(alike[:6])}, which differ only in "
                       "capitals, spaces or the code of a character: they are taken for different ones; if "

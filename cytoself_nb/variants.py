@@ -26,7 +26,7 @@ def check_design(
                          "(and plate, where well names begin again); add what is missing")
     t = obs.assign(plate=obs.plate if 'plate' in obs else '')[_KEYS]
     faults = [f"{n:,} crops without {c}" for c, n in t[need].isna().sum().items() if n]
-    t = t.fillna('').astype(str)
+    t, reference = t.astype(object).where(t.notna(), '').astype(str), str(reference)
     if reference not in set(t.condition):
         seen = ', '.join(sorted(set(t.condition))[:8])
         faults.append(f"no crop of the condition {reference!r}, only of {seen}")
@@ -218,6 +218,18 @@ def _false_share(P, condition):
     from scipy.stats import false_discovery_control
     return P.groupby(condition.to_numpy()).transform(lambda p: false_discovery_control(p))
 
+# %% ../nbs/32_variants.ipynb #f181c70a
+def _on_shared_plates(t, wells, reference):
+    "Leave out what has no plate in common with its reference: what the plate does can't be told from a move"
+    plates = wells.groupby(['protein', 'condition']).plate.agg(set)
+    apart = [not plates[p, c] & plates[p, reference] for p, c in zip(t.protein, t.condition)]
+    if any(apart):
+        first = t[apart].iloc[0]
+        warnings.warn(f"{sum(apart)} of {len(t)} proteins and conditions share no plate with their "
+                      f"reference, first {first.protein}, {first.condition}: left out, since what the plate "
+                      "does can't be told from a move", stacklevel=3)
+    return t[~np.array(apart, bool)]
+
 # %% ../nbs/32_variants.ipynb #e80e5210
 def move_table(
     X,                # Vectors of crops (n, d)
@@ -227,6 +239,7 @@ def move_table(
     level:float=.05,  # Share of false ones among those named under a condition (false discovery rate)
 )->pd.DataFrame: # One row for each protein and condition, largest move first
     "Which proteins move under which condition, and whether beyond brightness and the like"
+    reference = str(reference)
     wells, profiles = well_profiles(X, obs, reference)
     have = wells.groupby(['protein', 'condition'])
     have = have.agg(wells=('well', 'size'), crops=('crops', 'sum')).reset_index()
@@ -237,7 +250,7 @@ def move_table(
     if len(few):
         warnings.warn(f"{len(few)} of {len(t)} proteins and conditions have fewer than two wells of either "
                       f"kind, first {few.protein.iloc[0]}, {few.condition.iloc[0]}: left out", stacklevel=2)
-    t = t.drop(few.index).reset_index(drop=True)
+    t = _on_shared_plates(t.drop(few.index), wells, reference).reset_index(drop=True)
     pairs = list(zip(t.protein, t.condition))
     t = pd.concat([t, _levels(whiten_wells(profiles, wells), wells, reference, pairs)], axis=1)
     t['q'] = _false_share(t.P, t.condition)

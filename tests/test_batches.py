@@ -112,3 +112,25 @@ def test_designs_of_a_screen():
     o = t[t.role == 'other']
     assert (o.groupby('day').truth_main.nunique() == 3).all() and (o.groupby('day_confounded').truth_main.nunique() == 1).all()
     assert set(o.truth_main) <= set(t.truth_main[t.role == 'control']) and t.protein.is_unique
+
+
+def test_what_others_have_left_is_not_taken_for_ours():
+    "scanpy keeps its Harmony under the same name"
+    import anndata
+    rng = np.random.default_rng(0)
+    e = anndata.AnnData(rng.standard_normal((40, 6)).astype(np.float32), obs=pd.DataFrame(dict(protein=list('abcd')*10, day=['1', '2']*20), index=[str(k) for k in range(40)]))
+    e.obsm['X_pca_harmony'] = np.ones((40, 3))
+    assert 'X_pca_harmony' not in b.correct_batches(e, methods=['centered by day']).obsm
+
+
+def test_conditions_on_plates_of_their_own_are_left_out():
+    "What the plate does can't be told from a move; categories and numbers as conditions are read as text"
+    from cytoself_nb.variants import move_table
+    rng, rows = np.random.default_rng(0), []
+    for p in range(8):
+        for c in (0, 10):
+            for w in range(4): rows += [dict(protein=f'P{p}', condition=c, well=f'{c}{w}', plate=f'p{c}' if p < 4 else f'p{w % 2}')]*5
+    obs = pd.DataFrame(rows).astype(dict(protein='category', plate='category'))
+    X = rng.standard_normal((len(obs), 5)) + (obs.plate == 'p10').to_numpy()[:, None]
+    with pytest.warns(UserWarning, match='4 of 8 proteins and conditions share no plate with their reference, first P0, 10'): t = move_table(X, obs, 0)
+    assert set(t.protein) == {'P4', 'P5', 'P6', 'P7'} and (t.says == 'no move seen').all()

@@ -147,3 +147,12 @@ def test_labels_of_a_csv_come_as_they_are_written(tmp_path):
     assert e.obs.Plate.tolist() == ['01', '1', '1', '2'] and e.obs.y.tolist() == [3, 4, 5, 6] and list(e.var_names) == ['Cells_Area'] and e.X.ravel().tolist() == [1.5, 2.5, 3.5, 4.5]
     exchange.write_profiles(tmp_path/'q.csv', e)
     assert exchange.read_profiles(tmp_path/'q.csv').obs.protein.tolist() == e.obs.protein.tolist()
+
+
+def test_numbers_of_wells_and_doses_are_no_features_and_names_say_the_kind(vectors, tmp_path):
+    t = pd.DataFrame(dict(Metadata_protein=['x', 'y'], Cells_Area=[1., 2.]))
+    t.assign(plate=[1, 2], cell_id=[5, 6], Site=[1, 1], dose=[.1, .2]).to_csv(tmp_path/'p.csv', index=False)
+    with pytest.warns(UserWarning, match='4 columns of p.csv say which object it is and where, first plate'): e = exchange.read_profiles(tmp_path/'p.csv')
+    assert list(e.var_names) == ['Cells_Area']
+    for name in ('p.tsv', 'p.csv.gz', 'p.PARQUET'):
+        with pytest.raises(ValueError, match='expected a name that ends with .csv or .parquet'): exchange.write_profiles(tmp_path/name, vectors)

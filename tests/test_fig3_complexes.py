@@ -86,3 +86,9 @@ def test_organisms_in_any_case(organism, n, tmp_path):
     with pytest.raises(ValueError, match=r"organisms \['Mouse'\]; expected Human"): C.read_corum(tmp_path/'t.txt')
     (tmp_path/'t.txt').write_text('')
     with pytest.raises(ValueError, match="can't be read"): C.read_corum(tmp_path/'t.txt')
+
+
+def test_complexes_are_parted_by_semicolons_alone_and_all_rows_count():
+    from cytoself_nb.fig3_complexes import labeled_complexes
+    labels = pd.DataFrame(dict(protein=list('AABBC'), complex=['Mediator, core', 'COP9|core; Mediator, core', 'COP9|core', None, None]))
+    assert labeled_complexes(labels).to_dict() == dict(A=frozenset({'Mediator, core', 'COP9|core'}), B=frozenset({'COP9|core'}))

@@ -129,3 +129,14 @@ def test_a_fold_has_an_interval_of_resamples():
     one = fn.difference(table, draws, 'a', 'b').iloc[0]
     assert one.fold == 2 and one.fold_low < 2 < one.fold_high < 2.4 and one.low < .3 < one.high
     assert np.isnan(fn.difference(table, draws, 'a', 'none').fold[0])
+
+
+def test_vectors_that_are_no_numbers_and_rows_without_a_set():
+    "One NaN made every feature zero for everybody; a row without a set joined the last one"
+    x = pd.DataFrame(np.repeat(np.eye(4), 3, 0) + .01*np.random.default_rng(0).standard_normal((12, 4)), [f'g{k}' for k in range(12)])
+    sets = pd.DataFrame(dict(set=np.repeat(list('abcd'), 3), protein=x.index))
+    good = {m: v for m, (v, _) in fn.score(x, sets, 1).items()}
+    more = pd.concat([sets, sets[:2], pd.DataFrame(dict(set=[None, 'a'], protein=['g11', None]))])
+    assert {m: v for m, (v, _) in fn.score(x, more, 1).items()} == good and good['mAP'] == pytest.approx(1)
+    with pytest.raises(ValueError, match='1 of 12 vectors are not finite, first row 3'): fn.score(x.mask(np.repeat((x.index == 'g3')[:, None], 4, 1)), sets, 1)
+    with pytest.raises(ValueError, match='g0 has several vectors'): fn.score(pd.concat([x, x[:1]]), sets, 1)

@@ -194,6 +194,9 @@ def score(
     if lost: raise ValueError(f"{len(lost)} proteins of the standard have no vector, first {lost[0]}; "
                               "expected a row for each; restrict the standard to what the representation has")
     names, same = shared_sets(standard)
+    if bad := list(names[~np.isfinite(x.loc[names].to_numpy(float)).all(1)]):
+        raise ValueError(f"{len(bad)} of {len(names)} vectors are not finite, first {bad[0]}; expected "
+                         "numbers; leave these proteins or features out")
     rng, n = np.random.default_rng(seed), len(names)
     if n < 6: return {m: (np.nan, np.full(times, np.nan)) for m in metrics}
     r = similarity(x.loc[names], scale)

@@ -138,5 +138,5 @@ def test_vectors_that_are_no_numbers_and_rows_without_a_set():
     good = {m: v for m, (v, _) in fn.score(x, sets, 1).items()}
     more = pd.concat([sets, sets[:2], pd.DataFrame(dict(set=[None, 'a'], protein=['g11', None]))])
     assert {m: v for m, (v, _) in fn.score(x, more, 1).items()} == good and good['mAP'] == pytest.approx(1)
-    with pytest.raises(ValueError, match='1 of 12 vectors are not finite, first row 3'): fn.score(x.mask(np.repeat((x.index == 'g3')[:, None], 4, 1)), sets, 1)
+    with pytest.raises(ValueError, match='1 of 12 vectors are not finite, first g3'): fn.score(x.mask(np.repeat((x.index == 'g3')[:, None], 4, 1)), sets, 1)
     with pytest.raises(ValueError, match='g0 has several vectors'): fn.score(pd.concat([x, x[:1]]), sets, 1)

@@ -931,6 +931,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.maps._localizations': ('maps.html#_localizations', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps._matrix': ('maps.html#_matrix', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps._one_start': ('maps.html#_one_start', 'cytoself_nb/maps.py'),
+                                  'cytoself_nb.maps._plain_table': ('maps.html#_plain_table', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps._purities': ('maps.html#_purities', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps._questions': ('maps.html#_questions', 'cytoself_nb/maps.py'),
                                   'cytoself_nb.maps._role': ('maps.html#_role', 'cytoself_nb/maps.py'),

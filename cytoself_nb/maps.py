@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from .core import NotForTheseData
+from .core import NotForTheseData, _replacing
 from .data import crop_loader, n_proteins
 from .draw import color_by
 from .probes import untrained
@@ -82,17 +82,25 @@ def umap_frame(
 # %% ../nbs/20_maps.ipynb #d2679ff8
 _ARRAY = {'encoding-type':'array', 'encoding-version':'0.2.0'}   # what AnnData calls a plain array
 
+# %% ../nbs/20_maps.ipynb #4ba555c7
+def _plain_table(t):
+    "Names as plain text, without columns of text that hold nothing"
+    t = t.set_axis(t.index.astype(object))
+    for c in t:
+        if isinstance(t[c].dtype, pd.StringDtype): t[c] = t[c].astype(object)
+    return t.drop(columns=[c for c in t if t[c].dtype == object and t[c].isna().all()])
+
 # %% ../nbs/20_maps.ipynb #08f09b55
 def write_anndata(
-    path,  # File to write
-    adata, # AnnData
+    path,  # File to write, in one step: it may be the one that the AnnData was read from
+    adata, # AnnData, also one whose matrix is a memory map, as `read_embedding` gives it
 ):
     "Write an AnnData file that old readers open too: names as plain text; pandas 3 has a kind of its own"
-    for t in (adata.obs, adata.var):
-        t.index = t.index.astype(object)
-        for c in t:
-            if isinstance(t[c].dtype, pd.StringDtype): t[c] = t[c].astype(object)
-    adata.write_h5ad(path)
+    from anndata import AnnData
+    X = np.asarray(adata.X) if isinstance(adata.X, np.memmap) else adata.X
+    parts = {k: dict(getattr(adata, k)) for k in ('uns', 'obsm', 'varm', 'layers', 'obsp', 'varp')}
+    full = AnnData(X, _plain_table(adata.obs), _plain_table(adata.var), **parts)
+    with _replacing(Path(path)) as tmp: full.write_h5ad(tmp)
 
 def write_embedding(
     path,             # `.h5ad` file to write
@@ -155,7 +163,7 @@ def _matrix(path):
 def read_embedding(
     path, # `.h5ad` file of `write_embedding`
 ): # AnnData; `X` float32, a memory map; missing labels are NaN
-    "Open an embedding; the matrix stays on disk until it is used"
+    "Open an embedding; the matrix stays on disk until it is used: save it with `write_anndata`"
     from anndata import AnnData, read_h5ad
     path = Path(path)
     if not path.is_file():

@@ -178,3 +178,16 @@ def test_one_seed_is_one_map_where_crops_are_equal():
     first = maps.umap_xy(X, 0)
     for _ in range(3): assert np.array_equal(maps.umap_xy(X, 0), first)
     assert not np.array_equal(maps.umap_xy(X, 1), first)
+
+
+def test_an_embedding_is_written_over_the_file_that_it_was_read_from(tmp_path):
+    "Its matrix is a map of that very file; AnnData refuses it and has emptied the file by then"
+    path, labels = tmp_path/'e.h5ad', pd.DataFrame(dict(protein=['a', 'b', 'b'], localization=[None, 'er', 'er'], gene=[None]*3))
+    maps.write_embedding(path, [np.arange(6.).reshape(3, 2)], labels, dict(n_codes=4))
+    e = maps.read_embedding(path)
+    e.obs['dose'] = [1., 2., 3.]
+    e.obs['nothing'] = pd.Series([None]*3, e.obs.index, dtype=object)
+    maps.write_anndata(path, e)
+    again = maps.read_embedding(path)
+    assert again.X.tolist() == [[0, 1], [2, 3], [4, 5]] and again.obs.dose.tolist() == [1, 2, 3] and again.obs.protein.tolist() == ['a', 'b', 'b']
+    assert again.uns['settings'] == e.uns['settings'] and 'nothing' not in again.obs and not list(tmp_path.glob('.*'))

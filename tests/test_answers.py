@@ -378,3 +378,11 @@ def test_pictures_of_a_store_that_holds_other_crops_now_are_not_shown(tmp_path):
     with pytest.warns(UserWarning, match='holds other crops than those that were embedded'): assert answers._pictures(e, frame, None) == (None, None)
     e.uns['settings'] = json.dumps(dict(store=str(mine.path), pixels=_pixels(mine)))
     assert len(answers._pictures(e, frame, None)[0]) == 5
+
+
+def test_crops_without_a_group_and_words_for_no_localization_are_said():
+    obs = pd.DataFrame(dict(protein=list('AABB'), well=['w1', None, None, 'w2'], localization=['er', 'er', 'unknown', '?']))
+    with pytest.warns(UserWarning, match='2 of 4 crops have no well: they are asked as one group, unknown'): assert answers._groups_of(obs, 'well').tolist() == ['w1', 'unknown', 'unknown', 'w2']
+    with pytest.raises(ValueError, match="no column 'plate'"): answers._groups_of(obs, 'plate')
+    with pytest.warns(UserWarning, match="2 of 4 crops have the localization 'unknown'; taken as not known"): e = as_embedding(np.eye(4), obs)
+    assert e.obs.localization.isna().tolist() == [False, False, True, True]

@@ -22,6 +22,7 @@ from .maps import map_frame, read_embedding, umap_xy, write_anndata
 from .predict import _limits, answer_threshold, calibrate, need_families, rank_answers
 from .spectra import protein_spectra, single_localization
 from .split import LABEL_COLUMNS, tidy_labels
+from .stacks import _UNSAID
 from .webatlas import atlas_pictures, write_atlas_html
 
 # %% ../nbs/26_answers.ipynb #6e1fc70a
@@ -43,7 +44,6 @@ def _in_order(names, labels):
                      "labels.reset_index(drop=True) where row by row they belong together")
 
 _NONE = ('nan', 'none', 'na', 'n/a', '<na>', 'null', '')   # What `astype(str)` and tables make of no value
-_UNSAID = 'unknown', 'not known', 'undefined', 'not determined', 'n.d.', 'nd', 'tbd', '?', '-'
 
 def _known(labels):
     "Labels by their short names; a word for no value is none"

@@ -383,13 +383,15 @@ def _plain(name):
     name = unicodedata.normalize('NFKC', name).translate(_LETTERS).casefold()
     return re.sub('[\u2010-\u2015\u2212]', '-', re.sub('[\\s\u200b-\u200f\u2060\ufeff]+', '', name))
 
+_UNSAID = 'unknown', 'not known', 'undefined', 'not determined', 'n.d.', 'nd', 'tbd', '?', '-'   # No place
+
 def _warn_of_places(t, table):
     "Say which localizations differ only in capitals, and which proteins have several, or none in some rows"
     if 'localization' not in t: return
     place = t.localization.map(lambda v: v.strip() or None if isinstance(v, str) else None)
     names = pd.Series(place.dropna().unique(), dtype=object)
     alike = names[names.map(_plain).duplicated(keep=False)].tolist()
-    vague = names[names.str.lower().isin(['unknown', 'n.d.', 'nd', 'tbd', '?', '-', 'undefined'])].tolist()
+    vague = names[names.str.lower().isin(_UNSAID)].tolist()
     if vague:
         warnings.warn(f"{table} has the localization {vague[0]!r}, which is taken for one; leave the cell "
                       "empty where none is known", stacklevel=4)

@@ -19,7 +19,8 @@ import pandas as pd
 from .core import _replacing
 from .data import _pixels, open_store
 from .maps import map_frame, read_embedding, umap_xy, write_anndata
-from .predict import _limits, answer_threshold, calibrate, need_families, rank_answers
+from .predict import (_limits, answer_threshold, calibrate, image_limits, need_families,
+    rank_answers, unlike_images, withhold)
 from .spectra import protein_spectra, single_localization
 from .split import LABEL_COLUMNS, tidy_labels
 from .stacks import _UNSAID
@@ -154,6 +155,7 @@ class Reference(NamedTuple):
     alike:dict = None    # Crops in a group -> correlation with the family named that 5 % were below
     crops:pd.Series = None # Fingerprint of a crop -> its protein, see `fingerprints`; None: not known
     features:list = None # Names of the features in their order; None for codes, or not known
+    images:pd.DataFrame = None # Span of noise and background, see `image_limits`; None: not known
 
 def _standard(scale):
     "Means of standardized vectors, in place of spectra; moved by one number so that none is negative"
@@ -255,8 +257,27 @@ def make_reference(
     spectra = how['mean'](codes, obs.protein, n)
     crops = fingerprints(embedding, scale is None).map(obs.protein)
     crops = crops[crops.groupby(level=0).transform('nunique') <= 3]   # what more share is no identity
-    network, features = about.get('network', ''), None if scale is None else list(embedding.var_names)
-    return Reference(spectra, single_localization(obs), limits, network, scale, alike, crops, features)
+    families, network = single_localization(obs), about.get('network', '')
+    features = None if scale is None else list(embedding.var_names)
+    numbers = _images_of(obs[obs.localization.notna()])   # a file may be asked about itself
+    images = None if numbers is None else image_limits(numbers)
+    return Reference(spectra, families, limits, network, scale, alike, crops, features, images)
+
+# %% ../nbs/26_answers.ipynb #fbc1c778
+def _images_of(obs):
+    "Noise and background of the crops of an embedding of ours, None for others"
+    names = ['image_noise', 'image_background']
+    return obs[names].set_axis(['noise', 'background'], axis=1) if set(names) <= set(obs) else None
+
+def _unlike(obs, groups, limits):
+    "Groups whose images are of another kind than those of the reference, as far as both sides say"
+    numbers = _images_of(obs)
+    if numbers is not None and limits is not None: return unlike_images(numbers, groups, limits)
+    if numbers is not None or limits is not None:
+        one, other = ('embedding', 'reference')[::1 if numbers is not None else -1]
+        warnings.warn(f"noise and background of the images are known of the {one} and not of the {other}: "
+                      "whether they are of one kind can't be checked; embed both anew", stacklevel=3)
+    return pd.Series('', index=pd.unique(groups))
 
 # %% ../nbs/26_answers.ipynb #ca46975b
 def check_networks(
@@ -346,6 +367,7 @@ def where(
     parts = [_ranked(part, each, reference, proteins, top) for proteins, part in alike]
     widest = max(parts, key=lambda t: t.shape[1]).columns
     t = pd.concat(parts).reindex(mine.index.rename('group'))[widest]
+    t = withhold(t, _unlike(obs, groups, reference.images))
     return t.assign(in_reference=[shared.get(g, 0) for g in t.index])
 
 # %% ../nbs/26_answers.ipynb #32416d0e
@@ -357,7 +379,8 @@ def write_reference(
     from anndata import AnnData
     limits = {str(k): v if np.isfinite(v) else None for k, v in reference.thresholds.items()}
     alike = {str(k): v if np.isfinite(v) else None for k, v in (reference.alike or {}).items()}
-    about = dict(reference=1, thresholds=limits, network=reference.network, alike=alike)
+    images = None if reference.images is None else reference.images.astype(float).to_dict()
+    about = dict(reference=1, thresholds=limits, network=reference.network, alike=alike, images=images)
     families = reference.families.reindex(reference.spectra.index)
     obs = pd.DataFrame(dict(localization=families.map(str, na_action='ignore').astype(object).fillna('')))
     spectra = reference.spectra.to_numpy(np.float32)
@@ -398,4 +421,5 @@ def read_reference(
     crops = None
     if 'crops' in a.uns: crops = pd.Series(index.to_numpy(object)[a.uns['crops_of']], a.uns['crops'])
     features = None if scale is None else list(a.var_names)
-    return Reference(spectra, families, limits, about['network'], scale, alike, crops, features)
+    images = pd.DataFrame(about['images']) if about.get('images') else None
+    return Reference(spectra, families, limits, about['network'], scale, alike, crops, features, images)

@@ -17,7 +17,8 @@ import torch
 
 from .apply import applied_store
 from .core import _end_with_parent, _replace_text, _replacing
-from .data import _pixels, default_channels, open_store, select_channels, split_rows
+from cytoself_nb.data import (_pixels, default_channels, image_numbers, open_store, select_channels,
+    split_rows)
 from .maps import _ARRAY, _digest, add_map, read_embedding, umap_xy, write_embedding
 from .preprocessing import _cores
 from .training import embed_batches
@@ -40,7 +41,7 @@ def plan_parts(
     channels = model.extra.get('channels') or default_channels(store)
     plan = dict(store=str(Path(store.path).resolve()), channels=channels,
                 parts=[list(p) for p in zip(edges, edges[1:])])
-    of = json.dumps([plan, _digest(model, store.labels), _pixels(store)])
+    of = json.dumps([plan, _digest(model, store.labels), _pixels(store), 'with numbers of images'])
     plan['of'] = hashlib.sha256(of.encode()).hexdigest()[:12]
     if _plan_of(folder) == plan and _weights_of(folder, plan).exists(): return plan
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,16 +79,18 @@ def embed_part(
     model,     # Trained network
     rows,      # (first row, row after the last)
     channels:str, # Channels, such as `protein+distance`
-)->dict: # `X` (n, d) float32, `local_codes`, `global_codes` uint16, where the network has codes
+)->dict: # `X` (n, d) float32, `local_codes`, `global_codes` uint16 where the network has codes; `images`
     "Representations of some rows of a store, in batches that begin at the first"
-    images, picked = store.images, select_channels(store, channels)
+    images, picked, numbers = store.images, select_channels(store, channels), []
     def batches():
         for a in range(*rows, BATCH):
             x = np.asarray(images[a:min(a + BATCH, rows[1])], np.float16)[:, picked]
+            numbers.append(image_numbers(x))
             yield torch.from_numpy(x.astype(np.float32)), None
     out = [np.concatenate(p) if p[0] is not None else None for p in zip(*embed_batches(model, batches()))]
     named = zip(('X', 'local_codes', 'global_codes'), out)
-    return {k: v if k == 'X' else v.astype(np.uint16) for k, v in named if v is not None}
+    found = {k: v if k == 'X' else v.astype(np.uint16) for k, v in named if v is not None}
+    return found | dict(images=pd.concat(numbers).to_numpy())
 
 def _embed_parts(folder, numbers, store=None):
     "Embed some parts of a plan, one after the other, each complete or not there"
@@ -183,7 +186,7 @@ def embed_store(
 
 def read_part(
     path, # From `embed_store`
-    name, # `X`, `local_codes` or `global_codes`
+    name, # `X`, `local_codes`, `global_codes` or `images`
 )->np.ndarray: # None if the network has no codes
     "One array of one part; a part that can't be read is deleted"
     try:
@@ -297,6 +300,7 @@ def embed_folder(
     tick()
     notes, n = (work/'notes.txt').read_text().splitlines(), len(store.labels)
     labels, settings = store.labels.drop(columns='split').assign(row=range(n)), _about(folder, model, store)
+    labels[['image_noise', 'image_background']] = np.concatenate([read_part(p, 'images') for p in parts])
     with _replacing(path) as tmp:
         merge_parts(tmp, parts, labels, settings)
         if umap and n > 4: add_map(tmp, umap_xy(read_embedding(tmp).X, seed))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['group_ranks', 'store_codes', 'coverage_curve', 'answer_threshold', 'need_families', 'calibrate', 'rank_answers',
-           'plot_coverage', 'nearest_proteins', 'profile_page']
+           'plot_coverage', 'image_limits', 'unlike_images', 'withhold', 'nearest_proteins', 'profile_page']
 
 # %% ../nbs/22_predict.ipynb #af833552
 import numpy as np
@@ -185,6 +185,38 @@ def _judged(t, times=2000):
             'right of these': right/n if n else np.nan, '95 % interval, low': low, 'high': high,
             'right without threshold': (t['rank'][~none] == 1).mean(), 'mixed, asked': int(none.sum()),
             'mixed, answered': int(given[none].sum())}
+
+# %% ../nbs/22_predict.ipynb #e476ade4
+_BEYOND = {('noise', 'high'):'noisier', ('background', 'high'):'with a brighter background',
+           ('noise', 'low'):'smoother', ('background', 'low'):'with a darker background'}
+
+def image_limits(
+    numbers:pd.DataFrame, # From `image_numbers` of 08_data, of the reference
+)->pd.DataFrame: # Rows low and high
+    "What 98 % of the crops of a reference span"
+    return numbers.quantile([.01, .99]).set_axis(['low', 'high'])
+
+def unlike_images(
+    numbers:pd.DataFrame, # From `image_numbers`, of what is asked
+    groups,               # Which crops are asked together (n,)
+    limits:pd.DataFrame,  # From `image_limits`
+)->pd.Series: # Group -> in what way its images differ, empty if they don't
+    "Groups with most of their crops outside the limits"
+    sides = {word: numbers[c] > limits.loc[side, c] if side == 'high' else numbers[c] < limits.loc[side, c]
+             for (c, side), word in _BEYOND.items()}
+    beyond, groups = pd.DataFrame(sides), np.asarray(groups)
+    most = beyond.any(axis=1).groupby(groups).mean() > .5
+    return beyond.groupby(groups).mean().idxmax(axis=1).where(most, '')
+
+def withhold(
+    answers:pd.DataFrame, # From `rank_answers`
+    unlike:pd.Series,     # From `unlike_images`
+)->pd.DataFrame: # The same, `none` where the images are of another kind
+    "No answer about images that are unlike those of the reference"
+    words = unlike.reindex(answers.index).fillna('').to_numpy(dtype=object)
+    why = [f'images unlike the reference: {w} than 99 % of its crops' for w in words]
+    return answers.assign(answer=answers.answer.mask(words != '', 'none'),
+                          why=answers.why.mask(words != '', pd.Series(why, answers.index)))
 
 # %% ../nbs/22_predict.ipynb #fa4f334a
 def _new_codes(model, crops, size):

@@ -25,15 +25,16 @@ from .apply import fit_crops, network_um, notes_on_fit
 from .cellprofiler import store_measurements
 from .core import (_KEPT, NotForTheseData, Run, _alone, _new_array, _replace_text,
     _settings_of, cached, data_label, has_stacks, n_epochs, need_labels, open_run, registry, sha256_of)
-from .data import (CropStore, _pixels, class_names, crop_loader, default_channels, n_proteins,
-    open_store, select_channels, split_rows, write_store)
+from .data import (CropStore, _pixels, class_names, crop_loader, default_channels,
+    image_numbers, n_proteins, open_store, select_channels, split_rows, write_store)
 from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,
     train_inpainting)
 from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding,
     umap_xy, write_embedding)
 from .microscope import CROP_UM, STRENGTH, simulated_proteome, write_screen
 from .model import CytoselfFull
-from .predict import _new_codes, answer_threshold, calibrate, profile_page, rank_answers
+from .predict import (_new_codes, answer_threshold, calibrate, image_limits, profile_page,
+    rank_answers, unlike_images, withhold)
 from .preprocessing import SIZE, read_stacks
 from .probes import probe_network
 from .readers import data_state, mask_folder, prepare, read_crops
@@ -571,6 +572,12 @@ def group_calibration(run:Run)->dict: # Crops in a group -> table of `group_rank
 def _thresholds(run, wanted=.8):
     return {n: answer_threshold(t, wanted) for n, t in group_calibration(run).items()}
 
+def _image_limits(run):
+    "Noise and background that the test crops of a run span"
+    store = crop_store(run)
+    rows, picked = split_rows(store, 'test'), select_channels(store, trained_model(run).extra['channels'])
+    return image_limits(image_numbers(store.images[rows[0]:rows[-1] + 1][:, picked[:1]]))
+
 # %% ../nbs/40_runs.ipynb #94aa6d85
 def _seen(model, store, crops):
     "New crops with the channels of the store, as the network sees them; others stay as they are"
@@ -595,7 +602,8 @@ def predict_localization(
     new = _new_codes(model, seen, model.settings['size'])
     spectra, families = protein_spectra(codes, labels.protein, n), single_localization(labels)
     new, each = protein_spectra(new, groups, n), pd.Series(groups).value_counts()
-    return rank_answers(new, each, spectra, families, _thresholds(run, wanted), top)
+    unlike = unlike_images(image_numbers(seen), groups, _image_limits(run))
+    return withhold(rank_answers(new, each, spectra, families, _thresholds(run, wanted), top), unlike)
 
 # %% ../nbs/40_runs.ipynb #a8b7b0e3
 def protein_profile(

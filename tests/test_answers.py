@@ -332,6 +332,47 @@ def test_images_unlike_the_reference_are_none():
     assert t.answer.tolist() == ['none']
 
 
+def recorded(labels, noise, background=.02, seed=0):
+    "Labels as an embedding of images has them"
+    rng = np.random.default_rng(seed)
+    return labels.assign(image_noise=noise*rng.uniform(1, 2, len(labels)), image_background=background*rng.uniform(1, 2, len(labels)))
+
+
+@pytest.mark.parametrize('noise, background, word', [(.05, .02, 'noisier'), (.001, .02, 'smoother'), (.01, .2, 'with a brighter background'), (.01, .001, 'with a darker background'), (.01, .02, None)])
+def test_images_of_another_kind_have_no_answer(noise, background, word, tmp_path):
+    X, labels = vectors()
+    write_reference(tmp_path/'r.h5ad', make_reference(as_embedding(X, recorded(labels, .01))))
+    asked = recorded(labels.assign(protein='new ' + labels.protein, localization=None), noise, background, 1)
+    asked.loc[asked.protein == 'new P00', 'image_noise'] = .012   # one protein's images are as they were, but for their background
+    for r in (make_reference(as_embedding(X, recorded(labels, .01))), read_reference(tmp_path/'r.h5ad')):
+        with pytest.warns(UserWarning, match='in the reference'): t = where(as_embedding(X, asked), r)
+        plain = t.drop('new P00')
+        if word is None: assert (plain.answer != 'none').all() and (plain.why == '').all()
+        else: assert (plain.answer == 'none').all() and (plain.why == f'images unlike the reference: {word} than 99 % of its crops').all()
+        assert (t.answer['new P00'] == 'none') == ('background' in str(word))
+
+
+def test_what_is_asked_of_its_own_file_does_not_widen_its_limits():
+    "Proteins without a localization are asked; what their images are like is no measure for them"
+    X, labels = vectors()
+    noise = np.where(labels.protein < 'P03', .05, .01)
+    mine = as_embedding(X, recorded(labels.assign(localization=labels.localization.mask(labels.protein < 'P03')), noise))
+    with pytest.warns(UserWarning, match='in the reference'): t = where(mine, make_reference(mine))
+    assert t.why.str.contains('noisier').tolist() == [True]*3 + [False]*9
+
+
+def test_kinds_of_images_that_only_one_side_knows_are_said():
+    X, labels = vectors()
+    asked = labels.assign(protein='new ' + labels.protein, localization=None)
+    known, unknown = (make_reference(as_embedding(X, t)) for t in (recorded(labels, .01), labels))
+    assert unknown.images is None
+    with pytest.warns(UserWarning, match='known of the reference and not of the embedding'): where(as_embedding(X + 1e-2, asked), known)
+    with pytest.warns(UserWarning, match='known of the embedding and not of the reference'): where(as_embedding(X + 1e-2, recorded(asked, .01)), unknown)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UserWarning)
+        where(as_embedding(X + 1e-2, asked), unknown)
+
+
 def test_another_cell_with_the_same_global_codes_is_not_taken_for_the_same():
     "A vector of few codes comes again in other cells; the map of local codes does not"
     rng = np.random.default_rng(0)

@@ -159,6 +159,18 @@ def test_a_worker_is_told_whom_to_end_with(monkeypatch, tmp_path):
     assert told == [os.getpid()], 'a task of an array job has no parent that stays'
 
 
+def test_noise_and_background_of_each_crop_are_in_the_embedding(many, small, tmp_path):
+    from cytoself_nb.maps import read_embedding
+    from cytoself_nb.data import image_numbers
+    made = parts.embed_store(many, network(), tmp_path/'p', workers=1)
+    found = whole(made, 'images')
+    assert found.shape == (240, 2) and np.array_equal(found, image_numbers(many.images[:]).to_numpy())
+    assert np.allclose(found[:, 1], .05, atol=.02) and (found[:, 0] > .2).all(), 'even numbers from 0 to 1'
+    parts.embed_folder(many.path, network(), tmp_path/'e.h5ad', workers=1, umap=False)
+    e = read_embedding(tmp_path/'e.h5ad')
+    assert np.allclose(np.sort(e.obs[['image_noise', 'image_background']], axis=0), np.sort(found, axis=0)), 'a store in another order'
+
+
 # ---- what can't be read
 
 @pytest.mark.parametrize('harm', [lambda raw: raw[:len(raw)//2], lambda raw: b'', lambda raw: b'text'*100])

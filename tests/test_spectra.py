@@ -1,10 +1,13 @@
 "Feature spectra: what the notebook does not show"
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cytoself_nb import predict as P
 from cytoself_nb import spectra as S
+from cytoself_nb.data import image_numbers
 
 rng = np.random.default_rng(0)
 
@@ -220,3 +223,47 @@ def test_a_localization_missing_in_some_rows_is_that_of_the_others():
     labels = pd.DataFrame(dict(protein=list('AAABBCC'), localization=['er', None, np.nan, 'er', 'golgi', None, None]))
     got = S.single_localization(labels)
     assert got['A'] == 'er' and got.isna().tolist() == [False, True, True]
+
+
+# ---- images of another kind
+
+@pytest.mark.parametrize('sigma', [0, .01, .05, .1])
+def test_noise_of_an_image_is_measured_whatever_it_shows(sigma):
+    rng, (y, x) = np.random.default_rng(0), np.mgrid[:64, :64]/63
+    shows = np.stack([.3 + 0*x, .2 + .6*x, .5 + .3*np.sin(3*x)*np.cos(2*y)])
+    crops = (shows + rng.normal(0, 1, shows.shape)*sigma)[:, None].astype(np.float16)
+    found = image_numbers(crops)
+    assert np.allclose(found.noise, sigma, rtol=.04, atol=2e-4) and found.shape == (3, 2)
+    assert abs(found.background[0] - (.3 - 1.645*sigma)) < .01
+    assert len(image_numbers(crops[:0])) == 0
+
+
+def test_a_question_is_of_another_kind_if_most_of_its_crops_are():
+    limits = P.image_limits(pd.DataFrame(dict(noise=np.linspace(.01, .02, 101), background=np.linspace(0, .1, 101))))
+    assert np.allclose(limits, [[.0101, .001], [.0199, .099]])
+    numbers = pd.DataFrame(dict(noise=[.015, .05, .05, .05, .05, .015, .001], background=[.05, .05, .05, .05, .2, .2, .05]))
+    found = P.unlike_images(numbers, list('aabbbcd'), limits)
+    assert found.to_dict() == dict(a='', b='noisier', c='with a brighter background', d='smoother')
+    t = pd.DataFrame(dict(answer=list('xyzw'), why=''), index=list('dcba'))
+    out = P.withhold(t, found)
+    assert out.answer.tolist() == ['none', 'none', 'none', 'w'] and out.why['a'] == '' and 'smoother than 99 %' in out.why['d']
+
+
+def test_fields_of_one_data_set_are_of_one_kind_and_those_of_another_are_not(mirror, monkeypatch, tmp_path):
+    "Real fields: half of them as the reference, the others asked; and those of another organism"
+    from cytoself_nb.core import open_run
+    from cytoself_nb.runs import crop_store
+    monkeypatch.setenv('CYTOSELF_NB_MIRROR', str(mirror))
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path))
+    found = {}
+    for data in ('hpa5', 'yeast5'):
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            store = crop_store(open_run(data, 'demo', 0, '22_predict'))
+        found[data] = image_numbers(store.images[:][:, :1]), store.labels.fov.to_numpy()
+    for data, (numbers, fov) in found.items():
+        half = np.isin(fov, np.random.default_rng(0).permutation(np.unique(fov))[::2])
+        limits = P.image_limits(numbers[half])
+        asked = {data: (numbers[~half].reset_index(drop=True), fov[~half])} | {k: v for k, v in found.items() if k != data}
+        share = {k: (P.unlike_images(*v, limits) != '').mean() for k, v in asked.items()}
+        assert share.pop(data) < .1 and min(share.values()) > .9, (data, share)

@@ -84,6 +84,7 @@ def as_embedding(
     if labels is None: labels = X.obs
     elif features is not None: labels = _in_order(X.obs_names if hasattr(X, 'obs') else X.index, labels)
     X = X.X if hasattr(X, 'obs') else X
+    if hasattr(X, 'to_memory'): X = X.to_memory()   # sparse, of a file that is open
     X = X.toarray() if hasattr(X, 'toarray') else np.asarray(X)
     if X.ndim != 2 or len(X) != len(labels) or not len(X):
         raise ValueError(f"vectors of shape {X.shape} and {len(labels)} labels; expected (n, d) and n, "

@@ -42,11 +42,17 @@ def write_h5sc(
 ):
     "Crops of a store as scPortrait keeps them: a mask of the nuclei, then the channels"
     from anndata import AnnData
-    rows = np.arange(len(store.labels))[slice(None) if rows is None else np.asarray(rows)]
+    rows = slice(None) if rows is None else np.asarray(rows, None if len(rows) else int)
+    rows = np.arange(len(store.labels))[rows]
     names = ['nucleus mask' if 'distance' in store.channels else 'whole crop', *store.channels]
     kinds = ['mask', *['image_channel']*len(store.channels)]
     side, obs = store.images.shape[-1], store.labels.iloc[rows].reset_index(drop=True)
-    cells = obs['nucleus'] if 'nucleus' in obs else pd.Series(rows)
+    if not len(rows): raise ValueError("no rows to write; expected one crop or more")
+    cells = pd.to_numeric(obs['nucleus'], errors='coerce') if 'nucleus' in obs else pd.Series(rows)
+    if (bad := ~(cells.ge(0) & cells.mod(1).eq(0))).any():
+        raise ValueError(f"{bad.sum()} of {len(obs)} crops have no number of a nucleus, first "
+                         f"{obs['nucleus'][bad.idxmax()]}; expected whole numbers from 0, as scPortrait has "
+                         "them; correct the column nucleus, or leave it out")
     obs = _text(obs.dropna(axis=1, how='all')).assign(**{CELL_ID: cells.astype(np.uint64)})
     obs.index = [str(i) for i in range(len(obs))]
     var = pd.DataFrame(dict(channels=names, channel_mapping=kinds), index=[str(i) for i in range(len(names))])

@@ -118,15 +118,20 @@ def cell_scores(
     plain:pd.DataFrame=None, # Plain quantities of each crop, see `plain_quantities`
 )->pd.DataFrame: # A score per column, larger is odder; `toward`: the other protein it is nearest to
     "How odd is each cell among the cells of its protein?"
+    if lost := int(obs.protein.isna().sum()):
+        raise ValueError(f"{lost} of {len(obs)} crops have no protein; expected one for each; leave them out")
     protein, n = np.asarray(obs.protein), obs.groupby('protein').protein.transform('size').to_numpy()
     names, own = np.unique(protein.astype(str), return_inverse=True)
     if len(X) != len(obs) or len(names) < 2 or n.min() < 3:
         raise ValueError(f"{len(X)} vectors and {len(obs)} labels of {len(names)} proteins, the least with "
                          f"{n.min() if len(n) else 0} cells; expected a label each, two proteins, and three "
                          "cells of each; leave out what has fewer")
-    if not np.isfinite(X).all():
-        raise ValueError("the vectors hold NaN or infinite numbers; expected finite ones; leave those crops "
-                         "out")
+    if not np.isfinite(X).all() or plain is not None and not np.isfinite(plain.to_numpy(float)).all():
+        raise ValueError("the vectors or the plain quantities hold NaN or infinite numbers; expected finite "
+                         "ones; leave those crops out")
+    if not np.ptp(X, axis=0).any():
+        raise ValueError(f"all {len(X)} vectors are the same; expected cells that differ; embed them again, "
+                         "with a network that has learned something")
     Z, W, A = protein_space(X, protein)
     off = lambda V, how='median': np.linalg.norm(_from(V, protein, how), axis=1)
     out = {} if plain is None else {'plain quantities': off(_whitened(plain.to_numpy(float), protein))}

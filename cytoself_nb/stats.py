@@ -18,6 +18,8 @@ from .core import VERDICTS, claim_rules
 def _vectors(X, **labels):
     "Rows of numbers as an array; labels that don't belong to them are refused"
     if not hasattr(X, 'shape') or hasattr(X, 'iloc'): X = np.asarray(X)
+    if hasattr(X, 'toarray'):
+        raise TypeError(f"vectors are a sparse matrix {X.shape}; expected an array; give X.toarray()")
     if X.ndim != 2: raise ValueError(f"vectors of shape {X.shape}; expected (n, d), a row for each crop")
     for name, v in labels.items():
         if v is None or len(v) == len(X): continue
@@ -38,14 +40,16 @@ def neighbors(
     X,              # (n, d), an array or a memory map
     k:int=10,       # Neighbors
     apart=None,     # A label that a neighbor must not share, such as the protein; crops without it are alike
-    asked=None,     # Crops to ask, default all
+    asked=None,     # Crops to ask, their numbers or a mask, default all
     among=None,     # (n,) may it be a neighbor? Default all; such as: is it labeled?
     block:int=4096, # Crops compared at a time
     far=None,       # (n, n) Euclidean distances, if they are known already
 )->np.ndarray: # (asked, k) indices, -1 where there are too few
     "Nearest crops by Euclidean distance, in blocks: exact, and in bounded memory"
     X = _vectors(X, apart=apart, among=among)
-    asked = np.arange(len(X)) if asked is None else np.asarray(asked)
+    asked = np.arange(len(X))[slice(None) if asked is None else np.asarray(asked)]
+    if among is not None and np.asarray(among).dtype != bool:
+        raise TypeError(f"among holds {np.asarray(among).dtype}; expected True or False for each crop")
     group = np.arange(len(X)) if apart is None else pd.factorize(np.asarray(apart))[0]
     center, wide = _center(X, block) if far is None else (0, 1)   # else differences of large numbers round
     near = lambda x: ((np.asarray(x, np.float64) - center)/wide).astype(np.float32)

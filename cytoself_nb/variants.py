@@ -293,8 +293,14 @@ def false_alarms(
     from cytoself_nb.stats import rate_interval
     mine = (obs.condition.astype(str) == reference).to_numpy()
     t, x, rng = obs[mine].reset_index(drop=True), np.asarray(X)[mine], np.random.default_rng(seed)
+    if t.empty:
+        raise ValueError(f"no crop has the condition {reference!r}; expected one of "
+                         f"{', '.join(map(str, obs.condition.unique()[:5]))}; check the spelling")
     columns, P = ['protein', *(['plate'] if 'plate' in t else []), 'well'], []
     keys = t[columns].astype(str).agg('|'.join, axis=1)
+    if (most := keys.groupby(t.protein).nunique().max()) < 5:
+        raise ValueError(f"no protein has more than {most} wells of {reference!r}; expected five, two of which "
+                         "are taken for treated; image more wells of it")
     for _ in range(draws):
         made = {}
         for p, names in keys.groupby(t.protein):
@@ -316,7 +322,8 @@ def dose_trend(
 )->dict: # rho, P, places (w,)
     "Does a protein go further with the dose? By ranks of places that the well itself did not help to fix"
     from scipy.stats import spearmanr
-    dose, rng = np.asarray(dose, float), np.random.default_rng(seed)
+    try: dose, rng = np.asarray(dose, float), np.random.default_rng(seed)
+    except ValueError as e: raise ValueError(f"{e}; expected doses as numbers, all in one unit") from e
     if len(set(dose)) < 3 or not np.isfinite(dose).all():
         raise ValueError(f"doses {sorted(set(dose.tolist()))}; expected three numbers or more; for two "
                          "conditions use move_table")

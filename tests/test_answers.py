@@ -197,6 +197,14 @@ def test_no_localization_is_none_however_it_is_written(written, tmp_path):
     assert a.crops[0] == 120
 
 
+def test_a_sparse_matrix_of_an_open_file_is_read(tmp_path):
+    from anndata import AnnData, read_h5ad
+    from scipy.sparse import csr_matrix
+    X, labels = vectors(24)
+    write_h5ad(AnnData(X=csr_matrix(X), obs=labels.set_axis([str(k) for k in range(24)])), tmp_path/'s.h5ad')
+    assert np.allclose(as_embedding(read_h5ad(tmp_path/'s.h5ad', backed='r')).X, X, atol=1e-6)
+
+
 def test_a_localization_with_a_space_is_the_same():
     X, labels = vectors(60)
     spaced = as_embedding(X, labels.assign(localization=[f' {v}' if k % 2 else v for k, v in enumerate(labels.localization)]))

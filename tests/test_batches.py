@@ -134,3 +134,14 @@ def test_conditions_on_plates_of_their_own_are_left_out():
     X = rng.standard_normal((len(obs), 5)) + (obs.plate == 'p10').to_numpy()[:, None]
     with pytest.warns(UserWarning, match='4 of 8 proteins and conditions share no plate with their reference, first P0, 10'): t = move_table(X, obs, 0)
     assert set(t.protein) == {'P4', 'P5', 'P6', 'P7'} and (t.says == 'no move seen').all()
+
+
+def test_false_alarms_need_five_wells_and_doses_are_numbers():
+    from cytoself_nb.variants import dose_trend, false_alarms
+    obs = pd.DataFrame(dict(protein='p', condition='untreated', well=[f'w{k//2}' for k in range(8)]))
+    X = np.random.default_rng(0).normal(size=(8, 3))
+    with pytest.raises(ValueError, match="no protein has more than 4 wells of 'untreated'; expected five"): false_alarms(X, obs, 'untreated')
+    with pytest.raises(ValueError, match="no crop has the condition 'DMSO'; expected one of untreated"): false_alarms(X, obs, 'DMSO')
+    five = obs.assign(well=[f'w{k % 5}' for k in range(8)])
+    assert false_alarms(X, five, 'untreated', draws=1)['asked'] == 1
+    with pytest.raises(ValueError, match="'0 nM'; expected doses as numbers, all in one unit"): dose_trend(X[:4], ['0 nM', '10 nM', '100 nM', '1 uM'])

@@ -35,6 +35,15 @@ def test_a_mask_of_rows_is_no_list_of_rows(tiny_store, tmp_path):
     assert np.array_equal(source.read([0, 1, 2]), np.asarray(tiny_store.images[:], np.float32)[mask])
 
 
+@pytest.mark.parametrize('nucleus, first', [(None, 'None'), ('a', 'a'), (1.5, '1.5'), (-1, '-1')])
+def test_a_nucleus_without_a_number_is_named_and_no_file_is_left(nucleus, first, tiny_store, tmp_path):
+    labels = tiny_store.labels.assign(nucleus=np.arange(20)).astype(dict(nucleus=object))
+    labels.loc[3, 'nucleus'] = nucleus
+    with pytest.raises(ValueError, match=f'^1 of 20 crops have no number of a nucleus, first {first};'): exchange.write_h5sc(tmp_path/'a.h5sc', tiny_store._replace(labels=labels))
+    with pytest.raises(ValueError, match='no rows to write'): exchange.write_h5sc(tmp_path/'a.h5sc', tiny_store, [])
+    assert not list(tmp_path.glob('*.h5sc'))
+
+
 def test_channels_of_others_are_named_and_a_missing_protein_is_said(tiny_store, tmp_path):
     store = tiny_store._replace(channels=['GFP', 'DAPI', 'distance'])
     exchange.write_h5sc(tmp_path/'cells.h5sc', store)

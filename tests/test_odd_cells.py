@@ -67,3 +67,7 @@ def test_what_cannot_be_scored_is_refused():
         with pytest.raises(ValueError, match='three cells of each'): oc.cell_scores(x, o)
     X[3, 3] = np.nan
     with pytest.raises(ValueError, match='NaN'): oc.cell_scores(X, obs)
+    X[3, 3] = 0
+    with pytest.raises(ValueError, match='plain quantities hold NaN'): oc.cell_scores(X, obs, pd.DataFrame(np.full((len(X), 2), np.nan)))
+    with pytest.raises(ValueError, match='1 of 20 crops have no protein'): oc.cell_scores(X, obs.assign(protein=obs.protein.mask(obs.index == 4)))
+    with pytest.raises(ValueError, match='all 20 vectors are the same'): oc.cell_scores(np.ones_like(X), obs)

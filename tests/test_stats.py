@@ -67,3 +67,12 @@ def test_vectors_and_labels_that_do_not_belong_together():
     for wrong, said in ((lambda: neighbors(X, 2, apart=list('ab')), 'apart has 2 entries for 6 vectors'), (lambda: neighbors(X[:, 0], 2), 'expected .n, d.'),
                         (lambda: average_precision(X, list('aab'), list('xyzxyz')), 'classes has 3 entries for 6 vectors')):
         with pytest.raises(ValueError, match=said): wrong()
+
+
+def test_neighbors_are_asked_by_numbers_or_a_mask_and_of_an_array():
+    from scipy.sparse import csr_matrix
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    mask = np.arange(40) % 7 == 0
+    assert np.array_equal(neighbors(X, 4, asked=mask), neighbors(X, 4, asked=np.flatnonzero(mask)))
+    with pytest.raises(TypeError, match='give X.toarray'): neighbors(csr_matrix(X), 4)
+    with pytest.raises(TypeError, match='expected True or False for each crop'): neighbors(X, 4, among=np.arange(40))

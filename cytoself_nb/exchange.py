@@ -35,6 +35,18 @@ def _with_mask(store, rows):
     far = x[:, store.channels.index('distance')] if 'distance' in store.channels else np.ones_like(x[:, 0])
     return np.concatenate([(far > 0)[:, None].astype(np.float16), x], 1)
 
+def _cell_numbers(obs, rows):
+    "Numbers of nuclei, or of rows where there are none: scPortrait's names of cells"
+    if not len(rows): raise ValueError("no rows to write; expected one crop or more")
+    if 'nucleus' not in obs: return pd.Series(rows)
+    cells = pd.to_numeric(obs['nucleus'], errors='coerce')
+    if (bad := ~(cells.ge(0) & cells.mod(1).eq(0))).any():
+        raise ValueError(f"{bad.sum()} of {len(obs)} crops have no number of a nucleus, first "
+                         f"{obs['nucleus'][bad.idxmax()]}; expected whole numbers from 0, as scPortrait has "
+                         "them; correct the column nucleus, or leave it out")
+    return cells
+
+# %% ../nbs/27_exchange.ipynb #072c9d41
 def write_h5sc(
     path,        # `.h5sc` file to write
     store,       # Crop store
@@ -47,12 +59,7 @@ def write_h5sc(
     names = ['nucleus mask' if 'distance' in store.channels else 'whole crop', *store.channels]
     kinds = ['mask', *['image_channel']*len(store.channels)]
     side, obs = store.images.shape[-1], store.labels.iloc[rows].reset_index(drop=True)
-    if not len(rows): raise ValueError("no rows to write; expected one crop or more")
-    cells = pd.to_numeric(obs['nucleus'], errors='coerce') if 'nucleus' in obs else pd.Series(rows)
-    if (bad := ~(cells.ge(0) & cells.mod(1).eq(0))).any():
-        raise ValueError(f"{bad.sum()} of {len(obs)} crops have no number of a nucleus, first "
-                         f"{obs['nucleus'][bad.idxmax()]}; expected whole numbers from 0, as scPortrait has "
-                         "them; correct the column nucleus, or leave it out")
+    cells = _cell_numbers(obs, rows)
     obs = _text(obs.dropna(axis=1, how='all')).assign(**{CELL_ID: cells.astype(np.uint64)})
     obs.index = [str(i) for i in range(len(obs))]
     var = pd.DataFrame(dict(channels=names, channel_mapping=kinds), index=[str(i) for i in range(len(names))])

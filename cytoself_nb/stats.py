@@ -26,7 +26,6 @@ def _vectors(X, **labels):
         raise ValueError(f"{name} has {len(v)} entries for {len(X)} vectors; expected one for each")
     return X
 
-# %% ../nbs/15_stats.ipynb #9f72dd06
 def _center(X, block=4096):
     "Mean of vectors, and the largest distance of a number from it, in bounded memory"
     def parts():
@@ -36,6 +35,7 @@ def _center(X, block=4096):
     center = sum(x.sum(0) for x in parts())/max(sum(len(x) for x in parts()), 1)
     return center, max((np.abs(x - center).max(initial=0) for x in parts()), default=0) or 1
 
+# %% ../nbs/15_stats.ipynb #0b53a6b7
 def neighbors(
     X,              # (n, d), an array or a memory map
     k:int=10,       # Neighbors

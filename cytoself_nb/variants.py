@@ -299,8 +299,8 @@ def false_alarms(
     columns, P = ['protein', *(['plate'] if 'plate' in t else []), 'well'], []
     keys = t[columns].astype(str).agg('|'.join, axis=1)
     if (most := keys.groupby(t.protein).nunique().max()) < 5:
-        raise ValueError(f"no protein has more than {most} wells of {reference!r}; expected five, two of which "
-                         "are taken for treated; image more wells of it")
+        raise ValueError(f"no protein has more than {most} wells of {reference!r}; expected five, two of "
+                         "which are taken for treated; image more wells of it")
     for _ in range(draws):
         made = {}
         for p, names in keys.groupby(t.protein):

@@ -19,8 +19,8 @@ import pandas as pd
 from .core import _replacing
 from .data import _pixels, open_store
 from .maps import map_frame, read_embedding, umap_xy, write_anndata
-from .predict import (_limits, answer_threshold, calibrate, image_limits, need_families,
-    rank_answers, unlike_images, withhold)
+from .predict import (_limits, answer_threshold, calibrate, image_limits, images_differ,
+    need_families, rank_answers, unlike_images, withhold)
 from .spectra import protein_spectra, single_localization
 from .split import LABEL_COLUMNS, tidy_labels
 from .stacks import _UNSAID
@@ -156,7 +156,7 @@ class Reference(NamedTuple):
     alike:dict = None    # Crops in a group -> correlation with the family named that 5 % were below
     crops:pd.Series = None # Fingerprint of a crop -> its protein, see `fingerprints`; None: not known
     features:list = None # Names of the features in their order; None for codes, or not known
-    images:pd.DataFrame = None # Span of noise and background, see `image_limits`; None: not known
+    images:pd.DataFrame = None # Noise and background, see `image_limits`; None: not known
 
 def _standard(scale):
     "Means of standardized vectors, in place of spectra; moved by one number so that none is negative"
@@ -260,25 +260,34 @@ def make_reference(
     crops = crops[crops.groupby(level=0).transform('nunique') <= 3]   # what more share is no identity
     families, network = single_localization(obs), about.get('network', '')
     features = None if scale is None else list(embedding.var_names)
-    numbers = _images_of(obs[obs.localization.notna()])   # a file may be asked about itself
-    images = None if numbers is None else image_limits(numbers)
+    known = obs[obs.localization.notna()]   # what is asked of its own file is no measure of it
+    images = None if (numbers := _images_of(known)) is None else image_limits(numbers, known.protein)
     return Reference(spectra, families, limits, network, scale, alike, crops, features, images)
 
 # %% ../nbs/26_answers.ipynb #fbc1c778
 def _images_of(obs):
     "Noise and background of the crops of an embedding of ours, None for others"
     names = ['image_noise', 'image_background']
-    return obs[names].set_axis(['noise', 'background'], axis=1) if set(names) <= set(obs) else None
+    if not set(names) <= set(obs): return None
+    t = obs[names].apply(lambda c: pd.to_numeric(c.astype(object), errors='coerce'))   # text in a .csv
+    t = t.where(t.notna().all(axis=1)).set_axis(['noise', 'background'], axis=1)
+    return t if t.notna().any(axis=None) else None
 
 def _unlike(obs, groups, limits):
     "Groups whose images are of another kind than those of the reference, as far as both sides say"
     numbers = _images_of(obs)
-    if numbers is not None and limits is not None: return unlike_images(numbers, groups, limits)
-    if numbers is not None or limits is not None:
-        one, other = ('embedding', 'reference')[::1 if numbers is not None else -1]
-        warnings.warn(f"noise and background of the images are known of the {one} and not of the {other}: "
-                      "whether they are of one kind can't be checked; embed both anew", stacklevel=3)
-    return pd.Series('', index=pd.unique(groups))
+    if numbers is None or limits is None:
+        if numbers is not None or limits is not None:
+            one, other = ('embedding', 'reference')[::1 if limits is None else -1]
+            warnings.warn(f"noise and background of the images are known of the {one} and not of the "
+                          f"{other}: whether they are of one kind can't be checked; embed both anew",
+                          stacklevel=3)
+        return pd.Series('', index=pd.unique(groups))
+    if lost := int(numbers.noise.isna().sum()):
+        warnings.warn(f"noise and background of {lost:,} of {len(obs):,} crops are not known: whether these "
+                      "are like the reference can't be checked; embed them anew", stacklevel=3)
+    if said := images_differ(numbers, obs.protein, limits): warnings.warn(said, stacklevel=3)
+    return unlike_images(numbers, groups, limits)
 
 # %% ../nbs/26_answers.ipynb #ca46975b
 def check_networks(

@@ -79,18 +79,19 @@ def embed_part(
     model,     # Trained network
     rows,      # (first row, row after the last)
     channels:str, # Channels, such as `protein+distance`
-)->dict: # `X` (n, d) float32, `local_codes`, `global_codes` uint16 where the network has codes; `images`
+)->dict: # `X` (n, d) float32, `local_codes`, `global_codes` uint16 where the network has codes, `images`
     "Representations of some rows of a store, in batches that begin at the first"
-    images, picked, numbers = store.images, select_channels(store, channels), []
+    images, picked = store.images, select_channels(store, channels)
+    names, numbers = channels.split('+'), []
     def batches():
         for a in range(*rows, BATCH):
             x = np.asarray(images[a:min(a + BATCH, rows[1])], np.float16)[:, picked]
-            numbers.append(image_numbers(x))
+            if 'protein' in names: numbers.append(image_numbers(x[:, [names.index('protein')]]))
             yield torch.from_numpy(x.astype(np.float32)), None
     out = [np.concatenate(p) if p[0] is not None else None for p in zip(*embed_batches(model, batches()))]
     named = zip(('X', 'local_codes', 'global_codes'), out)
     found = {k: v if k == 'X' else v.astype(np.uint16) for k, v in named if v is not None}
-    return found | dict(images=pd.concat(numbers).to_numpy())
+    return found | (dict(images=pd.concat(numbers).to_numpy()) if numbers else {})
 
 def _embed_parts(folder, numbers, store=None):
     "Embed some parts of a plan, one after the other, each complete or not there"
@@ -300,7 +301,8 @@ def embed_folder(
     tick()
     notes, n = (work/'notes.txt').read_text().splitlines(), len(store.labels)
     labels, settings = store.labels.drop(columns='split').assign(row=range(n)), _about(folder, model, store)
-    labels[['image_noise', 'image_background']] = np.concatenate([read_part(p, 'images') for p in parts])
+    numbers = [read_part(p, 'images') for p in parts]
+    if numbers[0] is not None: labels[['image_noise', 'image_background']] = np.concatenate(numbers)
     with _replacing(path) as tmp:
         merge_parts(tmp, parts, labels, settings)
         if umap and n > 4: add_map(tmp, umap_xy(read_embedding(tmp).X, seed))

@@ -33,8 +33,8 @@ from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read
     umap_xy, write_embedding)
 from .microscope import CROP_UM, STRENGTH, simulated_proteome, write_screen
 from .model import CytoselfFull
-from .predict import (_new_codes, answer_threshold, calibrate, image_limits, profile_page,
-    rank_answers, unlike_images, withhold)
+from .predict import (_new_codes, answer_threshold, calibrate, image_limits, images_differ,
+    profile_page, rank_answers, unlike_images, withhold)
 from .preprocessing import SIZE, read_stacks
 from .probes import probe_network
 from .readers import data_state, mask_folder, prepare, read_crops
@@ -573,10 +573,13 @@ def _thresholds(run, wanted=.8):
     return {n: answer_threshold(t, wanted) for n, t in group_calibration(run).items()}
 
 def _image_limits(run):
-    "Noise and background that the test crops of a run span"
+    "What the images of the test crops of a run are like"
     store = crop_store(run)
-    rows, picked = split_rows(store, 'test'), select_channels(store, trained_model(run).extra['channels'])
-    return image_limits(image_numbers(store.images[rows[0]:rows[-1] + 1][:, picked[:1]]))
+    rows, c = split_rows(store, 'test'), store.channels.index('protein')
+    edges = [*rows[::1024], rows[-1] + 1]
+    blocks = (image_numbers(store.images[a:b, c:c + 1]) for a, b in zip(edges, edges[1:]))
+    numbers = pd.concat(blocks, ignore_index=True)
+    return image_limits(numbers, store.labels.protein.iloc[list(rows)])
 
 # %% ../nbs/40_runs.ipynb #94aa6d85
 def _seen(model, store, crops):
@@ -595,15 +598,19 @@ def predict_localization(
     "Rank the localization families for new images, or say `none`"
     need_labels(crop_store(run).labels, 'localization', why='the prediction of localizations')
     model, (codes, labels) = trained_model(run), split_codes(run, 'test')
-    groups = np.arange(len(crops)) if groups is None else np.asarray(groups)
+    alone, groups = groups is None, np.arange(len(crops)) if groups is None else np.asarray(groups)
     if len(groups) != len(crops):
         raise ValueError(f"{len(crops)} crops and {len(groups)} groups; expected one group for each crop")
     seen, n = _seen(model, crop_store(run), crops), model.settings['n_codes']
     new = _new_codes(model, seen, model.settings['size'])
     spectra, families = protein_spectra(codes, labels.protein, n), single_localization(labels)
     new, each = protein_spectra(new, groups, n), pd.Series(groups).value_counts()
-    unlike = unlike_images(image_numbers(seen), groups, _image_limits(run))
-    return withhold(rank_answers(new, each, spectra, families, _thresholds(run, wanted), top), unlike)
+    answers = rank_answers(new, each, spectra, families, _thresholds(run, wanted), top)
+    if 'protein' not in (names := model.extra['channels'].split('+')): return answers
+    numbers, limits = image_numbers(seen[:, [names.index('protein')]]), _image_limits(run)
+    if said := images_differ(numbers, np.zeros(len(seen)) if alone else groups, limits):
+        warnings.warn(said, stacklevel=2)
+    return withhold(answers, unlike_images(numbers, groups, limits))
 
 # %% ../nbs/40_runs.ipynb #a8b7b0e3
 def protein_profile(

@@ -44,6 +44,7 @@ def sprite(
 _WORDS = {   # columns, as the page calls them
     'fov':'field', 'row':'number of the crop', 'y':'y in the field', 'x':'x in the field', 'file':'file',
     'nucleus':'nucleus', 'area_um2':'area of the nucleus, µm²', 'protein_mean':'mean protein, gray levels',
+    'image_noise':'noise of the image', 'image_background':'background of the image',
     'nuclear_fraction':'share inside the nucleus',
     'composite':'composite picture', 'tile':'tile of the composite', 'copy_of':'same cell as'}
 _SAID = {'er':'ER', 'golgi':'Golgi', 'nucleolus fc':'nucleolus, fibrillar center'}   # localizations

@@ -1,6 +1,7 @@
 "The network of the long training is kept: runs of its settings start from it, and its codes give the committed tables again"
 import json
 import re
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +17,7 @@ from cytoself_nb.inpainting import PairedCellInpainting, load_inpainting
 from cytoself_nb.model import CytoselfFull
 from cytoself_nb.weights import network_file, save_weights
 
+sys.path.insert(0, str(ROOT/'docs'))
 TINY = dict(channels=2, n_classes=3, size=64, n_codes=16, hidden=8, decoder_width=16)
 
 
@@ -224,3 +226,40 @@ def test_the_kept_codes_give_the_purity_of_the_atlas(codes):
     said = pd.read_csv(ROOT/'figures/simulated/claims_51_fig2_atlas.csv').set_index('id').here['U1a'].split('in the representation ')[1]
     assert abs(np.mean(purity) - float(said.rstrip('%'))/100) < .006, 'the claim has the mean, to a percent'
     assert abs(share - purity[0]) < .02, 'there it is a mean over proteins, here over crops'
+
+
+# ---- the committed figures, drawn again on another machine
+
+def drawn(n=400, seed=0):
+    "A table of crops and one of codes"
+    rng = np.random.default_rng(seed)
+    crops = pd.DataFrame(dict(row=range(n), protein=rng.choice(list('abc'), n), score=rng.normal(5, 1, n), umap_1=rng.normal(size=n)))
+    return crops, pd.DataFrame(dict(code=rng.permutation(n), place=range(n), cluster=np.arange(n)//50, count=rng.integers(50, 500, n)))
+
+
+def test_what_another_processor_changes_is_no_difference_and_what_a_mistake_changes_is():
+    from check_figures import difference
+    crops, codes = drawn()
+    assert difference(crops, crops.assign(umap_1=0.)) == '' and difference(crops, crops.assign(score=crops.score*1.01)) == ''
+    tied = crops.assign(score=crops.score.mask(crops.row < 4, 9.))
+    assert difference(crops, tied) == '' and difference(crops[:100], tied[:100]).startswith('score: 4 of 100 apart')
+    assert difference(crops, crops.assign(score=crops.score.mask(crops.row < 8, 9.))).startswith('score: 8 of 400 apart')
+    assert difference(crops, crops.assign(protein='d')) == 'protein names others' and difference(crops, crops[1:]) == '400 rows before, 399 now'
+    turned = codes.iloc[::-1].assign(place=range(400), cluster=7 - codes.cluster.iloc[::-1])
+    assert difference(codes, turned) == '', 'the same tree, turned around'
+    assert difference(codes, codes.assign(cluster=np.arange(400) % 8)).startswith('clusters: adjusted Rand index')
+    assert difference(codes, codes.assign(count=codes['count'] + 20)).startswith('count: ') and difference(codes, codes.assign(count=codes['count'] + 1)) == ''
+    assert 'before' in difference(crops, crops.rename(columns={'score': 'r'}))
+
+
+def test_claims_are_compared_by_value_and_verdict(tmp_path):
+    import check_figures
+    for f in check_figures.FIGURES.glob('claims_5[123]_*.csv'): (tmp_path/f.name).write_text(f.read_text())
+    said = check_figures.compared(tmp_path, [], ['51', '52', '53'])
+    assert len(said) == 3 and not any(said.values())
+    changed = pd.read_csv(tmp_path/'claims_52_fig3_path.csv')
+    for c, v in (('verdict', 'contradicts'), ('value', .5)):
+        changed.assign(**{c: v}).to_csv(tmp_path/'claims_52_fig3_path.csv', index=False)
+        assert check_figures.compared(tmp_path, [], ['51', '52'])['claims_52_fig3_path'].startswith(c)
+    assert check_figures.compared(tmp_path, ['fig2_atlas'], ['51'])['fig2_atlas'] == 'not drawn'
+    assert check_figures.compared(tmp_path, ['s5_real_why', 's5_tolerance'], []) == dict(s5_real_why=None, s5_tolerance='not drawn')

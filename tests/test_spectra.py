@@ -238,15 +238,67 @@ def test_noise_of_an_image_is_measured_whatever_it_shows(sigma):
     assert len(image_numbers(crops[:0])) == 0
 
 
-def test_a_question_is_of_another_kind_if_most_of_its_crops_are():
-    limits = P.image_limits(pd.DataFrame(dict(noise=np.linspace(.01, .02, 101), background=np.linspace(0, .1, 101))))
-    assert np.allclose(limits, [[.0101, .001], [.0199, .099]])
-    numbers = pd.DataFrame(dict(noise=[.015, .05, .05, .05, .05, .015, .001], background=[.05, .05, .05, .05, .2, .2, .05]))
-    found = P.unlike_images(numbers, list('aabbbcd'), limits)
-    assert found.to_dict() == dict(a='', b='noisier', c='with a brighter background', d='smoother')
-    t = pd.DataFrame(dict(answer=list('xyzw'), why=''), index=list('dcba'))
-    out = P.withhold(t, found)
-    assert out.answer.tolist() == ['none', 'none', 'none', 'w'] and out.why['a'] == '' and 'smoother than 99 %' in out.why['d']
+def of_proteins(k=20, crops=30, noise=.01, background=.02, seed=0, between=.3, within=.2):
+    "Noise and background of the crops of some proteins, which differ among themselves"
+    rng = np.random.default_rng(seed)
+    protein, x = np.repeat([f'P{i:02}' for i in range(k)], crops), rng.normal(size=(k*crops, 2))*within
+    made = np.exp(x + np.repeat(rng.normal(size=(k, 2))*between, crops, axis=0))*[noise, background]
+    return pd.DataFrame(made, columns=['noise', 'background']), protein
+
+
+def test_what_proteins_and_crops_differ_by():
+    numbers, protein = of_proteins(200, 50)
+    limits = P.image_limits(numbers, protein)
+    floor = (np.array([.01, .02])/(np.array([.01, .02]) + P.LEAST.to_numpy()))**2   # 8 bits take some of it
+    assert np.allclose(limits.between, .09*floor, rtol=.2) and np.allclose(limits.within, .04*floor, rtol=.1) and (limits.proteins == 200).all()
+    assert np.isfinite(P.image_limits(*of_proteins(1))['mean']).all()
+
+
+@pytest.mark.parametrize('k', [2, 3, 5, 20, 80])
+def test_one_in_a_hundred_proteins_and_crops_is_withheld_however_few_the_reference_has(k):
+    by_protein, by_crop, said = [], [], 0
+    for seed in range(20):
+        (mine, protein), (asked, theirs) = of_proteins(k, seed=seed), of_proteins(50, 20, seed=1000 + seed)
+        limits = P.image_limits(mine, protein)
+        by_protein.append((P.unlike_images(asked, theirs, limits) != '').mean())
+        by_crop.append((P.unlike_images(asked, np.arange(len(asked)), limits) != '').mean())
+        said += bool(P.images_differ(asked, theirs, limits))
+    assert np.mean(by_protein) < .03 and np.mean(by_crop) < .03 and said <= 2
+
+
+@pytest.mark.parametrize('noise, background, word', [(8, 1, 'noisier'), (.1, 1, 'smoother'), (1, 8, 'with a brighter background'), (1, .02, 'with a darker background'), (8, 8, 'noisier and with a brighter background')])
+def test_another_recording_is_seen_and_named(noise, background, word):
+    limits = P.image_limits(*of_proteins(40))
+    asked, protein = of_proteins(10, noise=.01*noise, background=.02*background, seed=5, between=.1)
+    found = P.unlike_images(asked, protein, limits)
+    assert (found == word).mean() > .8 and word.split(' and ')[0] in P.images_differ(asked, protein, limits)
+    t = P.withhold(pd.DataFrame(dict(answer='er', why=''), index=sorted(set(protein))), found)
+    assert (t.answer == 'none').equals(t.why != '') and f'images unlike the reference: {word}; 99 in 100 of its kind are not' in set(t.why)
+
+
+def test_a_small_difference_of_all_is_said_and_answers_stay():
+    limits, (asked, protein) = P.image_limits(*of_proteins(40)), of_proteins(10, noise=.018, seed=5, between=.05)
+    assert (P.unlike_images(asked, protein, limits) == '').mean() > .9
+    assert P.images_differ(asked, protein, limits).startswith('on average the images that are asked are noisier (')
+    assert P.images_differ(*of_proteins(10, seed=6), limits) == ''
+
+
+def test_backgrounds_that_are_zero_are_not_unlike_one_below_a_gray_level():
+    numbers, protein = of_proteins(20)
+    limits = P.image_limits(numbers.assign(background=0.), protein)
+    for b, want in ((0., ''), (.0005, ''), (.05, 'with a brighter background')): assert set(P.unlike_images(numbers.assign(background=b), protein, limits)) == {want}
+
+
+def test_numbers_that_are_missing_judge_nothing():
+    (numbers, protein), (asked, theirs) = of_proteins(20), of_proteins(4, noise=.2)
+    limits = P.image_limits(numbers[protein != 'P03'].reindex(numbers.index), protein)
+    assert limits.proteins.iloc[0] == 19
+    found = P.unlike_images(asked[theirs != 'P00'].reindex(asked.index), theirs, limits)
+    assert found.to_dict() == dict(P00='', P01='noisier', P02='noisier', P03='noisier')
+    half = asked.copy()
+    half.iloc[::2] = np.nan
+    assert (P.unlike_images(half, theirs, limits) == 'noisier').all() and P.images_differ(half, theirs, limits)
+    assert P.images_differ(asked*np.nan, theirs, limits) == ''
 
 
 def test_fields_of_one_data_set_are_of_one_kind_and_those_of_another_are_not(mirror, monkeypatch, tmp_path):
@@ -261,9 +313,9 @@ def test_fields_of_one_data_set_are_of_one_kind_and_those_of_another_are_not(mir
             warnings.simplefilter('ignore')
             store = crop_store(open_run(data, 'demo', 0, '22_predict'))
         found[data] = image_numbers(store.images[:][:, :1]), store.labels.fov.to_numpy()
-    for data, (numbers, fov) in found.items():
+    for data, other in (('hpa5', 'yeast5'), ('yeast5', 'hpa5')):
+        numbers, fov = found[data]
         half = np.isin(fov, np.random.default_rng(0).permutation(np.unique(fov))[::2])
-        limits = P.image_limits(numbers[half])
-        asked = {data: (numbers[~half].reset_index(drop=True), fov[~half])} | {k: v for k, v in found.items() if k != data}
-        share = {k: (P.unlike_images(*v, limits) != '').mean() for k, v in asked.items()}
-        assert share.pop(data) < .1 and min(share.values()) > .9, (data, share)
+        limits, rest = P.image_limits(numbers[half], fov[half]), numbers[~half].reset_index(drop=True)
+        assert (P.unlike_images(rest, fov[~half], limits) != '').mean() < .05 and P.images_differ(rest, fov[~half], limits) == ''
+        assert (P.unlike_images(*found[other], limits) != '').mean() > .9 and P.images_differ(*found[other], limits)

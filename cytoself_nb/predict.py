@@ -237,10 +237,10 @@ def images_differ(
     if not len(mean): return ''
     ratio = _beyond(mean.mean().to_frame().T, [n[n > 0].mean()], len(mean), limits).iloc[0]
     ratio = ratio[ratio.abs() > np.log(1.5)]
-    found = [f'{_DIFFERENT[c][v > 0]} ({np.exp(v):.1f} times)' for c, v in ratio.items()]
-    return found and (f"on average the images that are asked are {' and '.join(found)} than those of the "
-                      "reference: other proteins may be the reason, or another recording, and then fewer "
-                      "answers are right than promised") or ''
+    if not len(ratio): return ''
+    found = ' and '.join(f'{np.exp(v):.1f} times the {c}' for c, v in ratio.items())
+    return (f"on average the images that are asked have {found} of those of the reference: other proteins may "
+            "be the reason, or another recording, and then fewer answers are right than promised")
 
 def withhold(
     answers:pd.DataFrame, # From `rank_answers`

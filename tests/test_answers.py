@@ -405,7 +405,7 @@ def test_kinds_of_images_that_only_one_side_knows_are_said():
     with warnings.catch_warnings():
         warnings.simplefilter('error', UserWarning)
         where(as_embedding(X + 1e-2, asked), unknown)
-    with pytest.warns(UserWarning, match=r'on average the images that are asked are noisier \(4.. times\)'): where(as_embedding(X + 1e-2, recorded(asked, .05)), known)
+    with pytest.warns(UserWarning, match=r'on average the images that are asked have 4.. times the noise of those'): where(as_embedding(X + 1e-2, recorded(asked, .05)), known)
 
 
 def test_another_cell_with_the_same_global_codes_is_not_taken_for_the_same():

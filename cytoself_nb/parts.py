@@ -83,11 +83,12 @@ def embed_part(
     "Representations of some rows of a store, in batches that begin at the first"
     images, picked = store.images, select_channels(store, channels)
     names, numbers = channels.split('+'), []
+    at = names.index('protein') if 'protein' in names else None
     def batches():
         for a in range(*rows, BATCH):
-            x = np.asarray(images[a:min(a + BATCH, rows[1])], np.float16)[:, picked]
-            if 'protein' in names: numbers.append(image_numbers(x[:, [names.index('protein')]]))
-            yield torch.from_numpy(x.astype(np.float32)), None
+            x = np.asarray(images[a:min(a + BATCH, rows[1])], np.float16)[:, picked].astype(np.float32)
+            if at is not None: numbers.append(image_numbers(x[:, at:]))
+            yield torch.from_numpy(x), None
     out = [np.concatenate(p) if p[0] is not None else None for p in zip(*embed_batches(model, batches()))]
     named = zip(('X', 'local_codes', 'global_codes'), out)
     found = {k: v if k == 'X' else v.astype(np.uint16) for k, v in named if v is not None}

@@ -239,8 +239,8 @@ def images_differ(
     ratio = ratio[ratio.abs() > np.log(1.5)]
     if not len(ratio): return ''
     found = ' and '.join(f'{np.exp(v):.1f} times the {c}' for c, v in ratio.items())
-    return (f"on average the images that are asked have {found} of those of the reference: other proteins may "
-            "be the reason, or another recording, and then fewer answers are right than promised")
+    return (f"on average the images that are asked have {found} of those of the reference: other proteins "
+            "may be the reason, or another recording, and then fewer answers are right than promised")
 
 def withhold(
     answers:pd.DataFrame, # From `rank_answers`

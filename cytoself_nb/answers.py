@@ -19,8 +19,8 @@ import pandas as pd
 from .core import _replacing
 from .data import _pixels, open_store
 from .maps import map_frame, read_embedding, umap_xy, write_anndata
-from .predict import (_limits, answer_threshold, calibrate, image_limits, images_differ,
-    need_families, rank_answers, unlike_images, withhold)
+from .predict import (_limits, _none, answer_threshold, calibrate, image_limits,
+    images_differ, need_families, rank_answers, unlike_images, withhold)
 from .spectra import protein_spectra, single_localization
 from .split import LABEL_COLUMNS, tidy_labels
 from .stacks import _UNSAID
@@ -276,13 +276,11 @@ def _images_of(obs):
 def _unlike(obs, groups, limits):
     "Groups whose images are of another kind than those of the reference, as far as both sides say"
     numbers = _images_of(obs)
-    if numbers is None or limits is None:
-        if numbers is not None or limits is not None:
-            one, other = ('embedding', 'reference')[::1 if limits is None else -1]
-            warnings.warn(f"noise and background of the images are known of the {one} and not of the "
-                          f"{other}: whether they are of one kind can't be checked; embed both anew",
-                          stacklevel=3)
-        return pd.Series('', index=pd.unique(groups))
+    if (numbers is None) != (limits is None):
+        one, other = ('embedding', 'reference')[::1 if limits is None else -1]
+        warnings.warn(f"noise and background of the images are known of the {one} and not of the {other}: "
+                      "whether they are of one kind can't be checked; embed both anew", stacklevel=3)
+    if numbers is None or limits is None: return pd.Series('', index=pd.unique(groups))
     if lost := int(numbers.noise.isna().sum()):
         warnings.warn(f"noise and background of {lost:,} of {len(obs):,} crops are not known: whether these "
                       "are like the reference can't be checked; embed them anew", stacklevel=3)
@@ -352,11 +350,11 @@ def _ranked(mine, each, reference, without, top):
     alone = left.nunique() < 2 or not set(families[out].dropna()) <= set(left)
     if without and left.isna().all(): left = families   # nothing is left to rank
     t = rank_answers(mine, each, reference.spectra, left, reference.thresholds, top, reading)
-    if without and alone: t = t.assign(answer='none', why=NO_OTHER)
+    if without and alone: t = _none(t, pd.Series(NO_OTHER, t.index))
     if without and left is families: t.iloc[:, 3:] = np.nan
     if reference.alike is None: return t
     unlike = (t.answer != 'none') & ~(t.r_1 >= _limits(reference.alike, t.crops))
-    return t.assign(answer=t.answer.mask(unlike, 'none'), why=t.why.mask(unlike, UNLIKE))
+    return _none(t, unlike.map({True:UNLIKE, False:''}))
 
 def where(
     embedding,            # AnnData of what is asked, see `as_embedding`

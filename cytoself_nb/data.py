@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['resize_crops', 'check_crops', 'array_source', 'spool', 'write_store', 'CropStore', 'open_store', 'default_channels',
-           'select_channels', 'class_names', 'n_proteins', 'split_rows', 'split_labels', 'data_variance',
-           'image_numbers', 'pose', 'CropLoader', 'crop_loader']
+           'select_channels', 'class_names', 'n_proteins', 'split_rows', 'split_labels', 'data_variance', 'pose',
+           'CropLoader', 'crop_loader']
 
 # %% ../nbs/08_data.ipynb #a7d44fa2
 import errno, glob, hashlib, json, mmap, os, shutil, tempfile, warnings
@@ -400,22 +400,6 @@ def data_variance(
             x = torch.from_numpy(store.images[a:min(a + step, len(rows)), c]).double()
             count, total, squares = count + x.numel(), total + float(x.sum()), squares + float((x*x).sum())
     return squares/count - (total/count)**2
-
-# %% ../nbs/08_data.ipynb #d063baef
-def image_numbers(
-    crops, # Crops (n, C, S, S), the protein first, in its units
-)->pd.DataFrame: # noise (standard deviation of a pixel), background (5th percentile), in these units
-    "What a camera adds to the protein channel of each crop"
-    rows = []
-    for a in range(0, len(crops), 128):
-        p = np.asarray(crops[a:a + 128, 0], np.float32)
-        d = np.diff(np.diff(p, 2, axis=1), 2, axis=2)   # its standard deviation is six times the noise
-        noise = np.sqrt(np.pi/2)/6*np.abs(d, out=d).mean((1, 2))
-        p = p.reshape(len(p), -1)
-        k = round(.05*(p.shape[1] - 1))
-        rows.append(np.stack([noise, np.partition(p, k, axis=1)[:, k]], 1))
-    rows = np.concatenate(rows) if rows else np.empty((0, 2))
-    return pd.DataFrame(rows, columns=['noise', 'background'], dtype=np.float32)
 
 # %% ../nbs/08_data.ipynb #0576f342
 def pose(

@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .apply import applied_store
+from .apply import applied_store, image_numbers
 from .core import _end_with_parent, _replace_text, _replacing
-from cytoself_nb.data import (_pixels, default_channels, image_numbers, open_store, select_channels,
-    split_rows)
+from .data import _pixels, default_channels, open_store, select_channels, split_rows
 from .maps import _ARRAY, _digest, add_map, read_embedding, umap_xy, write_embedding
 from .preprocessing import _cores
 from .training import embed_batches

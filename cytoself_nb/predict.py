@@ -190,24 +190,27 @@ def _judged(t, times=2000):
 # %% ../nbs/22_predict.ipynb #e476ade4
 LEAST = pd.Series(dict(noise=1/255/12**.5, background=1/255))   # what an image of 8 bits can show
 
-def _logs(numbers):
-    return np.log(numbers[LEAST.index].astype(float).clip(lower=0) + LEAST)
+def _by_group(numbers, groups):
+    "Logarithms by group, their means, and how many crops of each have numbers"
+    x = np.log(numbers[LEAST.index].astype(float).clip(lower=0) + LEAST)
+    x = x.groupby(np.asarray(groups, dtype=object))
+    return x, x.mean(), x.count().iloc[:, 0].to_numpy()
 
 def image_limits(
-    numbers:pd.DataFrame, # Noise and background, from `image_numbers` of 08_data, of the reference
+    numbers:pd.DataFrame, # Noise and background, from `image_numbers` of 24_apply, of the reference
     proteins,             # Protein of each crop (n,)
 )->pd.DataFrame: # Rows noise, background; of logarithms: mean, variances between and within; proteins
     "What the images of a reference are like: how its proteins differ, and the crops of one protein"
-    x = _logs(numbers).groupby(np.asarray(proteins, dtype=object))
-    mean, n = x.mean().dropna(), x.count().iloc[:, 0]
-    within = (x.var()*(n.to_numpy()[:, None] - 1)).sum()/max(n.sum() - len(mean), 1)
-    return pd.DataFrame(dict(mean=mean.mean(), between=mean.var(), within=within, proteins=float(len(mean))))
+    x, mean, n = _by_group(numbers, proteins)
+    k = float((n > 0).sum())
+    within = (x.var()*(n[:, None] - 1)).sum()/max(n.sum() - k, 1)
+    return pd.DataFrame(dict(mean=mean.mean(), between=mean.var(), within=within, proteins=k))
 
 def _beyond(mean, n, m, limits):
     "Logarithms of ratios to the reference where they are beyond what 99 in 100 of its kind have, else NaN"
     from scipy.stats import t
     k, ratio = limits.proteins.iloc[0], mean - limits['mean']
-    within = limits.within.to_numpy()/np.maximum(np.asarray(n, float), 1)[:, None]/m
+    within = limits.within.to_numpy()/np.maximum(n, 1)[:, None]/m
     spread = np.sqrt(limits.between.to_numpy()*(1/m + 1/k) + within).clip(min=.1/np.sqrt(m))
     return ratio.where(ratio.abs() > spread*t.ppf(.995, max(k - 1, 1)))
 
@@ -221,9 +224,9 @@ def unlike_images(
     limits:pd.DataFrame,  # From `image_limits`
 )->pd.Series: # Group -> in what way its images differ, empty if they don't, or where that isn't known
     "Groups whose images are of another kind than a protein of the reference could have"
-    x = _logs(numbers).groupby(np.asarray(groups))
-    ratio = _beyond(x.mean(), x.count().iloc[:, 0], 1, limits)
-    def words(r): return ' and '.join(_DIFFERENT[c][v > 0] for c, v in r.items() if np.isfinite(v))
+    _, mean, n = _by_group(numbers, groups)
+    ratio = _beyond(mean, n, 1, limits)
+    def words(r): return ' and '.join(_DIFFERENT[c][v > 0] for c, v in r.dropna().items())
     return ratio.apply(words, axis=1).astype(object)
 
 def images_differ(
@@ -232,25 +235,28 @@ def images_differ(
     limits:pd.DataFrame,  # From `image_limits`
 )->str: # A sentence, empty if they don't by a factor of 1.5 and more
     "Do all images that are asked differ from those of the reference on average?"
-    x = _logs(numbers).groupby(np.asarray(proteins, dtype=object))
-    mean, n = x.mean().dropna(), x.count().iloc[:, 0]
-    if not len(mean): return ''
-    ratio = _beyond(mean.mean().to_frame().T, [n[n > 0].mean()], len(mean), limits).iloc[0]
+    _, mean, n = _by_group(numbers, proteins)
+    if not (n := n[n > 0]).size: return ''
+    ratio = _beyond(mean.mean().to_frame().T, np.array([n.mean()]), len(n), limits).iloc[0]
     ratio = ratio[ratio.abs() > np.log(1.5)]
     if not len(ratio): return ''
     found = ' and '.join(f'{np.exp(v):.1f} times the {c}' for c, v in ratio.items())
     return (f"on average the images that are asked have {found} of those of the reference: other proteins "
             "may be the reason, or another recording, and then fewer answers are right than promised")
 
+# %% ../nbs/22_predict.ipynb #b8a491a5
+def _none(answers, why):
+    "No answer for the groups (the index of `why`) that have a reason, and that reason"
+    why = why.reindex(answers.index).fillna('')
+    return answers.assign(answer=answers.answer.mask(why != '', 'none'), why=answers.why.mask(why != '', why))
+
 def withhold(
     answers:pd.DataFrame, # From `rank_answers`
     unlike:pd.Series,     # From `unlike_images`
 )->pd.DataFrame: # The same, `none` where the images are of another kind
     "No answer about images that are unlike those of the reference"
-    words = unlike.reindex(answers.index).fillna('').to_numpy(dtype=object)
-    why = [f'images unlike the reference: {w}; 99 in 100 of its kind are not' for w in words]
-    return answers.assign(answer=answers.answer.mask(words != '', 'none'),
-                          why=answers.why.mask(words != '', pd.Series(why, answers.index)))
+    words = unlike[unlike != '']
+    return _none(answers, 'images unlike the reference: ' + words + '; 99 in 100 of its kind are not')
 
 # %% ../nbs/22_predict.ipynb #fa4f334a
 def _new_codes(model, crops, size):

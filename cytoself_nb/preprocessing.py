@@ -137,6 +137,11 @@ def cut_crops(
     if not len(nuclei): return np.empty((0, len(image), SIZE, SIZE), image.dtype)
     return np.stack([image[:, y-half:y+half, x-half:x+half] for y, x in zip(nuclei.y, nuclei.x)])
 
+def _curved(image, step=1):
+    "Second differences along both axes, where smooth structure cancels; noise is six times as large there"
+    gap = lambda x: x[..., step:] - x[..., :-step]
+    return gap(gap(gap(gap(image)).swapaxes(-1, -2)))
+
 # %% ../nbs/06_preprocessing.ipynb #1c74e216
 QUANTILES = (0.005, 0.999)   # What becomes 0 and 1
 NOISE_RANGE = 12             # No image is stretched so far that its noise fills more of the range than 1/12
@@ -146,9 +151,8 @@ def pixel_noise(
     step:int=1,       # Distance of the pixels that are compared
 )->np.ndarray: # (..., 1, 1) standard deviation
     "Noise of a pixel, from the median of second differences along both axes: smooth structure cancels"
-    gap = lambda x: x[..., step:] - x[..., :-step]
     small = min(image.shape[-2:]) < 4*step + 4
-    curved = np.zeros((1, 1)) if small else gap(gap(gap(gap(image)).swapaxes(-1, -2)))
+    curved = np.zeros((1, 1)) if small else _curved(image, step)
     middle = np.nanmedian if np.isnan(curved).any() else np.median
     return middle(np.abs(curved), axis=(-2, -1), keepdims=True)/(6*.6745)   # of a normal distribution
 

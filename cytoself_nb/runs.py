@@ -21,12 +21,12 @@ import dataclasses, filecmp, glob, json, os, re, shutil, sys, warnings
 from . import yeast, yeast_cells
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
-from .apply import fit_crops, network_um, notes_on_fit
+from .apply import fit_crops, image_numbers, network_um, notes_on_fit
 from .cellprofiler import store_measurements
 from .core import (_KEPT, NotForTheseData, Run, _alone, _new_array, _replace_text,
     _settings_of, cached, data_label, has_stacks, n_epochs, need_labels, open_run, registry, sha256_of)
-from .data import (CropStore, _pixels, class_names, crop_loader, default_channels,
-    image_numbers, n_proteins, open_store, select_channels, split_rows, write_store)
+from .data import (CropStore, _pixels, class_names, crop_loader, default_channels, n_proteins,
+    open_store, select_channels, split_rows, write_store)
 from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,
     train_inpainting)
 from .maps import (_digest, add_map, map_frame, path_numbers, purity_table, read_embedding,
@@ -573,13 +573,17 @@ def _thresholds(run, wanted=.8):
     return {n: answer_threshold(t, wanted) for n, t in group_calibration(run).items()}
 
 def _image_limits(run):
-    "What the images of the test crops of a run are like"
+    "What the images of the test crops of a run are like, measured once"
     store = crop_store(run)
-    rows, c = split_rows(store, 'test'), store.channels.index('protein')
-    edges = [*rows[::1024], rows[-1] + 1]
-    blocks = (image_numbers(store.images[a:b, c:c + 1]) for a, b in zip(edges, edges[1:]))
-    numbers = pd.concat(blocks, ignore_index=True)
-    return image_limits(numbers, store.labels.protein.iloc[list(rows)])
+    def build(tmp):
+        rows, c = split_rows(store, 'test'), store.channels.index('protein')
+        edges = [*rows[::1024], rows[-1] + 1]
+        blocks = (image_numbers(store.images[a:b, c:c + 1]) for a, b in zip(edges, edges[1:]))
+        numbers = pd.concat(blocks, ignore_index=True)
+        image_limits(numbers, store.labels.protein.iloc[list(rows)]).to_csv(tmp)
+    settings = dict(data=_made(store.path)['settings'], pixels=_pixels(store))
+    load = lambda path: pd.read_csv(path, index_col=0)
+    return cached(run.path/'image_limits.csv', settings, build, load, '22_predict')
 
 # %% ../nbs/40_runs.ipynb #94aa6d85
 def _seen(model, store, crops):

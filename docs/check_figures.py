@@ -61,13 +61,12 @@ def compared(
     notebooks, # Numbers of their notebooks, whose claims are compared too
 )->dict: # Name -> where its table differs, empty if it agrees, None where a download is missing
     "The tables of all figures, and the values and verdicts of all claims"
-    def of(name, rest=''):
+    def of(name):
         if name in DOWNLOADED and not (new/f'{DOWNLOADED[0]}.csv').exists(): return None
         if not (new/f'{name}.csv').exists(): return 'not drawn'
-        return difference(*(pd.read_csv(f/f'{name}.csv') for f in (FIGURES, new)), rest)
-    said = {n: of(n, n) for n in names}
+        return difference(*(pd.read_csv(f/f'{name}.csv') for f in (FIGURES, new)), name)
     claims = [f.stem for k in notebooks for f in sorted(FIGURES.glob(f'claims_{k}_*.csv'))]
-    return said | {n: of(n) for n in claims}
+    return {n: of(n) for n in [*names, *claims]}
 
 
 def main():

@@ -161,7 +161,7 @@ def test_a_worker_is_told_whom_to_end_with(monkeypatch, tmp_path):
 
 def test_noise_and_background_of_each_crop_are_in_the_embedding(many, small, tmp_path):
     from cytoself_nb.maps import read_embedding
-    from cytoself_nb.data import image_numbers
+    from cytoself_nb.apply import image_numbers
     made = parts.embed_store(many, network(), tmp_path/'p', workers=1)
     found = whole(made, 'images')
     assert found.shape == (240, 2) and np.array_equal(found, image_numbers(many.images[:]).to_numpy())

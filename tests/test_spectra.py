@@ -7,7 +7,7 @@ import pytest
 
 from cytoself_nb import predict as P
 from cytoself_nb import spectra as S
-from cytoself_nb.data import image_numbers
+from cytoself_nb.apply import image_numbers
 
 rng = np.random.default_rng(0)
 

@@ -285,7 +285,7 @@ TABLE_COLUMNS = ('file', 'protein', 'field', 'fov', 'localization', 'complex', '
 STACK_COLUMNS = (*TABLE_COLUMNS, *WIDTHS, 'axes', 'planes', 'position', 'file_nucleus', 'mask')
 OWN_COLUMNS = frozenset("""split split_rule row y x nucleus area_um2 protein_mean reason height width nuclei
     crops protein_low protein_high saturated sharpness covered pixels pixel_from called doubt fov umap_1
-    umap_2 level_0 index _index""".split())
+    umap_2 level_0 index _index image_noise image_background""".split())
 
 def same_files(
     t:pd.DataFrame, # With the column `file`

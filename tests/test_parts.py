@@ -14,6 +14,7 @@ import zarr
 
 from cytoself_nb import parts
 from cytoself_nb.model import CytoselfFull
+from cytoself_nb.stacks import OWN_COLUMNS
 
 
 @pytest.fixture
@@ -169,6 +170,7 @@ def test_noise_and_background_of_each_crop_are_in_the_embedding(many, small, tmp
     parts.embed_folder(many.path, network(), tmp_path/'e.h5ad', workers=1, umap=False)
     e = read_embedding(tmp_path/'e.h5ad')
     assert np.allclose(np.sort(e.obs[['image_noise', 'image_background']], axis=0), np.sort(found, axis=0)), 'a store in another order'
+    assert set(e.obs) - set(many.labels) <= OWN_COLUMNS, 'a column that embedding adds would replace one of the table'
 
 
 # ---- what can't be read

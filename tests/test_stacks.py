@@ -171,7 +171,7 @@ def test_one_stack_by_two_names(other, tmp_path):
     with pytest.raises(ValueError, match='stacks.csv names one file more than once, a.tif.* in row 2, 3'): stacks_table(tmp_path)
 
 
-@pytest.mark.parametrize('column', 'x y height width pixel_from doubt crops nuclei nucleus area_um2 covered saturated split row protein_mean reason'.split())
+@pytest.mark.parametrize('column', 'x y height width pixel_from doubt crops nuclei nucleus area_um2 covered saturated split row protein_mean reason image_noise image_background'.split())
 def test_further_columns_never_collide(column, tmp_path):
     pd.DataFrame({'file': ['a.tif'], 'protein': ['A'], column: ['1']}).to_csv(tmp_path/'stacks.csv', index=False)
     with pytest.warns(UserWarning, match=f'the column {column} of the table travels as table_{column}'): t = stacks_table(tmp_path)

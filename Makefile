@@ -48,7 +48,7 @@ seeds: $(READY)         ## train further seeds, then show them beside seed 0; DA
 	$(RUN) --further-seeds "$$SEEDS"
 	$(RUN) --seed 0
 
-ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, the full network for seeds 0 to 4, one to two hours for the simulated cells, then show them
+ablations: $(READY)     ## train the seven variants for seed 0 and SEEDS, the full network for seeds 0 to 4, an hour and a half for the simulated cells, then show them
 	$(RUN) --ablations "0,$$SEEDS"
 	$(RUN) --seed 0 --only 56
 

@@ -155,11 +155,11 @@ def _tests(score, labels):
     return pd.DataFrame(rows).T
 
 def separation(
-    X:np.ndarray,        # (n, d)
+    X:np.ndarray,        # (n, d), or (n,) scores of the crops
     labels:pd.DataFrame, # protein, kind
 )->pd.DataFrame: # Rows: crops, proteins; columns of `u_test`, low and high (of the AUC, over proteins)
     "Mann-Whitney U of the scores, crop by crop and protein by protein"
-    score = pd.Series(kind_score(X, labels), labels.index)
+    score = pd.Series(kind_score(X, labels) if np.ndim(X) > 1 else X, labels.index)
     again = [_tests(score.iloc[k], labels.iloc[k]).AUC for k in without_each(labels.protein)]
     t = _tests(score, labels)
     ends = {unit: jackknife_interval(t.AUC[unit], [a[unit] for a in again], 0, 1) for unit in t.index}

@@ -189,7 +189,7 @@ def ablation_numbers(
     if tables and tables[0].variant.iloc[0] == 'full': return pd.concat(tables, ignore_index=True)
     if (kept := kept_ablations(run, 'numbers')) is not None: return kept
     raise NotForTheseData(f'no ablations have been trained for {run.path.name}; expected at least the full '
-                          'network of this seed; run make ablations, which takes one to two hours for the '
+                          'network of this seed; run make ablations, which takes an hour and a half for the '
                           'simulated cells on two cores')
 
 

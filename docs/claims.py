@@ -11,9 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAD = """# Claims
 
 What the two papers claim, and what came out here, in one of four words: **agrees**, **weaker**, **contradicts**, **cannot be asked here**
-(too few data, no labels, or nothing shows that these data could decide it); then the number with its 95 % interval, the level of
-chance or of a rival, n, and the conditions in italics. The rule of each claim stands in `cytoself_nb/rules.csv`, written before the
-numbers; how a word is chosen, in [15_stats](nbs/15_stats.ipynb). *Simulated cells* are drawn by the program; the column *simulated cells* also holds
+(too few data, no labels, or nothing shows that these data could decide it); then the number with its interval (95 %, or what the rule
+says: P1 and F1 from the lowest to the highest epoch or network, C2 to C5 from the lowest lower to the lowest upper end of several), the
+level of chance or of a rival, n, and the conditions in italics. The rule of each claim stands in `cytoself_nb/rules.csv`; how a word is
+chosen, in [15_stats](nbs/15_stats.ipynb). Rules were written before the numbers that stand here, but for these: P1c (after a third of
+its training), P1d (P1a, asked of the long training when that was known), U2 (its proteins were chosen after an earlier screen; of all
+mixed proteins, see U2m), and what later only takes verdicts away (one localization a protein in U1a, three networks in F1a and F1b, a
+rival above an untrained network in S1 to S5). *Simulated cells* are drawn by the program; the column *simulated cells* also holds
 simulated yeast cells (second paper) and real pictures shown to a model of simulated cells (X2, X3). A dash: not measured
 since the rule was written, or nothing to measure in these data. This page is written by `make claims`.
 """
@@ -68,6 +72,19 @@ def claims_page(
     return '\n'.join([HEAD, '## Eleven findings', '', findings(claims), '', *parts])
 
 
+def in_short(
+    row,          # One claim on one data set
+    interval:str, # What its interval is over
+)->str:
+    "Its number, with what it is to be seen beside"
+    first = row.here.split('; ')[0]
+    beside = re.findall(r'(?:raw pixels|mean picture) [\d.%]+', row.here)
+    if 'chance' in row.here: beside.insert(0, f'level {row.level:.0%}')
+    known = 'proteins' in first or 'protein' not in interval
+    n = '' if known else f'{row.n} proteins'
+    return '; '.join(filter(None, [first, *beside, n]))
+
+
 def findings(
     claims:pd.DataFrame, # As `read_claims` gives them
     column:str='simulated', # The data set
@@ -83,10 +100,12 @@ def findings(
         number = re.search(r'\d', re.sub(r'(Fig\.|Table) \d', '', paper))   # else the paper gives a direction only
         claim = f'{first.figure}: {first.claim}'.split(': GO CC')[0] + (f' ({paper})' if number else '')
         unit = paper.split(',')[0].lstrip('0123456789.')
-        here = [f'{mine.value[id]:.1f}{unit}' if folds else mine.here[id].split('; ')[0] for id in known]
+        here = [f'{mine.value[id]:.1f}{unit}' if folds else in_short(mine.loc[id], rules.interval[id]) for id in known]
         words = [WORD.get(mine.verdict[id], mine.verdict[id]) for id in known]
         words = together(sorted(words, key=words.count, reverse=True))
-        row = claim, ', '.join(here) or 'not measured yet', words or '-'
+        more = ' at equal crops' if folds and known and 'equal crops' in mine.here[known[0]] else ''
+        if 'among the first one' in paper: here = [v.replace(' among the first one, two, three', '') for v in here]
+        row = claim, ', '.join(here) + more or 'not measured yet', words or '-'
         lines.append(' | '.join(v.replace('|', '/') for v in row))
     return '\n'.join(lines)
 

@@ -382,7 +382,7 @@ def read_table(
 
 # %% ../nbs/01_core.ipynb #01e49fe5
 def set_seed(
-    seed:int, # Any non-negative integer
+    seed:int, # 0 to 2**32 - 1
 ):
     "Seed Python, NumPy and PyTorch"
     import torch

@@ -176,8 +176,11 @@ def _new_images(path, n, n_channels, size, attrs):
                              attributes=attrs)
 
 # %% ../nbs/08_data.ipynb #b917133a
-def _warn_of_shared_fields(labels):
-    "Say so if a split that was given puts a field into two parts"
+def _check_split(labels):
+    "Refuse a split that some crops lack; say so if it puts a field into two parts"
+    if (lost := labels.split.isna()).any():
+        raise ValueError(f"{lost.sum():,} of {len(labels):,} labels have no split, first row {lost.argmax()};"
+                         " expected one for all crops or for none; fill it, or drop the column")
     t = labels.dropna(subset='fov')
     if 'split_rule' in t: t = t[t.split_rule != 'crop']
     shared = t.groupby(['protein', 'fov']).split.nunique() > 1
@@ -186,6 +189,7 @@ def _warn_of_shared_fields(labels):
                                    "scores will be too good. Leave the column out to have it drawn by field",
                                    stacklevel=3)
 
+# %% ../nbs/08_data.ipynb #a3900600
 def _as_written(text):
     "Would this number be written like that? Not 007, 1.50 or 3E1, which are names"
     try: return text in (str(int(float(text)))[:15], repr(float(text)))
@@ -274,8 +278,8 @@ def write_store(
     if size is not None and (isinstance(size, bool) or size != int(size) or size < 1):
         raise ValueError(f"size={size}; expected the side of a crop in pixels, such as 100")
     if not len(labels): raise ValueError("no crops at all; expected one at least; check the table")
-    if labels.split.isna().any(): labels = split_by_field(labels, seed)
-    else: _warn_of_shared_fields(labels)
+    if labels.split.isna().all(): labels = split_by_field(labels, seed)
+    else: _check_split(labels)
     order = store_order(labels.split, seed)
     protein = channels.index('protein') if 'protein' in channels else 0
     with _building(path) as tmp, ThreadPoolExecutor(1) as writer:

@@ -185,7 +185,7 @@ def crop_colors(
     colors:dict, # From `group_colors`
 )->list: # A color for each crop
     "The color of each crop: that of its group, or gray"
-    return [colors.get(str(v), GRAY) if isinstance(v, str) else GRAY for v in values]
+    return [GRAY if pd.isna(v) else colors.get(str(v), GRAY) for v in values]
 
 # %% ../nbs/16_draw.ipynb #3b0c867c
 def shade(

@@ -623,7 +623,7 @@ def read_stacks(
 # %% ../nbs/06_preprocessing.ipynb #8311ec24
 def typical_diameter(
     images:np.ndarray, # Nuclear images (n, H, W)
-    most:int=40,       # How many to look at, evenly spread
+    most:int=40,       # Look at so many, or up to twice as many, evenly spread
 )->float: # Pixels
     "Median of the diameters of nuclei that are estimated image by image"
     found = []

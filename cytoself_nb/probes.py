@@ -116,7 +116,7 @@ def _votes(store, model, loaders, limit, seed):
 def probe_network(
     store,              # Crop store
     model:CytoselfFull, # Trained network
-    limit:int=20_000,   # Crops of each split at most
+    limit:int=20_000,   # Crops of each split that votes see, at most; heads are asked of all test crops
     seed:int=0,         # Seed of the untrained network
 )->tuple: # A row per probe (what, accuracy, ...); a row per test crop (was each vote right?, protein, fov)
     "Heads, if any; votes on the representation, on raw-pixel components and on an untrained network"
@@ -141,6 +141,7 @@ def paired_difference(
     "How much more often `a` is right than `b` on the same crops; whole fields are resampled, over all seeds"
     alone = 'crop ' + right.groupby('seed').cumcount().astype(str)   # without a field: a unit of its own
     unit = right.fov.where(right.fov.notna(), alone).astype(str)     # seeds look at the same fields
+    if 'protein' in right: unit = right.protein.astype(str) + ' ' + unit   # may be numbered in each protein
     sums = (right[a].astype(float) - right[b]).groupby(unit).agg(['sum', 'size']).to_numpy()
     pick = np.random.default_rng(0).integers(0, len(sums), (times, len(sums)))
     again = sums[pick].sum(1)

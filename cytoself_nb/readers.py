@@ -574,6 +574,8 @@ def read_crops(
     if (folder/'labels.csv').exists(): return read_folder(folder, size, work)
     if list(folder.glob('Image_data*.npy')): return read_opencell(folder)
     if list(folder.glob('*_pro.npy')): return read_opencell_proteins(folder)
+    if (folder/'stacks.csv').exists():
+        raise FileNotFoundError(f"{folder} holds stacks (stacks.csv); expected crops; read_stacks cuts them")
     raise FileNotFoundError(f"{folder} has neither stacks.csv nor labels.csv nor published OpenCell arrays "
                             "(Image_dataNN.npy, <name>_pro.npy); expected a folder of stacks or of crops; "
                             "write a stacks.csv or labels.csv with the columns file and protein")

@@ -131,7 +131,8 @@ def distance_to(
     most:int=None,    # How far to look, pixels; default everywhere
 )->tuple: # Distance of the nearest True pixel (H, W), above `most` where none is near; its flat number (H, W)
     "How far is the nearest True pixel, and which is it? Of equally near ones the first column, then row"
-    square, at = _nearest(np.ascontiguousarray(there), max(there.shape) if most is None else int(most))
+    most = np.ceil(np.hypot(*there.shape)) if most is None else most
+    square, at = _nearest(np.ascontiguousarray(there), int(most))
     return np.sqrt(square), at
 
 # %% ../nbs/04_segmentation.ipynb #7883bce6
@@ -317,7 +318,7 @@ def separation(
     x:np.ndarray,      # Picture (H, W)
     labels:np.ndarray, # Labels (H, W)
     d:float,           # Nucleus diameter, pixels
-)->float: # 0 if nothing is labeled
+)->float: # 0 if nothing is labeled, or everything
     "How much brighter labeled pixels are, in spreads of the darker half of the others, after low-pass"
     inside = labels > 0
     if not inside.any() or inside.all(): return 0.

@@ -38,7 +38,7 @@ def _noise(rng, shape, sigma):
 # %% ../nbs/02_simulate.ipynb #5cb5f965
 @dataclass(frozen=True)
 class CellLine:
-    "The build of a cell line: ranges (least, largest) in µm"
+    "The build of a cell line: ranges (least, largest) in µm, whole numbers up to the largest without it"
     gap:tuple=(14.5, 18.)    # Least distance of two nuclei in a field
     nucleus:tuple=(6.4, 8.5) # Radius of a nucleus
     stretch:float=1.5        # Longest nucleus: ratio of its axes

@@ -457,11 +457,10 @@ def pixel_mark(
             band = (band.astype(np.int64) - int(band.min()))
             return (np.cumsum(np.bincount(band.ravel(), minlength=wide + 1) > 0) - 1)[band]
         return np.unique(band, return_inverse=True)[1].reshape(band.shape)
-    ranks = (order(image[k:k + 512]).astype(np.uint32) for k in range(0, len(image), 512))
-    if not turned: ways = [ranks]
-    else:
-        whole = np.concatenate(list(ranks))
+    if turned:
+        whole = order(image).astype(np.uint32)
         ways = [[np.rot90(side, k)] for side in (whole, whole.T) for k in range(4)]
+    else: ways = [(order(image[k:k + 512]).astype(np.uint32) for k in range(0, len(image), 512))]
     marks = []
     for bands in ways:
         checksum = hashlib.blake2b(digest_size=8)

@@ -314,7 +314,7 @@ def over_networks(
     least=-np.inf,   # What the measure can be at least
     most=np.inf,     # And at most
 )->dict: # value (the mean), low, high
-    "Mean over networks, and the wider of its intervals over proteins and, for three or more, over networks"
+    "Mean over networks; the farther ends of its intervals over proteins and, for three or more, networks"
     from scipy.stats import t
     v = np.asarray(values, float)
     v = v[np.isfinite(v)]

@@ -107,7 +107,7 @@ def embed(
 
 # %% ../nbs/13_training.ipynb #d61a3a82
 def start_codebooks(
-    model:CytoselfFull, # Untrained network; its codebooks are changed
+    model:CytoselfFull, # Its codebooks are changed, and the running averages of its batch norms
     store,              # Crop store
     channels:str,       # Channels shown to the network
     seed:int=0,         # Which crops and which of their vectors

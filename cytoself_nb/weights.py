@@ -261,11 +261,12 @@ def card(self:CytoselfFull):
     said = dict(channels=self.extra.get('channels', '').replace('+', ' and ') or None, sizes=_sizes(self),
                 scaling=SCALING.get(about.get('scale')))
     if said['scaling'] and 'distance' in self.extra.get('channels', ''):
-        said['scaling'] += '; distance to the nuclear envelope from -1 to 1, positive inside, 1 is 40 µm'
+        one = 'the width of a crop' if about['scale'] == 'crop' else '40 µm'
+        said['scaling'] += f'; distance to the nuclear envelope from -1 to 1, positive inside, 1 is {one}'
     return Card(about | {k: v for k, v in said.items() if not about.get(k)})
 
 # %% ../nbs/19_weights.ipynb #7f6d4c31
-NETWORKS = 'simulated', 'yeast5', 'hpa5', 'hpa28'   # Names of networks: the data they were trained on
+NETWORKS = 'simulated', 'yeast5', 'hpa28'   # Networks of the package: the data they were trained on
 
 def network_file(
     name:str, # Name of `NETWORKS`

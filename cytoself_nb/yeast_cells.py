@@ -251,7 +251,7 @@ def expose(
     f = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE))
     col = lambda k: field[k].to_numpy(np.float32)[:, None, None, None]
     bell = lambda wide: np.exp(-2*(np.pi*f*wide*col('sigma'))**2)
-    blur = (.8*np.exp(-2*(np.pi*f*col('sigma'))**2) + .2*bell(3.2)).astype(np.float32)   # a quarter is halo
+    blur = (.8*np.exp(-2*(np.pi*f*col('sigma'))**2) + .2*bell(3.2)).astype(np.float32)   # a fifth is halo
     sharp = np.fft.irfft2(np.fft.rfft2(light)*blur, s=(SIDE, SIDE)).astype(np.float32)
     gain = np.stack([abundance*rng.lognormal(0, .3, len(light)), 120*rng.lognormal(0, .45, len(light))], 1)
     gain = gain[:, :, None, None].astype(np.float32)

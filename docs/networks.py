@@ -27,7 +27,8 @@ CANNOT = dict(simulated='stand for a network trained on real cells: it has seen 
                         'to look at and no evidence; for that, cytoself-nb train FOLDER',
               hpa28='tell localization from stain: each protein is one field, so brightness and cell line name it too '
                     '(64_nuisances)',
-              yeast5='say anything of other organisms, other stains or single proteins: it has seen five localizations')
+              yeast5='say anything of other organisms, other stains or other proteins: it has seen five proteins of two '
+                     'localizations')
 
 
 def tested(
@@ -36,7 +37,7 @@ def tested(
     "What the votes of the run's own test crops say"
     t = probe_table(run).set_index('what').accuracy
     labels = crop_store(run).labels.query('split == "test"')
-    what = {'yeast5': 'localization', 'hpa28': 'field'}.get(run.data, 'protein')
+    what = 'field' if run.data == 'hpa28' else 'protein'
     share = {k: f'{t[f"vote, {v}"]:.0%}'.replace('%', ' %') for k, v in dict(
         own='global representation', pixels='raw-pixel components', untrained='untrained network').items()}
     return (f'{len(labels):,} test crops: a vote of the nearest training crops names the {what} for {share["own"]} '

@@ -464,3 +464,12 @@ def test_no_batch(store, batch):
 
 def test_a_store_of_no_crops(tmp_path):
     with pytest.raises(ValueError, match='no crops at all; expected one at least'): write_store(tmp_path/'a.zarr', iter([]), pd.DataFrame(dict(protein=[])), ['protein'])
+
+
+def test_a_split_that_some_crops_lack_is_not_drawn_anew(tmp_path):
+    some = labels().assign(split=['train']*40 + ['val']*10 + ['test']*10)
+    some.loc[7, 'split'] = np.nan
+    with pytest.raises(ValueError, match='1 of 60 labels have no split, first row 7; expected one for all crops or for none'):
+        write_store(tmp_path/'s.zarr', crops(), some, CHANNELS)
+    assert not (tmp_path/'s.zarr').exists()
+    assert set(write_store(tmp_path/'n.zarr', crops(), some.assign(split=None), CHANNELS).labels.split) == set(SPLITS)

@@ -53,3 +53,11 @@ def test_differences_are_judged_by_fields():
     once = paired_difference(twice[twice.seed == 0], 'a', 'b')   # a second seed on the same fields tells nothing new
     np.testing.assert_allclose(paired_difference(twice, 'a', 'b'), once)
     assert paired_difference(coin.assign(fov=None), 'a', 'b')[1:] != (.5, .5)   # without fields each crop is a unit
+
+
+def test_fields_that_are_numbered_in_each_protein_are_units_of_their_own():
+    rng, field = np.random.default_rng(0), np.repeat(np.arange(120), 10)
+    a = rng.random(1200) < np.repeat(rng.random(120), 10)     # crops of a field are right together
+    t = pd.DataFrame(dict(a=a, b=rng.random(1200) < .5, seed=0, protein=[f'P{k}' for k in field//3], fov=(field % 3).astype(str)))
+    named = paired_difference(t.assign(fov=t.protein + '_' + t.fov), 'a', 'b')
+    np.testing.assert_allclose(paired_difference(t, 'a', 'b'), named)

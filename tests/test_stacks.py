@@ -443,3 +443,12 @@ def test_fields_of_two_proteins_have_two_names():
 def test_localizations_that_may_be_a_slip_are_said(tmp_path, place, said):
     pd.DataFrame(dict(file=list('1234'), protein=list('AABB'), localization=place)).to_csv(tmp_path/'stacks.csv', index=False)
     with pytest.warns(UserWarning, match=said): stacks_table(tmp_path)
+
+
+@pytest.mark.parametrize('shape', [(40, 60), (600, 600), (513, 30)])
+def test_the_mark_of_a_turned_copy_is_that_of_the_image(shape):
+    from cytoself_nb.stacks import pixel_mark
+    x = np.random.default_rng(0).integers(0, 60_000, shape).astype(np.uint16)
+    ways = x, x[::-1], x[:, ::-1], x.T, np.rot90(x), 2.5*x + 7
+    assert len({pixel_mark(np.ascontiguousarray(v), turned=True) for v in ways}) == 1
+    assert pixel_mark(x) != pixel_mark(x[::-1]) and pixel_mark(x) == pixel_mark(3.*x)

@@ -220,3 +220,10 @@ def test_others_can_read_what_we_write(tmp_path):
     save_weights(CytoselfFull(size=64, n_classes=2, n_codes=16, hidden=8, decoder_width=16), tmp_path/'a.safetensors')
     (tmp_path/'b').touch()
     assert (tmp_path/'a.safetensors').stat().st_mode == (tmp_path/'b').stat().st_mode
+
+
+@pytest.mark.parametrize('scale, one', [('crop', 'the width of a crop'), ('field', '40 µm')])
+def test_the_card_says_what_one_is_in_the_distance(scale, one, file):
+    model = load(file)
+    model.extra['card'] = dict(name='mine', scale=scale, pixel_um=60/64)
+    assert model.card['scaling'].endswith(f'1 is {one}')

@@ -44,8 +44,9 @@ def localization_scores(
     use = labeled(frame.localization)
     if frame.localization[use].nunique() > 1:
         xy, classes = frame.loc[use, ['umap_1', 'umap_2']], frame.localization[use].to_numpy()
-        orders = shuffles(use.sum(), times=20, seed=seed)
-        level = [clustering_score(xy, classes[o]) for o in orders]
+        unit = pd.factorize(frame.protein[use].astype(str))[0]
+        own = classes[np.unique(unit, return_index=True)[1]]   # whole proteins swap: their crops are alike
+        level = [clustering_score(xy, own[o][unit]) for o in shuffles(len(own), times=20, seed=seed)]
         value = clustering_score(xy, classes)
         one = dict(question='localization', measure='clustering score, map', value=value, n=int(use.sum()),
                    shuffled=np.mean(level), shuffled_highest=np.max(level))
@@ -56,7 +57,7 @@ def localization_scores(
 def complex_scores(
     embedding,   # AnnData with the column `complex`
     seed:int=0,  # Seed of the shuffles
-)->pd.DataFrame: # As `localization_scores`; empty without complexes
+)->pd.DataFrame: # As `localization_scores`; empty with fewer than four proteins in complexes
     "Are partners more alike than other pairs, and than other pairs of one localization?"
     e = as_embedding(embedding)
     if len(sets := labeled_complexes(e.obs)) < 4: return pd.DataFrame()
@@ -88,7 +89,7 @@ def function_scores(
     if not kept: return pd.DataFrame()
     scores, _ = evaluate({'embedding': means}, kept, times=2, seed=seed)
     names = dict(value='shuffled', high='shuffled_highest')
-    level = shuffled_scores(means, kept, times, seed).rename(columns=names)
+    level = shuffled_scores(means, kept, times, seed, ends=(0, 1)).rename(columns=names)
     t = scores.merge(level[['standard', 'metric', *names.values()]], on=['standard', 'metric'])
     t = t.rename(columns=dict(standard='question', metric='measure', proteins='n'))
     return t[['question', 'measure', 'value', 'shuffled', 'shuffled_highest', 'n']]

@@ -265,8 +265,8 @@ def _check_images(images, channels, scales):
         raise ValueError(f"images of the shape {images.shape} and the channels {list(channels)}; "
                          "expected (n, C, H, W) with one name per channel")
     if not len(images): raise ValueError("no crops at all; expected at least one; check the split")
-    if images.shape[-1] <= max(scales):
-        raise ValueError(f"crops of {images.shape[-1]} pixels and texture at scale {max(scales)}; "
+    if min(images.shape[-2:]) <= max(scales):
+        raise ValueError(f"crops of {min(images.shape[-2:])} pixels and texture at scale {max(scales)}; "
                          "expected scales below the side of the crop; give smaller `scales`")
     low, high, finite = float(np.nanmin(images)), float(np.nanmax(images)), np.isfinite(images).all()
     if not (finite and low >= 0 and high <= 1):

@@ -221,7 +221,8 @@ def evaluate(
             y = one_label(t)   # AMI looks at fewer proteins than the pairs do
             for m, (value, again) in score(x, t, times, seed).items():
                 scored = (len(y), y.nunique()) if m == 'AMI' else (t.protein.nunique(), t.set.nunique())
-                low, high = np.quantile(again, (.025, .975))
+                known = again[np.isfinite(again)]   # a draw may have no pair of one set
+                low, high = np.quantile(known, (.025, .975)) if len(known) else (np.nan, np.nan)
                 rows.append(dict(representation=name, standard=s, metric=m, value=value, low=low, high=high,
                                  proteins=scored[0], sets=scored[1]))
                 draws.append(again)
@@ -233,6 +234,7 @@ def shuffled_scores(
     standards:dict,  # Name -> table
     times:int=20,    # Shuffles
     seed:int=0,      # Seed
+    ends:tuple=(.025, .975), # Quantiles of the shuffles that are given
 )->pd.DataFrame: # standard, metric, value (mean), low, high
     "The floor: the same scores when proteins swap their sets"
     rng, rows = np.random.default_rng(seed), []
@@ -242,7 +244,7 @@ def shuffled_scores(
         runs = [score(x, t.assign(protein=t.protein.map(swap)), 1) for swap in swaps]
         for m in METRICS:
             v = np.array([run[m][0] for run in runs])
-            low, high = np.quantile(v, .025), np.quantile(v, .975)
+            low, high = np.quantile(v, ends)
             rows.append(dict(standard=s, metric=m, value=v.mean(), low=low, high=high))
     return pd.DataFrame(rows)
 

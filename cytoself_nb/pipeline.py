@@ -131,7 +131,8 @@ def _folders(out):
     "The environment variables that name folders, as absolute paths; results go to `out` if none is set"
     names = [f'CYTOSELF_NB_{n}' for n in ('OUT', 'MIRROR', 'CACHE', 'MASKS')]
     folders = dict(CYTOSELF_NB_OUT=str(out)) | {n: os.environ[n] for n in names if os.environ.get(n)}
-    return {name: str(Path(value).expanduser().resolve()) for name, value in folders.items()}
+    none = {n for n, v in folders.items() if n.endswith('MASKS') and v.strip().lower() == 'none'}
+    return {n: 'none' if n in none else str(Path(v).expanduser().resolve()) for n, v in folders.items()}
 
 # %% ../nbs/90_pipeline.ipynb #b5d3afc2
 def note_time(

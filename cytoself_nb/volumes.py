@@ -91,6 +91,9 @@ def read_volume(
     step = plane_um or plane_step(path, told.get('position'))
     with _open_planes(path, channels, nucleus, **told) as (infos, read):
         um = known_pixel(infos[0], pixel_um, Path(str(path)).name)[0]
+        if infos[0].planes != infos[1].planes:
+            raise ValueError(f"{Path(str(path)).name} has {infos[0].planes} planes of the protein and "
+                             f"{infos[1].planes} of the nucleus; expected as many; give equal stacks")
         weights = [plane_weights(i.planes, step, depth) for i in infos]
         out = top = None
         for k, z in ((k, z) for k in (0, 1) for z in range(infos[k].planes)):

@@ -56,8 +56,11 @@ def _column(name, values):
     if values.isna().all(): return None
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         finite = values.replace([np.inf, -np.inf], np.nan)
-        if not (pd.api.types.is_integer_dtype(values) and finite.abs().max() > 2**24):
+        known = finite.dropna()
+        whole = pd.api.types.is_integer_dtype(values) or values.isna().any() and (known % 1 == 0).all()
+        if not (whole and known.abs().max() > 2**24):   # whole numbers with gaps come as floats
             return dict(name=name, values=_base64(finite.to_numpy('<f4', na_value=np.nan)))
+        values = finite.astype('Int64').astype(object)   # 123456789, not 123456789.0
     codes, names = pd.factorize(values.map(str, na_action='ignore'), sort=True)
     colours = group_colors(names[codes[codes >= 0]])
     colours = {i: colours[n] for i, n in enumerate(names) if n in colours}

@@ -462,3 +462,18 @@ def test_crops_without_a_group_and_words_for_no_localization_are_said():
     with pytest.raises(ValueError, match="no column 'plate'"): answers._groups_of(obs, 'plate')
     with pytest.warns(UserWarning, match="2 of 4 crops have the localization 'unknown'; taken as not known"): e = as_embedding(np.eye(4), obs)
     assert e.obs.localization.isna().tolist() == [False, False, True, True]
+
+
+def test_labels_are_shuffled_by_protein_where_crops_of_one_protein_are_alike():
+    from cytoself_nb.any_embedding import function_scores, localization_scores
+    above = 0
+    for seed in range(6):
+        rng, protein = np.random.default_rng(seed), np.arange(300) % 20
+        X = (rng.normal(size=(20, 8))[protein] + .3*rng.normal(size=(300, 8))).astype(np.float32)
+        labels = pd.DataFrame(dict(protein=[f'P{p}' for p in protein], localization=np.array(list('abcd'))[protein % 4]))
+        t = localization_scores(as_embedding(X, labels), seed).set_index('measure').loc['clustering score, map']
+        above += t.value > t.shuffled_highest
+    assert above <= 2, 'vectors that know the protein alone know no localization'
+    sets = {'s': pd.DataFrame(dict(set=[f'S{k % 4}' for k in range(20)], protein=[f'P{k}' for k in range(20)]))}
+    t = function_scores(as_embedding(X, labels), sets, times=9)
+    assert (t.shuffled_highest.dropna() >= t.shuffled.dropna()).all()

@@ -145,3 +145,37 @@ def test_false_alarms_need_five_wells_and_doses_are_numbers():
     five = obs.assign(well=[f'w{k % 5}' for k in range(8)])
     assert false_alarms(X, five, 'untreated', draws=1)['asked'] == 1
     with pytest.raises(ValueError, match="'0 nM'; expected doses as numbers, all in one unit"): dose_trend(X[:4], ['0 nM', '10 nM', '100 nM', '1 uM'])
+
+
+@pytest.mark.parametrize('both', [True, False], ids=['both conditions on both plates', 'the variant on one of two plates'])
+@pytest.mark.parametrize('spread', [.5, 3.])
+def test_what_plates_do_is_no_move(spread, both):
+    from cytoself_nb.variants import move_table
+    P, moves = [], 0
+    for seed in range(3):
+        rng, X, rows = np.random.default_rng(seed), [], []
+        for k in range(30):                       # every five proteins share two plates
+            if k % 5 == 0: plates = rng.normal(0, spread, (2, 8))
+            own = rng.normal(0, 3, 8)
+            wells = [(c, q, 10*i + w) for i, (c, on) in enumerate((('wild', (0, 1)), ('other', (0, 1)[:1 + both]))) for q in on for w in range(4)]
+            for c, q, w in wells:
+                X.append(own + plates[q] + rng.normal(0, .5, 8) + rng.normal(0, 1, (20, 8)))
+                rows += [dict(protein=f'P{k}', condition=c, plate=f'{k//5} {q}', well=f'w{w}')]*20
+        t = move_table(np.concatenate(X), pd.DataFrame(rows), 'wild')
+        P, moves = [*P, *t.P], moves + (t.says == 'moves').sum()
+        assert len(t) == 30 and (t.P_own >= t.P_own_least - 1e-9).all()
+    assert moves <= 1 and np.mean(np.less(P, .05)) < .12, (moves, np.mean(np.less(P, .05)))
+
+
+def test_one_well_of_each_condition_on_each_plate_is_enough():
+    from cytoself_nb.variants import move_table
+    rng, X, rows = np.random.default_rng(0), [], []
+    for k in range(20):
+        own, far = rng.normal(0, 3, 8), rng.normal(0, 3, 8)*(k < 4)
+        for q in range(4):
+            plate = rng.normal(0, 2, 8)
+            for c in ('wild', 'other'):
+                X.append(own + plate + far*(c == 'other') + rng.normal(0, .3, 8) + rng.normal(0, 1, (20, 8)))
+                rows += [dict(protein=f'P{k:02}', condition=c, plate=f'{k} {q}', well=f'{c} {q}')]*20
+    t = move_table(np.concatenate(X), pd.DataFrame(rows), 'wild')
+    assert set(t.protein[:4]) == {'P00', 'P01', 'P02', 'P03'} and (t.move[:4] > 3*t.move[4:].max()).all()

@@ -458,3 +458,11 @@ def test_published_weights_and_arrays_go_through_the_notebooks_of_figures(shared
     assert done.returncode == 0, done.stderr[-2000:]
     said = [line for line in done.stdout.splitlines() if re.match(r'\d\d_', line)]
     assert len(said) == len(only) and all(re.search(r'figures? |left out: .{30}', line) for line in said), said
+
+
+@pytest.mark.parametrize('word', ['none', ' None '])
+def test_masks_none_reaches_the_notebooks_as_a_word(word, tmp_path, monkeypatch):
+    monkeypatch.setenv('CYTOSELF_NB_MASKS', word)
+    assert pipeline._folders(tmp_path)['CYTOSELF_NB_MASKS'] == 'none'
+    monkeypatch.setenv('CYTOSELF_NB_MASKS', 'labels')
+    assert pipeline._folders(tmp_path)['CYTOSELF_NB_MASKS'] == str(Path('labels').resolve())

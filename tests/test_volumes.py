@@ -278,3 +278,12 @@ def test_memory_does_not_grow_with_the_number_of_crops(tmp_path):
         peak.append(tracemalloc.get_traced_memory()[1]/2**20)
         tracemalloc.stop()
     assert peak[1] < peak[0] + 8, peak
+
+
+@pytest.mark.parametrize('planes', [(26, 22), (22, 26)])
+def test_files_of_unequal_planes_are_refused(planes, tmp_path):
+    for name, n in zip('pn', planes):
+        x = np.random.default_rng(0).integers(90, 110, (n, 64, 64)).astype('u2')
+        tifffile.imwrite(tmp_path/f'{name}.tif', x, imagej=True, metadata=dict(axes='ZYX', spacing=.5, unit='um'))
+    with pytest.raises(ValueError, match=f'p.tif has {planes[0]} planes of the protein and {planes[1]} of the nucleus; expected as many'):
+        v.read_volume(tmp_path/'p.tif', pixel_um=.4, nucleus=tmp_path/'n.tif')

@@ -412,3 +412,10 @@ def test_no_path_of_a_machine_is_written(tmp_path):
     files = ['/lab/img/a_1.tif', 'C:\\img\\a_2.tif', '\\\\lab\\img\\a_3.tif', 'plate/a_4.tif', '']*12
     names = next(c for c in data_of(write_atlas_html(tmp_path/'a.html', table(60).assign(file=files)))['columns'] if c['name'] == 'file')['names']
     assert sorted(filter(None, names)) == ['a_1.tif', 'a_2.tif', 'a_3.tif', 'plate/a_4.tif'] and b'lab/img' not in (tmp_path/'a.html').read_bytes()
+
+
+def test_identifiers_with_a_gap_stay_apart_and_measures_stay_numbers():
+    from cytoself_nb.webatlas import _column
+    assert _column('id', [123456789, None, 123456790])['names'] == ['123456789', '123456790']
+    assert 'names' not in _column('light', [33554433.5, None, 2.]) and 'names' not in _column('light', [33554432., 7.])
+    assert 'names' not in _column('n', [3, None, 5])

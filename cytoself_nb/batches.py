@@ -101,7 +101,8 @@ def by_controls(
     control:np.ndarray, # (n,) bool; each day has some
 )->np.ndarray: # (n, d)
     "Mean and spread of the controls of each day become those of all controls"
-    day, control, out = np.asarray(day), np.asarray(control, bool), np.array(Z, np.float64)
+    day, control, Z = np.asarray(day), np.asarray(control, bool), np.asarray(Z, np.float64)
+    out = Z.copy()
     for d in pd.unique(day):
         c = out[control & (day == d)]
         out[day == d] = (out[day == d] - c.mean(0))/np.maximum(c.std(0), 1e-9)
@@ -114,7 +115,7 @@ def sphered(
 )->np.ndarray: # (n, d)
     "Directions in which crops of a control differ are shrunk: their covariance (Ledoit and Wolf) becomes 1"
     from sklearn.covariance import LedoitWolf
-    control = np.asarray(control, bool)
+    control, Z = np.asarray(control, bool), np.asarray(Z, np.float64)
     c = pd.DataFrame(Z[control])
     of = np.zeros(len(c)) if protein is None else np.asarray(protein)[control]
     rest = (c - c.groupby(of).transform('mean')).to_numpy()

@@ -179,3 +179,12 @@ def test_one_well_of_each_condition_on_each_plate_is_enough():
                 rows += [dict(protein=f'P{k:02}', condition=c, plate=f'{k} {q}', well=f'{c} {q}')]*20
     t = move_table(np.concatenate(X), pd.DataFrame(rows), 'wild')
     assert set(t.protein[:4]) == {'P00', 'P01', 'P02', 'P03'} and (t.move[:4] > 3*t.move[4:].max()).all()
+
+
+def test_vectors_in_half_precision_are_corrected_as_in_full():
+    from cytoself_nb.batches import by_controls, sphered
+    rng = np.random.default_rng(0)
+    Z = (rng.normal(size=(12_000, 6)) + np.repeat(rng.normal(size=(2, 6)), 6000, axis=0)).astype(np.float16)
+    day, control, protein = np.repeat([0, 1], 6000), rng.random(12_000) < .9, np.arange(12_000) % 5
+    for f, also in ((by_controls, (day, control)), (sphered, (protein, control))):
+        np.testing.assert_allclose(f(Z, *also), f(Z.astype(np.float64), *also), rtol=1e-9)

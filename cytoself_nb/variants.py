@@ -256,7 +256,8 @@ def move_table(
     reference:str,    # The condition that others are compared with
     beside=(),        # Plain quantities that a change could be instead: columns of `obs`
     level:float=.05,  # Share of false ones among those named under a condition (false discovery rate)
-)->pd.DataFrame: # One row for each protein and condition, largest move first
+)->pd.DataFrame: # Largest move first: protein, condition, wells, move, P, q, says, and more: of regroupings
+                #   of its own wells the share that is as far (P_own), and the least it can be (P_own_least)
     "Which proteins move under which condition, and whether beyond brightness and the like"
     reference = str(reference)
     wells, profiles = well_profiles(X, obs, reference)

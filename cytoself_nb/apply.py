@@ -252,7 +252,7 @@ def _check_folder(folder, pixel_um=None, masks=None):
         raise ValueError(f"pixel_um={pixel_um}; expected the width of a pixel in µm, 0.01 to 20; correct it")
     if str(folder) in PUBLISHED or Path(folder).expanduser().is_dir(): return
     raise FileNotFoundError(f"no folder {folder}; expected stacks, crops, a crop store, or one of "
-                            f"{', '.join([*PUBLISHED, 'hpa28'])}; check the spelling")
+                            f"{', '.join(PUBLISHED)}; check the spelling")
 
 def _crop_side(folder):
     "Side of the first crop that can be read, of those that the table of a folder names"

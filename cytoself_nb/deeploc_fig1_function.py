@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .cellprofiler import cellprofiler_features
-from .core import NotForTheseData, Run, _settings_of, cached
+from .core import NotForTheseData, Run, _settings_of, cached, n_epochs
 from .data import crop_loader, default_channels
 from .deeploc import DEEPLOC_SIZES, class_logits, deeploc_settings, protein_means, train_deeploc
 from .function import CHOICES, STANDARDS, evaluate, merge_runs, restrict
@@ -46,12 +46,14 @@ def _means(name): return f"{name.replace(' ', '_')}.npz"
 def trained_share(
     run:Run,  # The run
     name:str, # Of `SHARES_TRAINED`
-)->float: # Part of the profile's budget; None: until the schedule ends it, by `TRAIN=1`, kept or done here
-    "How long a network of the first paper is trained"
-    own, profile = run.path/'representations'/_means(name), run.profile.name
-    done = of_these_crops(run, own) and _settings_of(own)['settings'].get('share', 0) is None
+)->float: # Part of the profile's budget; None, in `long` and `paper`: until the schedule ends it
+    "How long a network of the first paper is trained; by `TRAIN=1`, or kept: as many crops as DeepLoc"
+    own, p, store = run.path/'representations'/_means(name), run.profile, crop_store(run)
+    if p.name in ('long', 'paper'): return None
+    equal = DEEPLOC_SIZES[p.name]['epochs']/n_epochs(p, int((store.labels.split == 'train').sum()))
+    done = of_these_crops(run, own) and _settings_of(own)['settings'].get('share') == equal
     wanted = os.environ.get('CYTOSELF_NB_TRAIN') or kept_file(run, _means(name)) or done
-    return None if profile in ('long', 'paper') or profile == 'demo' and wanted else SHARES_TRAINED[name]
+    return equal if p.name == 'demo' and wanted else SHARES_TRAINED[name]
 
 def _training(run):
     "What the first paper's networks depend on"

@@ -156,10 +156,10 @@ def keep_ablations(
 def keep_means(
     run, # The run of simulated yeast cells
 ):
-    "Protein means by networks that were trained to the end of their schedules, 16 bits, see `deeploc_fig1_function.trained_share`"
-    for name in map(_means, SHARES_TRAINED):
-        own, file = run.path/'representations'/name, _KEPT/run.path.name/name
-        if (made := _settings_of(own)).get('settings', {}).get('share', 0) is not None: continue   # not here: kept as before
+    "Protein means by networks that saw as many crops as DeepLoc, 16 bits, see `deeploc_fig1_function.trained_share`"
+    for network, short in SHARES_TRAINED.items():
+        own, file = (folder/_means(network) for folder in (run.path/'representations', _KEPT/run.path.name))
+        if (made := _settings_of(own)).get('settings', {}).get('share', short) == short: continue   # kept as before
         file.parent.mkdir(parents=True, exist_ok=True)
         with np.load(own) as z: np.savez_compressed(file, **dict(z) | dict(x=z['x'].astype(np.float16)))
         keep_settings(file, made)

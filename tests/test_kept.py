@@ -12,7 +12,7 @@ import torch
 from conftest import ROOT
 from cytoself_nb import deeploc, runs
 from cytoself_nb import deeploc_fig1_function as fig1
-from cytoself_nb.core import _settings_of, get_profile, open_run
+from cytoself_nb.core import _settings_of, get_profile, n_epochs, open_run
 from cytoself_nb.inpainting import PairedCellInpainting, load_inpainting
 from cytoself_nb.model import CytoselfFull
 from cytoself_nb.weights import network_file, save_weights
@@ -141,19 +141,21 @@ def beside(file, settings):
 
 
 @pytest.mark.parametrize('profile, train, where, share', [
-    ('demo', '', None, .12), ('demo', '1', None, None), ('demo', '', 'package', None), ('demo', '', 'run', None), ('demo', '', 'short', .12),
-    ('demo', '', 'other data', .12), ('long', '', None, None), ('smoke', '1', 'package', .12)])
+    ('demo', '', None, .12), ('demo', '1', None, 2), ('demo', '', 'package', 2), ('demo', '', 'run', 2), ('demo', '', 'short', .12),
+    ('demo', '', 'other data', .12), ('long', '', None, None), ('paper', '1', 'package', None), ('smoke', '1', 'package', .12)])
 def test_how_long_rivals_of_the_second_paper_are_trained(tmp_path, monkeypatch, profile, train, where, share):
-    "To the end of their schedules where that is wanted, kept or was done on these crops; nothing that took an hour is replaced by a short training"
+    "With as many crops as DeepLoc where that is wanted, kept or was done on these crops; nothing that took an hour is replaced by a short training"
     monkeypatch.setenv('CYTOSELF_NB_TRAIN', train)
     monkeypatch.setattr(runs, '_KEPT', tmp_path/'package')
-    monkeypatch.setattr(runs, 'crop_store', lambda run: SimpleNamespace(path='store'))
+    labels = pd.DataFrame(dict(split=['train']*5120 + ['test']*9))   # eight epochs of the budget, DeepLoc has 16
+    for module in (runs, fig1): monkeypatch.setattr(module, 'crop_store', lambda run: SimpleNamespace(path='store', labels=labels))
     monkeypatch.setattr(runs, '_made', lambda path: dict(settings=dict(data='mine')))   # of the crops
     run = SimpleNamespace(profile=get_profile(profile), path=tmp_path/'mine-demo-0')
     if where:
         folder = tmp_path/'package/mine-demo-0' if where == 'package' else run.path/'representations'
-        beside(folder/'cell_inpainting.npz', dict(data=dict(data='other' if where == 'other data' else 'mine'), share=.12 if where == 'short' else None))
-    assert fig1.trained_share(run, 'cell inpainting') == share and fig1.trained_share(run, 'cytoself') in (None, 1.)
+        beside(folder/'cell_inpainting.npz', dict(data=dict(data='other' if where == 'other data' else 'mine'), share=.12 if where == 'short' else 2))
+    assert fig1.trained_share(run, 'cell inpainting') == share and fig1.trained_share(run, 'cytoself') in (None, 1., 2)
+    if share == 2: assert round(n_epochs(run.profile, 5120)*share) == deeploc.DEEPLOC_SIZES['demo']['epochs']
 
 
 def test_means_of_the_package_stand_where_the_run_has_none(tmp_path, monkeypatch):
@@ -161,14 +163,14 @@ def test_means_of_the_package_stand_where_the_run_has_none(tmp_path, monkeypatch
     monkeypatch.setenv('CYTOSELF_NB_TRAIN', '')
     monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
     monkeypatch.setattr(runs, '_KEPT', tmp_path/'package')
-    run, labels = open_run('simulated_yeast', 'demo', 0), pd.DataFrame(dict(protein=['B', 'A'], gene=['gb', 'ga']))
+    run, labels = open_run('simulated_yeast', 'demo', 0), pd.DataFrame(dict(protein=['B', 'A'], gene=['gb', 'ga'], split='train'))
     for module in (runs, deeploc, fig1): monkeypatch.setattr(module, 'crop_store', lambda run: SimpleNamespace(path=run.path/'crops.zarr', labels=labels))
     beside(run.path/'crops.zarr', dict(size=64))
     file = tmp_path/'package'/run.path.name/'cell_inpainting.npz'
-    beside(file, dict(data=dict(size=64), share=None))
-    np.savez_compressed(file, x=np.array([[1, 2], [3, 4]], np.float16), proteins=np.array(['A', 'B']), course=np.array([50, np.nan, 1e-4]), seconds=9.)
+    beside(file, dict(data=dict(size=64), share=2))
+    np.savez_compressed(file, x=np.array([[1, 2], [3, 4]], np.float16), proteins=np.array(['A', 'B']), course=np.array([16, np.nan, 1e-4]), seconds=9.)
     for _ in range(2): assert fig1.representation(run, 'cell inpainting').to_dict('list') == {0: [1, 3], 1: [2, 4]}
-    assert fig1.representation(run, 'cell inpainting').index.tolist() == ['ga', 'gb'] and fig1._built(run, 'cell inpainting')['course'][0] == 50
+    assert fig1.representation(run, 'cell inpainting').index.tolist() == ['ga', 'gb'] and fig1._built(run, 'cell inpainting')['course'][0] == 16
     monkeypatch.setitem(fig1.BUILDERS, 'cell inpainting', lambda run: pytest.fail('trained'))
     monkeypatch.setenv('CYTOSELF_NB_TRAIN', '1')   # the copy in the run goes
     with pytest.raises(pytest.fail.Exception, match='trained'): fig1.representation(run, 'cell inpainting')
@@ -191,7 +193,6 @@ def of_long(name):
 
 
 def test_settings_and_history_lie_beside_the_network(codes):
-    from cytoself_nb.core import get_profile
     file = network_file('simulated')
     made, history = _settings_of(file), pd.read_csv(file.with_suffix('.csv'))
     p = get_profile('long')

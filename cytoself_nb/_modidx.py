@@ -218,6 +218,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'cytoself_nb.core._side_of': ('core.html#_side_of', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._sizes': ('core.html#_sizes', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._table': ('core.html#_table', 'cytoself_nb/core.py'),
+                                  'cytoself_nb.core._train_anew': ('core.html#_train_anew', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._warn_of_print': ('core.html#_warn_of_print', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._weights_name': ('core.html#_weights_name', 'cytoself_nb/core.py'),
                                   'cytoself_nb.core._write_png': ('core.html#_write_png', 'cytoself_nb/core.py'),

@@ -198,6 +198,8 @@ FORMER_NAMES = {'embedded':'simulated', 'virtual_yeast':'simulated_yeast'}   # s
 
 _KEPT = Path(str(package_files('cytoself_nb')))/'networks'/'runs'   # What the package keeps of runs, by name
 
+def _train_anew(): return bool(os.environ.get('CYTOSELF_NB_TRAIN'))   # TRAIN=1: nothing that the package keeps
+
 def _settings_of(path):
     "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"
     try: made = json.loads(Path(f'{path}.settings.json').read_text(encoding='utf-8'))

@@ -7,13 +7,13 @@ __all__ = ['SHARES_TRAINED', 'BUILDERS', 'TIMES', 'standards_of', 'trained_share
            'representation', 'function_scores', 'seed_numbers']
 
 # %% ../nbs/72_deeploc_fig1_function.ipynb #5dbf286b
-import os, shutil, time
+import shutil, time
 
 import numpy as np
 import pandas as pd
 
 from .cellprofiler import cellprofiler_features
-from .core import NotForTheseData, Run, _settings_of, cached, n_epochs
+from .core import NotForTheseData, Run, _settings_of, _train_anew, cached, n_epochs
 from .data import crop_loader, default_channels
 from .deeploc import DEEPLOC_SIZES, class_logits, deeploc_settings, protein_means, train_deeploc
 from .function import CHOICES, STANDARDS, evaluate, merge_runs, restrict
@@ -52,7 +52,7 @@ def trained_share(
     if p.name in ('long', 'paper'): return None
     equal = DEEPLOC_SIZES[p.name]['epochs']/n_epochs(p, int((store.labels.split == 'train').sum()))
     done = of_these_crops(run, own) and _settings_of(own)['settings'].get('share') == equal
-    wanted = os.environ.get('CYTOSELF_NB_TRAIN') or kept_file(run, _means(name)) or done
+    wanted = _train_anew() or kept_file(run, _means(name)) or done
     return equal if p.name == 'demo' and wanted else SHARES_TRAINED[name]
 
 def _training(run):

@@ -7,12 +7,10 @@ __all__ = ['AT_LENGTH', 'AGAIN', 'COURSE', 'course_rows', 'against_full', 'numbe
            'kept_tables', 'long_numbers', 'long_maps']
 
 # %% ../nbs/67_fig4_long.ipynb #55f4e907
-import os
-
 import numpy as np
 import pandas as pd
 
-from .core import _KEPT, NotForTheseData
+from .core import _KEPT, NotForTheseData, _train_anew
 from .data import crop_loader, split_labels
 from .fig4_ablations import _learning_curve, network_measures, train_variant, variant_name
 from .fig4_scores import UMAPS, clustering_score, score_levels, score_table
@@ -124,7 +122,7 @@ def kept_tables(
 )->list: # Tables as `against_full`, `maps_beside` or `scores_once` give them
     "What the package keeps of the long training of these data and this seed, or this run has trained"
     name, profile = f"{run.path.name.rsplit('-', 2)[0]}-long-{run.seed}", run.profile.name
-    anew = profile == 'smoke' or profile == 'long' and os.environ.get('CYTOSELF_NB_TRAIN')
+    anew = profile == 'smoke' or profile == 'long' and _train_anew()
     kept = [] if anew else [f for v in AT_LENGTH   # a variant, and AGAIN
                             for f in sorted((_KEPT/name).glob(f'{numbers_of(v, what)}*.csv'))]
     if kept: return [pd.read_csv(f) for f in kept]

@@ -7,7 +7,7 @@ __all__ = ['is_left_out', 'runnable', 'imported_modules', 'library_files', 'arte
            'fixed_inputs', 'notebook_inputs', 'manifest_entries', 'reason_to_run']
 
 # %% ../nbs/82_inputs.ipynb #6fc50afc
-import ast, dataclasses, glob, hashlib, json, os, re, sys
+import ast, dataclasses, glob, hashlib, json, re, sys
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 sys.modules.setdefault('rfc3987_syntax', None)   # which nbformat would load, three seconds for nothing
 import nbformat
 
-from .core import _KEPT, DATASETS, Run, _settings_of
+from .core import _KEPT, DATASETS, Run, _settings_of, _train_anew
 from .order import PACKAGE, parsed
 
 # %% ../nbs/82_inputs.ipynb #71899cab
@@ -118,7 +118,7 @@ def fixed_inputs(
     inputs = {'its cells': _sha(json.dumps(sources)),
               'its parameters': _sha(json.dumps(parameters, sort_keys=True))}
     inputs |= {f'{PACKAGE.name}/{p.name}': _sha(p.read_text()) for p in library_files(sources, PACKAGE)}
-    if os.environ.get('CYTOSELF_NB_TRAIN'): inputs['TRAIN=1'] = 'nothing that the package keeps'
+    if _train_anew(): inputs['TRAIN=1'] = 'nothing that the package keeps'
     if data not in DATASETS:
         from cytoself_nb.readers import data_state
         inputs['the files of the data'] = data_state(data)

@@ -17,14 +17,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-import dataclasses, filecmp, glob, json, os, re, shutil, sys, warnings
+import dataclasses, filecmp, glob, json, re, shutil, sys, warnings
 from . import yeast, yeast_cells
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 from .apply import fit_crops, image_numbers, network_um, notes_on_fit
 from .cellprofiler import store_measurements
-from .core import (_KEPT, NotForTheseData, Run, _alone, _new_array, _replace_text,
-    _settings_of, cached, data_label, has_stacks, n_epochs, need_labels, open_run, registry, sha256_of)
+from cytoself_nb.core import (_KEPT, NotForTheseData, Run, _alone, _new_array, _replace_text,
+    _settings_of, _train_anew, cached, data_label, has_stacks, n_epochs, need_labels, open_run, registry,
+    sha256_of)
 from .data import (CropStore, _pixels, class_names, crop_loader, default_channels, n_proteins,
     open_store, select_channels, split_rows, write_store)
 from cytoself_nb.inpainting import (LAYERS, RATES, inpainting_channels, load_inpainting, store_features,
@@ -295,7 +296,7 @@ def to_train(
     kept, # File of the package that stands for it, which may not exist
 )->bool:
     "Is everything to be trained here, by `TRAIN=1`? Then a copy of what the package keeps goes"
-    wanted = bool(os.environ.get('CYTOSELF_NB_TRAIN'))
+    wanted = _train_anew()
     if wanted and path.is_file() and kept.is_file() and filecmp.cmp(kept, path, shallow=False): path.unlink()
     return wanted
 
@@ -395,7 +396,7 @@ def converged_or_model(
     "Which network is compared with others: `converged` in demo, if wanted by `TRAIN=1`, kept or trained here"
     if run.weights or run.profile.name != 'demo': return 'model'   # long and paper train to the end anyway
     file = 'converged.safetensors'
-    wanted = os.environ.get('CYTOSELF_NB_TRAIN') or kept_file(run, file) or of_these_crops(run, run.path/file)
+    wanted = _train_anew() or kept_file(run, file) or of_these_crops(run, run.path/file)
     return 'converged' if wanted else 'model'
 
 
@@ -657,7 +658,7 @@ def inpainting_model(
     if share is None:
         kept = kept_network(run, made_with, 'inpainting', load_inpainting, '31_inpainting')
         if kept is not None: return kept
-        wish = p.name in ('long', 'paper') or p.name == 'demo' and os.environ.get('CYTOSELF_NB_TRAIN')
+        wish = p.name in ('long', 'paper') or p.name == 'demo' and _train_anew()
         there = _settings_of(file).get('settings') == json.loads(json.dumps(made_with))
         share = None if wish or there else .3
     if share: made_with['epochs'] = max(1, round(n_epochs(p, sum(store.labels.split == 'train'))*share))

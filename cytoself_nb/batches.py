@@ -181,7 +181,7 @@ def correct_batches(
     if mine is None and any('control' in m for m in methods):
         raise ValueError("no column of controls was named; expected one for these methods; give "
                          "control='...'")
-    Z = PCA(min(keep, len(e) - 1, e.shape[1]), random_state=seed).fit_transform(np.asarray(e.X))
+    Z = PCA(min(keep, len(e) - 1, e.shape[1]), random_state=seed).fit_transform(np.asarray(e.X, np.float64))
     protein = e.obs.protein.to_numpy()
     ways = {'as they are': lambda: Z, 'centered by day': lambda: center_days(Z, day),
             'by controls': lambda: by_controls(Z, day, mine),

@@ -361,6 +361,7 @@ def test_a_folder_without_notebooks_is_named(tmp_path):
 
 @pytest.mark.parametrize('arguments, sentence', [(['--seed', '-1'], 'expected a whole number from 0'), (['--seed', str(2**40)], 'expected a whole number from 0'),
     (['--further-seeds', '1,'], 'expected whole numbers with commas between them'), (['--further-seeds', '1,x'], "'1,x'; expected whole"), (['--ablations', '-1'], 'expected whole numbers'),
+    (['--further-seeds', '1', '--weights', 'simulated'], 'leave --weights out'), (['--ablations', '1', '--further-seeds', '1'], 'leave --further-seeds out'),
     (['--only', ' '], 'expected whole numbers'), (['--only', '1,,2'], 'expected whole numbers'), (['--data', ''], "data='' is neither"), (['--data', ' '], "data=' ' is neither"),
     (['--further-seeds', '1', '--data', ''], "data='' is neither"), (['--masks', '/nowhere/at/all'], 'simulated has no stacks of one')])
 def test_numbers_and_names_end_in_a_sentence_at_once(arguments, sentence, tmp_path, monkeypatch, capsys):

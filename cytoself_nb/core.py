@@ -198,7 +198,7 @@ FORMER_NAMES = {'embedded':'simulated', 'virtual_yeast':'simulated_yeast'}   # s
 
 _KEPT = Path(str(package_files('cytoself_nb')))/'networks'/'runs'   # What the package keeps of runs, by name
 
-def _train_anew(): return bool(os.environ.get('CYTOSELF_NB_TRAIN'))   # TRAIN=1: nothing that the package keeps
+def _train_anew(): return bool(os.environ.get('CYTOSELF_NB_TRAIN'))   # TRAIN=1: nothing that is kept
 
 def _settings_of(path):
     "What is written beside an artefact: `settings`, `built`, `made_by`; nothing if that can't be read"

@@ -386,8 +386,8 @@ def _asked(a):
         return run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs)
     train, option = (_ablations, '--ablations') if a.ablations else (further_seeds, '--further-seeds')
     if beside := '--further-seeds' if a.further_seeds and a.ablations else '--weights' if a.weights else '':
-        raise ValueError(f"{option} beside {beside}; expected {option} alone, which trains its networks; leave "
-                         f"{beside} out")
+        raise ValueError(f"{option} beside {beside}; expected {option} alone, which trains its networks; "
+                         f"leave {beside} out")
     seeds = _numbers(a.ablations or a.further_seeds, option)
     print(train(a.data, a.profile, seeds).to_string(index=False))
 

@@ -160,6 +160,12 @@ def _design(obs, batch, control):
                 "leave control out, or those crops")
     return day, mine
 
+def _components(X, keep, seed=0):
+    "Principal components, in float64: of float32 far from zero scikit-learn 1.9.1 makes noise (findings/)"
+    from sklearn.decomposition import PCA
+    few = min(keep, len(X) - 1, X.shape[1])
+    return PCA(few, random_state=seed).fit_transform(np.asarray(X, np.float64))
+
 # %% ../nbs/77_batches.ipynb #b22e5cba
 def correct_batches(
     embedding,         # AnnData, see `as_embedding`; a column says the day of each crop
@@ -170,7 +176,6 @@ def correct_batches(
     seed:int=0,        # Of the components and of Harmony
 ): # The AnnData with `obsm['X_pca']` and a key of `BASES` for each method, as scanpy knows them
     "Principal components, and the same with the day taken out in several ways"
-    from sklearn.decomposition import PCA
     e = as_embedding(embedding)
     day, mine = _design(e.obs, batch, control)
     if methods is None:
@@ -181,7 +186,7 @@ def correct_batches(
     if mine is None and any('control' in m for m in methods):
         raise ValueError("no column of controls was named; expected one for these methods; give "
                          "control='...'")
-    Z = PCA(min(keep, len(e) - 1, e.shape[1]), random_state=seed).fit_transform(np.asarray(e.X, np.float64))
+    Z = _components(e.X, keep, seed)
     protein = e.obs.protein.to_numpy()
     ways = {'as they are': lambda: Z, 'centered by day': lambda: center_days(Z, day),
             'by controls': lambda: by_controls(Z, day, mine),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from .batches import _components
 from .core import NotForTheseData, cached
 from .data import open_store, write_store
 from cytoself_nb.microscope import (CROP_UM, Microscope, _field_side, _rng, draw_stack, project_stack,
@@ -104,8 +105,7 @@ def protein_space(
     along:int=10,  # Directions in which proteins differ
 )->tuple: # Components (n, keep), whitened ones (n, keep), those along proteins (n, along)
     "Vectors, the same where cells of a protein spread by one, and where proteins differ"
-    from sklearn.decomposition import PCA
-    Z = PCA(min(keep, len(X) - 1, X.shape[1]), random_state=0).fit_transform(np.asarray(X, np.float64))
+    Z = _components(X, keep)
     W = _whitened(Z, protein)
     middle = pd.DataFrame(W).groupby(np.asarray(protein)).median().to_numpy()
     ways = np.linalg.svd(middle - middle.mean(0), full_matrices=False)[2]

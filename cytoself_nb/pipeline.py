@@ -385,13 +385,18 @@ def _asked(a):
     if not (a.further_seeds or a.ablations):
         return run_notebooks(a.data, a.profile, a.seed, only, a.force, jobs=a.jobs)
     train, option = (_ablations, '--ablations') if a.ablations else (further_seeds, '--further-seeds')
-    if beside := '--further-seeds' if a.further_seeds and a.ablations else '--weights' if a.weights else '':
-        raise ValueError(f"{option} beside {beside}; expected {option} alone, which trains its networks; "
-                         f"leave {beside} out")
     seeds = _numbers(a.ablations or a.further_seeds, option)
     print(train(a.data, a.profile, seeds).to_string(index=False))
 
 # %% ../nbs/90_pipeline.ipynb #cbf7b2c2
+def _excluded(a):
+    "Refuse two options that train networks, or one of them beside a given network"
+    given = [option for option in ('ablations', 'further_seeds', 'weights') if getattr(a, option)]
+    if len(given) < 2: return
+    option, beside = (f"--{o.replace('_', '-')}" for o in given[:2])
+    raise ValueError(f"{option} beside {beside}; expected {option} alone, which trains its networks; leave "
+                     f"{beside} out")
+
 def main(
     argv=None, # Arguments; None for those of the process
 )->int: # Exit code
@@ -399,8 +404,8 @@ def main(
     a, start = _arguments().parse_args(argv), time.perf_counter()
     try:
         masks = dict(CYTOSELF_NB_MASKS=a.masks) if a.masks else {}
-        trains = a.further_seeds or a.ablations
-        given = given_weights(a.weights, NOTEBOOKS.parent) if a.weights and not trains else {}
+        _excluded(a)
+        given = given_weights(a.weights, NOTEBOOKS.parent) if a.weights else {}
         with _environment(**masks, **given): done = _asked(a)
     except (NotebookError, ValueError, OSError) as e:
         print(f'\n{e}', file=sys.stderr)

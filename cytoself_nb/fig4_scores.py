@@ -72,10 +72,11 @@ def clustering_score(
 # %% ../nbs/55_fig4_scores.ipynb #55d15a01
 def distances(
     X, # (n, d)
-)->np.ndarray: # (n, n) float32, nothing on the diagonal
+)->np.ndarray: # (n, n) float32, of float64 float64, nothing on the diagonal
     "All Euclidean distances, once: what follows needs no more than these"
     from sklearn.metrics.pairwise import euclidean_distances
-    far = euclidean_distances(np.asarray(X, np.float32))
+    X = np.asarray(X)
+    far = euclidean_distances(X - X.mean(0) if X.dtype == np.float64 else X.astype(np.float32))
     np.fill_diagonal(far, 0)
     return far
 

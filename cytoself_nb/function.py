@@ -46,7 +46,7 @@ def best_threshold(
     beta:float=.5,    # Weight of recall
 )->tuple: # Threshold (a pair at it is called) and the F-score there
     "The similarity above which calling pairs gives the highest F-score"
-    order = np.argsort(-r, kind='stable')
+    order = np.argsort(-np.asarray(r, np.float64), kind='stable')
     f = f_beta(np.cumsum(same[order]), np.arange(1, len(r) + 1), same.sum(), beta)
     k = int(np.where(np.append(np.diff(r[order]) != 0, True), f, -1).argmax())   # ties are called together
     return float(r[order][k]), float(f[k])

@@ -52,21 +52,28 @@ def neighbors(
         raise TypeError(f"among holds {np.asarray(among).dtype}; expected True or False for each crop")
     group = np.arange(len(X)) if apart is None else pd.factorize(np.asarray(apart))[0]
     center, wide = _center(X, block) if far is None else (0, 1)   # else differences of large numbers round
-    near = lambda x: ((np.asarray(x, np.float64) - center)/wide).astype(np.float32)
-    q = near(X[asked])
-    best, index = np.full((len(asked), k), np.inf, np.float32), np.full((len(asked), k), -1)
-    for a in range(0, len(X), block):
-        b = near(X[a:a + block])
-        if far is None: d = (q**2).sum(1)[:, None] - 2*q@b.T + (b**2).sum(1)
-        else: d = far[asked, a:a + block]   # a copy
-        same = group[asked][:, None] == group[a:a + block]
-        same |= asked[:, None] == np.arange(a, a + len(b))
-        if among is not None: same |= ~np.asarray(among)[a:a + block]
-        d[same] = np.inf
-        every = np.hstack([best, d])
-        which = np.hstack([index, np.broadcast_to(np.arange(a, a + len(b)), d.shape)])
-        top = np.argpartition(every, k - 1, 1)[:, :k]
-        best, index = np.take_along_axis(every, top, 1), np.take_along_axis(which, top, 1)
+    def nearest(rows, kind):
+        near = lambda x: ((np.asarray(x, np.float64) - center)/wide).astype(kind)
+        q, lot = near(X[rows]), np.random.default_rng(0)
+        best, index, size = np.full((len(rows), k), np.inf, kind), np.full((len(rows), k), -1), (q**2).sum(1)
+        tie = 4*np.finfo(kind).eps*(size if far is None else far.max(initial=0) + 0*size)[:, None]
+        for a in range(0, len(X), block):
+            b = near(X[a:a + block])
+            if far is None: d = size[:, None] - 2*q@b.T + (b**2).sum(1)
+            else: d = far[rows, a:a + block]   # a copy
+            d += tie*lot.random(d.shape, np.float32)   # of equal vectors the order of the table chooses none
+            same = (group[rows][:, None] == group[a:a+block]) | (rows[:, None] == np.arange(a, a + len(b)))
+            if among is not None: same |= ~np.asarray(among)[a:a + block]
+            d[same] = np.inf
+            every = np.hstack([best, d])
+            which = np.hstack([index, np.broadcast_to(np.arange(a, a + len(b)), d.shape)])
+            top = np.argpartition(every, k - 1, 1)[:, :k]
+            best, index = np.take_along_axis(every, top, 1), np.take_along_axis(which, top, 1)
+        return best, index, size
+    best, index, size = nearest(asked, np.float32)
+    close = np.where(np.isfinite(best), best, -np.inf).max(1) < 1e-3*size
+    if far is None and close.any():   # much nearer than the middle is: float32 lost their differences
+        best[close], index[close], _ = nearest(asked[close], np.float64)
     return np.where(np.isfinite(best), index, -1)
 
 # %% ../nbs/15_stats.ipynb #bb3b4bcf
@@ -141,7 +148,7 @@ def ranking_ap(
     hit:np.ndarray,   # (n,) is it what is looked for?
 )->float: # Average precision; NaN without a hit
     "Average precision of one ranking, as scikit-learn's `average_precision_score`"
-    score, hit = np.asarray(score), np.asarray(hit, bool)
+    score, hit = np.asarray(score, np.float64), np.asarray(hit, bool)   # counts have no minus
     if not hit.any(): return np.nan
     mine, everyone = (np.searchsorted(np.sort(-v), -score[hit], 'right') for v in (score[hit], score))
     return (mine/everyone).mean()
@@ -160,7 +167,7 @@ def average_precision(
     code, protein = (pd.factorize(np.asarray(v, dtype=object))[0] for v in (classes, proteins))
     known, out = np.flatnonzero(code >= 0), []
     asked = known[np.unique(np.linspace(0, len(known) - 1, min(most, len(known))).astype(int))]
-    X = np.asarray(X, np.float32)
+    X = X - X.mean(0) if X.dtype == np.float64 else np.asarray(X, np.float32)
     for a in range(0, len(asked), 128):
         some = asked[a:a+128]
         for q, d in zip(some, euclidean_distances(X[some], X) if far is None else far[some]):
@@ -209,7 +216,7 @@ def pair_ap(
 )->np.ndarray: # (times,) average precision
     "Average precision of all pairs; a pair weighs as often as both its proteins are drawn"
     i, j = np.triu_indices(len(r), 1)
-    order = np.argsort(-r[i, j], kind='stable')
+    order = np.argsort(-np.asarray(r[i, j], np.float64), kind='stable')
     i, j = i[order], j[order]
     last, hit = np.append(np.diff(r[i, j]) != 0, True), np.asarray(same[i, j], bool)
     columns = np.ascontiguousarray(np.asarray(weights, np.float64).T)

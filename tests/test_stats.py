@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cytoself_nb.stats import average_precision, neighbors, over_networks, rank_correlation, shuffled_purity
+from cytoself_nb.stats import average_precision, neighbors, over_networks, pair_ap, purity, rank_correlation, ranking_ap, shuffled_purity
 
 
 @pytest.mark.parametrize('offset,scale', [(0, 1), (1e4, 1), (-1e6, 1), (0, 1e20), (0, 1e-20), (3e20, 1e18)])
@@ -13,6 +13,45 @@ def test_neighbors_of_vectors_far_from_zero(offset, scale):
     want = np.argsort(((X[:, None] - X)**2).sum(-1) + np.diag([np.inf]*300), 1)[:, :5]
     got = neighbors(X*scale + offset, 5, block=77)
     assert (np.sort(got, 1) == np.sort(want, 1)).mean() > .999
+
+
+@pytest.mark.parametrize('apart,rows', [(1e3, 150), (1e6, 150), (1e6, 1), (1e7, 1)])
+def test_neighbors_of_vectors_in_groups_far_apart(apart, rows):
+    "Two far groups, or one crop that went astray: the differences within a group count"
+    X = np.random.default_rng(0).normal(size=(300, 20))
+    X[:rows] += apart
+    want = np.argsort(((X[:, None] - X)**2).sum(-1) + np.diag([np.inf]*300), 1)[:, :5]
+    right = np.sort(neighbors(X, 5, block=77), 1) == np.sort(want, 1)
+    assert right[rows:].mean() > .999 and (rows < 5 or right[:rows].mean() > .999)
+
+
+@pytest.mark.parametrize('known', [False, True])
+def test_of_equal_vectors_the_order_of_the_table_chooses_none(known):
+    "Forty heaps of fifty equal vectors, nine in ten of them A: a neighbor is of one's own label in 82 of 100 cases"
+    X = np.repeat(np.random.default_rng(0).normal(size=(40, 16)), 50, 0)
+    label = np.tile(list('A'*45 + 'B'*5), 40)
+    want = .9*44/49 + .1*4/49
+    for order in (np.argsort(label, kind='stable'), np.argsort(label, kind='stable')[::-1], np.arange(len(X))):
+        far = np.linalg.norm(X[order][:, None] - X[order], axis=2) if known else None
+        assert purity(neighbors(X[order], 10, far=far), label[order]) == pytest.approx(want, abs=.01)
+
+
+def test_retrieval_is_that_of_the_differences():
+    X = np.random.default_rng(0).normal(size=(200, 5))
+    kind = np.repeat(list('abcd'), 50)
+    X += np.eye(5)[pd.factorize(kind)[0]]
+    want = average_precision(X, kind, np.arange(200)).ap
+    assert np.allclose(average_precision(X + 1e8, kind, np.arange(200)).ap, want, atol=1e-3)
+
+
+def test_counts_rank_as_their_numbers_do():
+    "Whole numbers without a sign have no minus: 1 is above 0"
+    score, hit = [1, 2, 3, 0], [0, 1, 0, 1]
+    for kind in (np.uint8, np.uint16, np.int8, np.float16): assert ranking_ap(kind(score), hit) == ranking_ap(score, hit) == .5
+    r = np.array([[0, 3, 1], [3, 0, 0], [1, 0, 0]])
+    same = np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]])
+    assert pair_ap(r.astype(np.uint8), same, np.ones((1, 3))) == pair_ap(r, same, np.ones((1, 3))) == .5
+    assert ranking_ap(np.array([True, False]), [1, 0]) == 1
 
 
 def test_a_vector_that_is_no_number_has_no_say_in_others():

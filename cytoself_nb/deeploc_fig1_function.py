@@ -21,6 +21,7 @@ from .inpainting import inpainting_features
 from .probes import pixel_components
 from .runs import (annotation, crop_store, inpainting_model, kept_file, of_these_crops, to_train,
     train_model, yeast_proteome)
+from .split import all_names
 from .training import embed
 from .yeast import CLASSES, SIGNATURE
 
@@ -174,7 +175,7 @@ def representation(
         x = pd.DataFrame(made['x'].astype(np.float32), made['proteins'])
     elif name == 'drawn truth': x = _drawn(run)
     elif name == 'class alone':
-        x = pd.get_dummies(labels.drop_duplicates('protein').set_index('protein').localization, dtype=float)
+        x = pd.get_dummies(labels.groupby('protein').localization.agg(all_names), dtype=float)
     elif name == 'random numbers':
         x = pd.DataFrame(np.random.default_rng(run.seed).standard_normal((len(gene), 512)), gene.index)
     elif name.startswith('DeepLoc, run '): x = _deeploc(run, int(name.split()[-1]) - 1)

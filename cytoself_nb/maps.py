@@ -23,7 +23,7 @@ from .core import NotForTheseData, _replacing
 from .data import crop_loader, n_proteins
 from .draw import color_by
 from .probes import untrained
-from .split import names_in
+from .split import all_names, names_in
 from cytoself_nb.stats import (jackknife_interval, neighbors, purity, rank_correlation, shuffled_purity,
     without_each)
 from .training import embed_batches
@@ -338,14 +338,15 @@ def path_table(
     some = np.flatnonzero(frame.groupby(unit).cumcount() < most)
     part = frame.iloc[some]
     part = part.assign(measured=nuclear_light(store, part.row), unit=part[unit].astype(str))
-    known = part.groupby('unit').agg(localization=('localization', 'first'), measured=('measured', 'mean'))
+    known = part.groupby('unit').agg(localization=('localization', all_names), measured=('measured', 'mean'))
     truth = 'nuclear_fraction' in part and part.nuclear_fraction.notna().any()
     if not truth and known.measured.isna().all():
         raise NotForTheseData("neither nuclei nor a nuclear_fraction are known; expected a distance channel "
                               "for the path from cytoplasm to nucleus; add a nuclear channel")
     start, stop, how = path_ends(known)
     known['reference'] = part.groupby('unit').nuclear_fraction.mean() if truth else known.measured
-    places = part.groupby('unit').first().apply(_localizations, axis=1)
+    one = part.groupby('unit').first().assign(localization=known.localization)
+    places = one.apply(_localizations, axis=1)
     known['role'] = known.assign(places=places).apply(_role, axis=1, start=start, stop=stop)
     table = path_order(np.asarray(X[some]), part.unit, (start, stop))
     table['typical'] = some[table.typical]

@@ -18,6 +18,7 @@ from .draw import GRAY, crop_pictures, scale_bar, some_crops
 from .spectra import (BLOCK, READINGS, cluster_name, code_clusters, code_correlation,
     code_profiles, code_tree, family_spectra, leave_one_out, pearson, protein_spectra, rank_families,
     rank_table, single_localization)
+from .split import all_names
 from .stats import rate_interval
 from .training import embed_batches
 
@@ -327,7 +328,7 @@ def _page(frame, labels, store, spectrum, order, clusters, near, protein, words,
     ax.legend(loc='best', handletextpad=.1)
     ax, place = fig.add_axes((.68, .6, .3, .35)), np.arange(len(near))[::-1]
     ax.barh(place, near.values, color=[*PALETTE[:3], *[GRAY]*(len(near) - 3)][:len(near)])
-    family = labels.drop_duplicates('protein').set_index('protein').localization
+    family = labels.groupby('protein').localization.agg(all_names)
     named = [f"{p}, {family[p] if isinstance(family[p], str) else 'mixed'}" for p in near.index]
     ax.set_yticks(place, named, fontsize=6)
     ax.set(xlabel='Pearson r of spectra', title='nearest proteins', xlim=(min(0, near.min()), 1))

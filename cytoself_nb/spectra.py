@@ -46,7 +46,7 @@ def histograms(
     "How often each code occurs in each crop"
     _check_codes(codes, n_codes)
     shift = np.arange(len(codes))[:, None]*n_codes
-    counts = np.bincount((codes + shift).ravel(), minlength=len(codes)*n_codes)
+    counts = np.bincount((np.asarray(codes, np.int64) + shift).ravel(), minlength=len(codes)*n_codes)
     return counts.reshape(len(codes), n_codes).astype(np.int32)
 
 # %% ../nbs/21_spectra.ipynb #4781fcda
@@ -69,7 +69,8 @@ def protein_spectra(
     for a in range(0, len(codes), BLOCK):
         block = np.asarray(codes[a:a + BLOCK])
         _check_codes(block, n_codes)
-        total += np.bincount((block + number[a:a + BLOCK, None]*n_codes).ravel(), minlength=len(total))
+        each = block.astype(np.int64) + number[a:a + BLOCK, None]*n_codes
+        total += np.bincount(each.ravel(), minlength=len(total))
     mean = total.reshape(len(names), n_codes)/np.bincount(number)[:, None]
     return pd.DataFrame(mean, index=pd.Index(names, name='protein'))
 
@@ -190,10 +191,9 @@ def single_localization(
     labels:pd.DataFrame, # One row per crop: protein, localization
 )->pd.Series: # Protein -> localization, NaN for mixed or none
     "The family of each protein: the only localization that its crops name"
-    text = labels.localization.where(labels.localization.notna(), None)
-    def one(v): return v.nunique() == 1 and len(names_in(v.dropna().iloc[0])) == 1
-    per = text.groupby(labels.protein).agg(lambda v: v.dropna().iloc[0] if one(v) else None)
-    return per.astype(object).where(per.notna(), np.nan).rename('family')
+    text = labels.assign(localization=labels.localization.astype(object)).groupby('protein', observed=True)
+    every = text.localization.agg(lambda v: frozenset().union(*map(names_in, v.unique())))
+    return every.map(lambda names: min(names) if len(names) == 1 else np.nan).astype(object).rename('family')
 
 def family_spectra(
     spectra:pd.DataFrame, # Proteins x codes

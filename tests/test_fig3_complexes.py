@@ -44,6 +44,13 @@ def test_several_complexes_in_one_entry():
     sets, _ = C.protein_complexes(labels, least=3)
     assert sets['a'] == frozenset('xy') and len(sets['a'] & sets['b']) == 1
 
+def test_complexes_are_those_of_all_crops_of_a_protein():
+    "Named for some crops and not for others, in whatever order"
+    labels = pd.DataFrame(dict(protein=list('aabbcc'), gene=None, localization='er', complex=[None, 'x', 'x', 'y', 'z', None]))
+    for t in (labels, labels[::-1]):
+        sets, _ = C.protein_complexes(t, least=3)
+        assert sets.to_dict() == dict(a=frozenset('x'), b=frozenset('xy'), c=frozenset('z'))
+
 def test_data_without_complexes_are_told_what_is_missing():
     labels = pd.DataFrame(dict(protein=list('abc'), gene=['AAC1', 'AAC3', 'AAH1'], localization='er', complex=None))
     with pytest.raises(NotForTheseData, match='0 of 3 proteins are in a complex'): C.protein_complexes(labels)

@@ -11,6 +11,7 @@ import torch
 from cytoself_nb import maps
 from cytoself_nb.core import NotForTheseData
 from cytoself_nb.maps import nuclear_light, path_order, path_sets, path_table, purity_table, read_embedding, write_embedding
+from cytoself_nb.split import all_names
 
 
 def store(channels=('protein', 'distance')):
@@ -191,3 +192,18 @@ def test_an_embedding_is_written_over_the_file_that_it_was_read_from(tmp_path):
     again = maps.read_embedding(path)
     assert again.X.tolist() == [[0, 1], [2, 3], [4, 5]] and again.obs.dose.tolist() == [1, 2, 3] and again.obs.protein.tolist() == ['a', 'b', 'b']
     assert again.uns['settings'] == e.uns['settings'] and 'nothing' not in again.obs and not list(tmp_path.glob('.*'))
+
+
+def test_the_path_takes_all_localizations_of_a_protein():
+    "Crops of both places: between, not an end, in whatever order the rows come"
+    assert all_names(['cytoplasm', None, 'nucleoplasm']) == all_names(['nucleoplasm', 'cytoplasm']) == 'cytoplasm; nucleoplasm'
+    assert all_names(['er | golgi', 'er | golgi']) == 'er | golgi' and all_names([None, np.nan]) is None and all_names(['er', 'er']) == 'er'
+    rng, names = np.random.default_rng(0), np.repeat([f'P{k}' for k in range(9)], 10)
+    place = np.repeat(['cytoplasm', 'nucleoplasm', None], 30).astype(object)
+    place[60:65], place[65:70] = 'cytoplasm', 'nucleoplasm'
+    frame = pd.DataFrame(dict(protein=names, fov='f', localization=place, row=range(90), nuclear_fraction=np.repeat([0., 1, .5], 30)))
+    X = frame.nuclear_fraction.to_numpy()[:, None] + .05*rng.normal(size=(90, 3))
+    store = SimpleNamespace(channels=['protein'], images=np.zeros((90, 1, 8, 8), np.float32), labels=frame)
+    for order in (np.arange(90), np.arange(90)[::-1]):
+        t = path_table(X[order], frame.iloc[order].reset_index(drop=True), store).set_index('unit')
+        assert t.role['P6'] == 'between' and (t.role[['P0', 'P1', 'P2']] == 'cytoplasm').all()

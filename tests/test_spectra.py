@@ -8,6 +8,7 @@ import pytest
 from cytoself_nb import predict as P
 from cytoself_nb import spectra as S
 from cytoself_nb.apply import image_numbers
+from cytoself_nb.split import tidy_labels
 
 rng = np.random.default_rng(0)
 
@@ -225,6 +226,14 @@ def test_a_localization_missing_in_some_rows_is_that_of_the_others():
     assert got['A'] == 'er' and got.isna().tolist() == [False, True, True]
 
 
+def test_a_separator_too_many_makes_no_family_of_its_own():
+    labels = pd.DataFrame(dict(protein=list('AABCDEF'), localization=['er;', 'er', 'er', ' er ', 'er; er', 'er; golgi', ';']))
+    assert S.single_localization(labels).dropna().to_dict() == dict.fromkeys('ABCD', 'er')
+    tidy = tidy_labels(labels.assign(complex=['x;', 'x', None, ' x; y;', 'a|b', 'x, y', ';']))
+    assert tidy.localization.tolist() == ['er', 'er', 'er', 'er', 'er; er', 'er; golgi', None]
+    assert tidy['complex'].tolist() == ['x', 'x', None, 'x; y', 'a|b', 'x, y', None]
+
+
 # ---- images of another kind
 
 @pytest.mark.parametrize('sigma', [0, .01, .05, .1])
@@ -319,3 +328,10 @@ def test_fields_of_one_data_set_are_of_one_kind_and_those_of_another_are_not(mir
         limits, rest = P.image_limits(numbers[half], fov[half]), numbers[~half].reset_index(drop=True)
         assert (P.unlike_images(rest, fov[~half], limits) != '').mean() < .05 and P.images_differ(rest, fov[~half], limits) == ''
         assert (P.unlike_images(*found[other], limits) != '').mean() > .9 and P.images_differ(*found[other], limits)
+
+
+def test_codes_of_any_whole_numbers_are_counted():
+    codes = np.array([[0, 1], [3, 3]])
+    for kind in (np.uint8, np.uint64, np.int16):
+        assert (S.histograms(codes.astype(kind), 4) == S.histograms(codes, 4)).all()
+        assert S.protein_spectra(codes.astype(kind), ['a', 'b'], 4).equals(S.protein_spectra(codes, ['a', 'b'], 4))

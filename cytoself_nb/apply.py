@@ -246,6 +246,10 @@ _TABLES = 'stacks.csv', 'labels.csv', 'zarr.json'
 
 def _check_folder(folder, pixel_um=None, masks=None):
     "A sentence for a folder that isn't there, or a pixel that can't be"
+    for what, given in dict(pixel_um=pixel_um, masks=masks).items():
+        if given is None or str(folder) not in PUBLISHED: continue
+        raise ValueError(f"{what}={given} for {folder}, whose crops come as they were published; expected "
+                         "none; leave it out")
     if masks is not None and not Path(masks).expanduser().is_dir():
         raise FileNotFoundError(f"no folder {masks}; expected label images, one for each stack; check masks")
     if pixel_um is not None and not .01 <= pixel_um <= 20:

@@ -165,9 +165,22 @@ def scores_command(a):
 
 
 # %% ../nbs/91_cli.ipynb #58964b2a
+def _network_file(a):
+    "Where a trained network goes, or none; a sentence for options that nothing would come of"
+    if given := os.environ.get('CYTOSELF_NB_WEIGHTS'):
+        raise ValueError(f"CYTOSELF_NB_WEIGHTS={given}: a network is given, and train would copy it; "
+                         "expected none; unset the variable")
+    if not a.out and (a.bits or a.force):
+        raise ValueError(f"{'--bits' if a.bits else '--force'} without --out; expected a file for the "
+                         "network; give -o mine.safetensors")
+    if a.out and Path(a.out).suffix != '.safetensors':
+        raise ValueError(f"--out {a.out}; expected a name that ends in .safetensors, as it is loaded by it; "
+                         "change it")
+    return _free(a.out, a.force) if a.out else None
+
 def train_command(a):
     "A network of one's own from a folder of stacks or crops with a table"
-    out = _free(a.out, a.force) if a.out else None
+    out = _network_file(a)
     from cytoself_nb.core import open_run
     from cytoself_nb.pipeline import run_summary
     from cytoself_nb.runs import trained_model
@@ -177,7 +190,7 @@ def train_command(a):
     if int(os.environ.get('RANK', 0)): return 0   # of several processes of torchrun the first speaks
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
-        save_weights(model, out, bits=a.bits)
+        save_weights(model, out, bits=a.bits or 32)
     minutes = (time.perf_counter() - start)/60
     _say(*run_summary(run), f'network: {out or run.path/"model.safetensors"}, {minutes:.1f} min', '',
          str(model.card))
@@ -299,13 +312,13 @@ def _scores_options(p):
 def _train_options(p):
     p.add_argument('folder', help='stacks or crops with a table, or a data set: simulated, yeast5, hpa5')
     p.add_argument('-o', '--out', help=OUT + ', .safetensors (default: it stays in the run)')
-    p.add_argument('--bits', type=int, choices=(8, 16, 32), default=32,
+    p.add_argument('--bits', type=int, choices=(8, 16, 32),
                    help='bits of a weight in the file (default 32); 16 halves it, 8 quarters it')
     _run_options(p)
 
 def _run_options(p):
-    p.add_argument('--profile', default='demo', help='sizes: smoke, demo, long or paper (default: demo)')
-    p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
+    p.add_argument('--profile', help='sizes: smoke, demo, long or paper (default: demo)')
+    p.add_argument('--seed', type=int, help='seed of everything random (default: 0)')
 
 def _figures_options(p):
     p.add_argument('--data', default='simulated', help='data set, or folder of stacks or crops')

@@ -210,16 +210,6 @@ def _data_of_run(folder):
     "The data that a run folder was made of, None if that is not written down"
     return _settings_of(folder/'crops.zarr').get('settings', {}).get('data')
 
-def _by_name(data, profile, seed):
-    "Data, profile and seed, where `data` may be the name of a run that is there: `mydata` or `mydata-demo-0`"
-    data, runs = FORMER_NAMES.get(data, data), output_root()/'runs'
-    if data in DATASETS or Path(data).expanduser().is_dir(): return data, profile, seed
-    known = _data_of_run(runs/f'{data}-{profile}-{seed}')
-    if known: return known, profile, seed
-    parts = str(data).rsplit('-', 2)
-    known = len(parts) == 3 and parts[1] in PROFILES and parts[2].isdigit() and _data_of_run(runs/data)
-    return (known, parts[1], int(parts[2])) if known else (data, profile, seed)
-
 def _weights_name(path):
     "Name of a file of weights, safe in a path"
     return re.sub(r'[^A-Za-z0-9_]+', '_', Path(path).stem)
@@ -233,11 +223,28 @@ def _side_of(path):
         raise ValueError(f"CYTOSELF_NB_WEIGHTS={path} is no file of save_weights ({type(e).__name__}); "
                          "expected one; other files go through --weights, which converts them") from e
 
+# %% ../nbs/01_core.ipynb #b1f70a52
+def _by_name(data, profile=None, seed=None):
+    "Data, profile and seed, where `data` may be the name of a run that is there: `mydata` or `mydata-demo-0`"
+    named, runs = FORMER_NAMES.get(data, data), output_root()/'runs'
+    usual = 'demo' if profile is None else profile, 0 if seed is None else seed
+    if named in DATASETS or Path(named).expanduser().is_dir(): return named, *usual
+    known = _data_of_run(runs/'-'.join(map(str, (named, *usual))))
+    if known: return known, *usual
+    parts = str(named).rsplit('-', 2)
+    known = len(parts) == 3 and parts[1] in PROFILES and parts[2].isdigit() and _data_of_run(runs/named)
+    if not known: return named, *usual
+    for what, given, its in (('profile', profile, parts[1]), ('seed', seed, int(parts[2]))):
+        if given in (None, its): continue
+        raise ValueError(f"{what}={given!r} for the run {named}, which has {its!r}; expected none or the "
+                         f"same; for another {what} give its data, {known}")
+    return known, parts[1], int(parts[2])
+
 # %% ../nbs/01_core.ipynb #7c463e3e
 def open_run(
     data:str='simulated', # Name of a data set, folder of one's own images, or name of a run that is there
-    profile:str='demo',  # `smoke`, `demo`, `long` or `paper`
-    seed:int=0,          # Seed of everything random
+    profile:str=None,    # `smoke`, `demo`, `long` or `paper`; default demo, or that of the run
+    seed:int=None,       # Seed of everything random; default 0, or that of the run
     notebook:str='',     # The notebook that is running, for the manifest
 )->Run:
     """The run for this data set, profile and seed; makes its folder
@@ -273,7 +280,6 @@ def data_label(
     what = DATASETS.get(run.data) or f'own crops ({data_slug(run.data)})'
     return f'{what}, network {_weights_name(run.weights)}' if run.weights else what
 
-# %% ../nbs/01_core.ipynb #7847b6bb
 def has_stacks(
     data:str, # Name of a data set, or a folder
 )->bool:

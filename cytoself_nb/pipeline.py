@@ -19,7 +19,7 @@ import nbformat, pandas as pd, papermill
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from .core import (DATASETS, FORMER_NAMES, NotForTheseData, Run, _add_entry, _refused,
+from .core import (DATASETS, NotForTheseData, Run, _add_entry, _by_name, _refused,
     _replace_text, _settings_of, _weights_name, fetch, has_stacks, open_run, registry)
 from .data import _read_store_labels
 from .inputs import (_sources, artefact_inputs, fixed_inputs, manifest_entries,
@@ -232,10 +232,11 @@ def _chosen(folder, only, data, parameters):
     return [p for p in paths if not about_stacks(p)]
 
 # %% ../nbs/90_pipeline.ipynb #69197e97
-def _data_name(data):
-    "A data set by its present name, or the whole path of a folder"
-    data = FORMER_NAMES.get(data, data)
-    return data if data in DATASETS or not data.strip() else str(Path(data).expanduser().resolve())
+def _named(data, profile, seed):
+    "A data set by its present name or the whole path of a folder, of a run too; its profile and seed"
+    if not data.strip(): return data, profile, seed
+    data, profile, seed = _by_name(data, profile, seed)
+    return data if data in DATASETS else str(Path(data).expanduser().resolve()), profile, seed
 
 @contextmanager
 def _only_one(run):
@@ -264,9 +265,9 @@ def given_weights(
 
 # %% ../nbs/90_pipeline.ipynb #7e396e06
 def run_notebooks(
-    data:str='simulated', # Name of a data set, or the folder of one's own crops
-    profile:str='demo',  # `smoke`, `demo`, `long` or `paper`
-    seed:int=0,          # Seed of everything random
+    data:str='simulated', # Name of a data set, the folder of one's own crops, or the name of a run
+    profile:str=None,    # `smoke`, `demo`, `long` or `paper`; default demo, or that of the run
+    seed:int=None,       # Seed of everything random; default 0, or that of the run
     only=(),             # Numbers of notebooks, such as `['11', '20']`; empty for all
     force:bool=False,    # Run also what has not changed?
     folder=NOTEBOOKS,    # Folder of notebooks
@@ -274,7 +275,7 @@ def run_notebooks(
 )->pd.DataFrame: # One row per notebook: notebook, seconds, figures, reason, left_out
     "Run the numbered notebooks, each after those that it needs; stop at the first that fails"
     folder, (jobs, threads) = Path(folder).resolve(), side_by_side(jobs)
-    data = _data_name(data)
+    data, profile, seed = _named(data, profile, seed)
     parameters = dict(profile=profile, data=data, seed=seed)
     around = _folders(folder.parent) | thread_settings(threads)
     with _environment(**around), chdir(folder), ExitStack() as held:
@@ -300,7 +301,7 @@ def run_notebooks(
 # %% ../nbs/90_pipeline.ipynb #c8b64bc1
 def further_seeds(
     data:str='simulated', # Name of a data set, or the folder of one's own crops
-    profile:str='demo',  # `smoke`, `demo`, `long` or `paper`
+    profile:str=None,    # `smoke`, `demo`, `long` or `paper`; default demo, or that of the run
     seeds=(1, 2),        # Seeds
     folder=NOTEBOOKS,    # Folder of notebooks
 )->pd.DataFrame: # seed, module, numbers (0: not for these data), seconds
@@ -308,13 +309,14 @@ def further_seeds(
     notebooks = [p for p in numbered_notebooks(folder) if p.stem[:2] != '00']   # a tour has no module
     names, rows = [p.stem.split('_', 1)[1] for p in notebooks], []
     with _environment(**_folders(Path(folder).resolve().parent)):
-        for seed in seeds: open_run(_data_name(data), profile, seed, RUNNER)   # all names before any work
-        check_data(_data_name(data))
+        data, profile, _ = _named(data, profile, None)
+        for seed in seeds: open_run(data, profile, seed, RUNNER)   # all names before any work
+        check_data(data)
         for seed, name in product(seeds, names):
             numbers_of = getattr(import_module(f'{PACKAGE.name}.{name}'), 'seed_numbers', None)
             if numbers_of is None: continue
             start = time.perf_counter()
-            try: n = len(numbers_of(open_run(_data_name(data), profile, seed, RUNNER)))
+            try: n = len(numbers_of(open_run(data, profile, seed, RUNNER)))
             except NotForTheseData: n = 0
             rows.append(dict(seed=seed, module=name, numbers=n, seconds=round(time.perf_counter() - start)))
     return pd.DataFrame(rows)
@@ -346,7 +348,7 @@ def _ablations(data, profile, seeds):
     "`train_ablations` with the folders of this project"
     from cytoself_nb.fig4_ablations import train_ablations
     with _environment(**_folders(NOTEBOOKS.parent)):
-        data = _data_name(data)
+        data, profile, _ = _named(data, profile, None)
         open_run(data, profile, seeds[0], RUNNER)
         check_data(data)
         return train_ablations(data, profile, seeds)
@@ -358,8 +360,8 @@ def _arguments():
                                 description='Run the numbered notebooks and draw every figure.')
     own = f"{', '.join(DATASETS)}, or a folder of your own stacks or crops (default: simulated)"
     p.add_argument('--data', default='simulated', help=own)
-    p.add_argument('--profile', default='demo', help='smoke, demo, long or paper (default: demo)')
-    p.add_argument('--seed', type=int, default=0, help='seed of everything random (default: 0)')
+    p.add_argument('--profile', help='smoke, demo, long or paper (default: demo)')
+    p.add_argument('--seed', type=int, help='seed of everything random (default: 0)')
     p.add_argument('--masks', help='folder of label images, one for each stack; kept until none '
                                      'is given (default: nuclei are found)')
     p.add_argument('--only', help='numbers of notebooks, such as 11,20 (default: all)')
@@ -414,7 +416,7 @@ def main(
     ran, minutes = (done.reason != '').sum(), (time.perf_counter() - start)/60
     print(f'{ran} run, {len(done) - ran} skipped, {done.figures.sum()} figures, {minutes:.1f} min')
     with _environment(**_folders(NOTEBOOKS.parent), **given):
-        print('\n'.join(run_summary(open_run(_data_name(a.data), a.profile, a.seed, RUNNER))))
+        print('\n'.join(run_summary(open_run(*_named(a.data, a.profile, a.seed), RUNNER))))
     return 0
 
 # %% ../nbs/90_pipeline.ipynb #237656b1

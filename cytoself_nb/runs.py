@@ -21,7 +21,7 @@ import dataclasses, filecmp, glob, json, re, shutil, sys, warnings
 from . import yeast, yeast_cells
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
-from .apply import fit_crops, image_numbers, network_um, notes_on_fit
+from .apply import _crop_side, _pixel_of_crops, fit_crops, image_numbers, network_um, notes_on_fit
 from .cellprofiler import store_measurements
 from cytoself_nb.core import (_KEPT, NotForTheseData, Run, _alone, _new_array, _replace_text,
     _settings_of, _train_anew, cached, data_label, has_stacks, n_epochs, need_labels, open_run, registry,
@@ -220,10 +220,12 @@ def _check_classes(store):
 
 # %% ../nbs/40_runs.ipynb #1b026fe2
 def micrometres(run:Run)->float: # Width of a crop, µm; None if not known
-    "How wide a crop is: simulated cells, stacks and the published OpenCell crops have 40 µm"
+    "How wide a crop is: simulated cells, stacks and published OpenCell crops 40 µm, one's own as they say"
     folder = Path(run.data).expanduser()
     published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
-    return CROP_UM if has_stacks(run.data) or published else None
+    if has_stacks(run.data) or published: return CROP_UM
+    um = _pixel_of_crops(folder, None) if (folder/'labels.csv').is_file() else None
+    return um*_crop_side(folder) if um else None
 
 # %% ../nbs/40_runs.ipynb #219d10b0
 def run_card(
@@ -272,7 +274,8 @@ def given_network(
                      data=_made(store.path)['settings'])
     def copy(tmp):
         shutil.copyfile(run.weights, tmp)
-        seen, scale = model.extra['channels'].split('+'), 'field' if mine else 'crop'
+        scale = 'field' if has_stacks(run.data) or mine == CROP_UM else 'crop'
+        seen = model.extra['channels'].split('+')
         for said in notes_on_fit(seen, model, mine, scale): warnings.warn(said, stacklevel=2)
     return cached(run.path/'model.safetensors', made_with, copy, load_weights, '19_weights').eval()
 
@@ -345,13 +348,14 @@ def train_model(
                      seed=run.seed, start=start, late=late, anneal=cosine_part, watch=p.watch,
                      data=_made(store.path)['settings'])
     def train(tmp, csv, checkpoint):
+        card = run_card(run, store)   # which may refuse what the table says
         if csv: _announce(run, f'no trained network in {run.path}: training one now, {epochs} epochs of '
                           f'{n:,} crops, about {duration(epochs*n, settings)} on two cores')
         learn = train_network(store, settings, epochs, channels, p.batch, rate, run.seed, start, late,
                               cosine_part, snapshots_at, csv, checkpoint, p.watch)
         kept = {k: v.numpy() for k, v in learn.snapshots.kept.items()}
         if csv: np.savez(run.path/f'{name}-snapshots.npz', **kept)   # else another process of torchrun does
-        extra = dict(classes=class_names(store), channels=channels, card=run_card(run, store),
+        extra = dict(classes=class_names(store), channels=channels, card=card,
                      best_epoch=learn.keep_best.epoch_of_best)
         save_weights(learn.model.to('cpu'), tmp, extra=extra, bits=16)
     if kept := kept_network(run, made_with, name): return kept

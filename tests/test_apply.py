@@ -206,3 +206,16 @@ def test_files_keep_their_names_without_a_table(tmp_path):
 
 def test_a_folder_of_masks_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match='nope; expected label images'): apply.read_any(crops_in(tmp_path/'a'), tmp_path/'w', masks=tmp_path/'nope')
+
+
+def test_a_run_knows_the_width_of_its_own_crops(tmp_path, monkeypatch):
+    "As the command embed does; a run took any for those of the network"
+    from cytoself_nb.core import open_run
+    from cytoself_nb.runs import micrometres
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    width = lambda folder: micrometres(open_run(str(folder), 'smoke'))
+    assert width(crops_in(tmp_path/'a')) is None
+    assert width(crops_in(tmp_path/'b', um=.2)) == pytest.approx(8)
+    assert width(crops_in(tmp_path/'c', pixel_um=.3)) == pytest.approx(12)
+    assert micrometres(open_run('simulated', 'smoke')) == 40
+    with pytest.raises(ValueError, match='pixels of crops have several widths'): width(crops_in(tmp_path/'d', um=.2, pixel_um=.3))

@@ -209,6 +209,25 @@ def test_errors_are_sentences(command, code, words, tmp_path, monkeypatch, capsy
     assert not [p for p in tmp_path.iterdir() if p.name not in ('runs',)], 'something was left behind'
 
 
+@pytest.mark.parametrize('command, words', [
+    ('train crops --bits 8', '--bits without --out'), ('train crops --force', '--force without --out'),
+    ('train crops -o net.h5', 'expected a name that ends in .safetensors'),
+    ('embed hpa5 --pixel-um .05 --prepare -o z.h5ad', 'pixel_um=0.05 for hpa5, whose crops come as they were published'),
+    ('embed hpa5 --masks crops --prepare -o z.h5ad', 'crops for hpa5, whose crops come as they were published')])
+def test_options_that_nothing_comes_of_are_refused(command, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_crops(tmp_path/'crops', 6)
+    before = sorted(p.name for p in tmp_path.iterdir())
+    assert cli.main(command.split()) == 1 and words in capsys.readouterr().err
+    assert not {'net.h5', 'z.h5ad'} & {p.name for p in tmp_path.iterdir()} and 'runs' not in before
+
+
+def test_a_given_network_is_not_called_trained(tmp_path, monkeypatch, weights, capsys):
+    monkeypatch.setenv('CYTOSELF_NB_WEIGHTS', str(weights))
+    assert cli.main(['train', str(write_crops(tmp_path/'crops', 6)), '-o', str(tmp_path/'net.safetensors')]) == 1
+    assert 'a network is given' in capsys.readouterr().err and not (tmp_path/'net.safetensors').exists()
+
+
 @pytest.fixture
 def table(tmp_path, monkeypatch):
     "A small embedding, a table of sets, in the folder where the command is called"

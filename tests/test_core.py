@@ -368,3 +368,34 @@ def test_what_is_replaced_is_on_the_disk_before(tmp_path, monkeypatch):
     core.cached(tmp_path/'c', {}, folder, lambda f: f, '01_core')
     source = {f.name: f.read_text() for f in Path(core.__file__).parent.glob('*.py')}
     assert {n for n, t in source.items() if 'os.replace(' in t or 'tmp.replace(' in t} == {'core.py'} and source['core.py'].count('os.replace(') == 1
+
+
+@pytest.fixture
+def known_run(tmp_path, monkeypatch):
+    "A run of one's own crops, and its folder of crops"
+    monkeypatch.setenv('CYTOSELF_NB_OUT', str(tmp_path/'out'))
+    (tmp_path/'crops').mkdir()
+    (tmp_path/'crops/labels.csv').write_text('file,protein\na.png,A\n')
+    run = open_run(str(tmp_path/'crops'), 'smoke', 3)
+    made = dict(settings=dict(data=str(tmp_path/'crops')), built='', made_by='')
+    (run.path/'crops.zarr.settings.json').write_text(json.dumps(made))
+    return run, tmp_path/'crops'
+
+
+def test_a_run_is_opened_by_its_name(known_run):
+    run, crops = known_run
+    for again in (open_run('crops-smoke-3'), open_run('crops-smoke-3', 'smoke', 3), open_run('crops', 'smoke', 3)):
+        assert (again.path, again.data, again.profile.name, again.seed) == (run.path, str(crops), 'smoke', 3)
+
+
+@pytest.mark.parametrize('more, words', [(dict(seed=5), "seed=5 for the run crops-smoke-3, which has 3"), (dict(profile='demo'), "profile='demo' for the run crops-smoke-3, which has 'smoke'")])
+def test_another_seed_or_profile_than_that_of_a_named_run_is_refused(known_run, more, words):
+    "It was ignored: replicates would have been one network"
+    with pytest.raises(ValueError, match=words): open_run('crops-smoke-3', **more)
+
+
+def test_figures_of_a_run_by_its_name(known_run):
+    from cytoself_nb.pipeline import _named
+    assert _named('crops-smoke-3', None, None) == (str(known_run[1]), 'smoke', 3)
+    assert _named('embedded', None, 2) == ('simulated', 'demo', 2)
+    with pytest.raises(ValueError, match='seed=0 for the run'): _named('crops-smoke-3', 'smoke', 0)

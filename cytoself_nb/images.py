@@ -217,6 +217,18 @@ def _tiff(path):
         if tif: tif.close()
         log.removeHandler(ear)
 
+def _lerc_gaps(page):
+    "Are values missing in any page of a file that is packed as this one? LERC keeps them as a mask"
+    from imagecodecs import lerc_decode, zlib_decode, zstd_decode
+    around = (*page.keyframe.tags.valueof('LercParameters', (0, 0)), 0)[1]
+    unpack = {1: zlib_decode, 2: zstd_decode}.get(around, bytes)
+    for p in page.parent.pages:
+        if p is None or p.compression != page.compression: continue
+        for data, *_ in p.parent.filehandle.read_segments(p.dataoffsets, p.databytecounts):
+            mask = lerc_decode(unpack(data), masks=True)[1] if data else None
+            if mask is not None and not mask.all(): return True
+    return False
+
 # %% ../nbs/03_images.ipynb #1a6e0023
 def _ome_images(tif):
     "The images that an OME description lists, none without a readable one"
@@ -261,7 +273,11 @@ def _check_colors(page, name):
     if dull or kind not in (1, 2, 3, 6) or kind == 6 and page.compression not in (6, 7):
         raise ValueError(f"{name} has {what} colors, whose numbers aren't brightness; expected gray or RGB; "
                          "save it as such")
-    if '2000' in str(getattr(page.compression, 'name', '')) and page.bitspersample > 16:
+    packed = str(getattr(page.compression, 'name', ''))
+    if packed == 'LERC' and _lerc_gaps(page):
+        raise ValueError(f"{name} holds missing values in LERC, which tifffile reads as zeros; expected "
+                         "another compression; save it with deflate")
+    if '2000' in packed and page.bitspersample > 16:
         raise ValueError(f"{name} holds {page.bitspersample} bits in JPEG 2000, which openjpeg "
                          "changes; expected 16 bits at most; save it with deflate")
 

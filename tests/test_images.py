@@ -1145,3 +1145,19 @@ def test_transparency_of_a_tiff_is_no_stain_either(kind):
     for f in ('a.tif', 'b.tif'): assert 'transparent in part' in refused(read_image, f)
     np.testing.assert_array_equal(read_image('c.tif')[..., 1], stain); assert read_image('d.tif').shape == (40, 40, 3)
     assert _image_and_names('a.tif', 2)[0].shape == (40, 40, 2) and _image_and_names('d.tif', 4)[0].shape == (40, 40, 4)
+
+
+@pytest.mark.parametrize('pages', [1, 3])
+@pytest.mark.parametrize('more', [{}, dict(tile=(16, 16)), dict(compressionargs=dict(compression='zstd')), dict(compressionargs=dict(compression='deflate')), dict(predictor=True)], ids=str)
+def test_missing_values_in_lerc_are_no_zeros(more, pages, tmp_path):
+    "tifffile 2026.3.3 with imagecodecs 2026.3.6 reads 0 for every NaN of LERC, and for what a predictor makes of pixels"
+    x = np.random.default_rng(0).normal(10, 1, (pages, 64, 64)).astype(np.float32)
+    write = lambda: tifffile.imwrite(tmp_path/'a.tif', x, compression='lerc', photometric='minisblack', metadata=dict(axes='CYX'), **more)
+    write()
+    if 'predictor' not in more: assert np.array_equal(read_image(tmp_path/'a.tif').squeeze(), x.squeeze())
+    x[-1, :20] = np.nan
+    write()
+    def opened(path):
+        with open_image(path): pass
+    for read in (read_image, opened):
+        with pytest.raises(ValueError, match='missing values in LERC, which tifffile reads as zeros; expected another compression'): read(tmp_path/'a.tif')

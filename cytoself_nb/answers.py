@@ -22,7 +22,7 @@ from .maps import map_frame, read_embedding, umap_xy, write_anndata
 from .predict import (_limits, _none, answer_threshold, calibrate, image_limits,
     images_differ, need_families, rank_answers, unlike_images, withhold)
 from .spectra import protein_spectra, single_localization
-from .split import LABEL_COLUMNS, tidy_labels
+from .split import LABEL_COLUMNS, _text, tidy_labels
 from .stacks import _UNSAID
 from .webatlas import atlas_pictures, write_atlas_html
 
@@ -56,7 +56,7 @@ def _known(labels):
     t = labels.set_axis([s if short.count(s) == 1 else c for s, c in zip(short, labels)], axis=1)
     for c in {*LABEL_COLUMNS[2:], 'file', 'nucleus', 'row'} & set(t):
         if pd.api.types.is_numeric_dtype(t[c]) or t[c].isna().all(): continue
-        text = t[c].astype(object).where(t[c].notna(), None).map(str, na_action='ignore')
+        text = t[c].astype(object).where(t[c].notna(), None).map(_text, na_action='ignore')
         bare = text.str.strip()
         none = bare.str.lower().isin(_NONE + _UNSAID*(c in ('localization', 'complex')))
         if c == 'localization' and (said := bare[none & (bare != '')]).size:
@@ -89,14 +89,14 @@ def as_embedding(
     if X.ndim != 2 or len(X) != len(labels) or not len(X):
         raise ValueError(f"vectors of shape {X.shape} and {len(labels)} labels; expected (n, d) and n, "
                          "at least one")
-    if not np.issubdtype(X.dtype, np.number):
-        raise ValueError(f"vectors are {X.dtype}; expected numbers; remove the columns of text")
+    if not np.issubdtype(X.dtype, np.number) or np.iscomplexobj(X):
+        raise ValueError(f"vectors are {X.dtype}; expected real numbers; remove the columns of text")
+    with np.errstate(over='ignore'): X = X if isinstance(X, np.memmap) else X.astype(np.float32)
     if n := int((~np.isfinite(X).all(1)).sum()):
         raise ValueError(f"vectors are not finite in {n} rows; expected numbers; remove these rows")
     obs = tidy_labels(_known(labels))
     obs.index = [str(i) for i in range(len(obs))]
     var = None if features is None else pd.DataFrame(index=[str(c) for c in features])
-    X = X if isinstance(X, np.memmap) else X.astype(np.float32)
     return AnnData(X=X, obs=obs, var=var, obsm=obsm, uns=uns)
 
 def about_embedding(

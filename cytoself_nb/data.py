@@ -77,6 +77,7 @@ def array_source(
                          "with the same C, H, W; move the channels to the second place")
     shape, starts = next(iter(shapes)), np.cumsum([0] + [len(a) for a in arrays])
     def read(rows):
+        rows = np.asarray(rows)
         part = np.searchsorted(starts, rows, side='right') - 1
         out = np.empty((len(rows), *shape), np.float32)
         for k in np.unique(part):

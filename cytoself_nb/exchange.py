@@ -103,8 +103,9 @@ def read_h5sc(
         raise ValueError(f"{path.name} has the channels {', '.join(channels)}; expected one to be protein; "
                          f"name it, such as names={{{channels[0]!r}: 'protein'}}")
     def read(rows):
-        with h5py.File(path) as f: x = f[f'obsm/{IMAGES_AT}'][np.asarray(rows)]
-        return x[:, picked].astype(np.float32)
+        some, back = np.unique(np.asarray(rows), return_inverse=True)   # h5py reads in order, and once
+        with h5py.File(path) as f: x = f[f'obsm/{IMAGES_AT}'][some]
+        return x[back][:, picked].astype(np.float32)
     obs = obs.apply(lambda c: c.astype(object) if c.dtype == 'category' else c).replace('', None)
     labels = obs.assign(nucleus=obs[CELL_ID].astype(int) if CELL_ID in obs else range(len(obs)))
     if 'protein' not in labels: labels['protein'] = 'unknown'

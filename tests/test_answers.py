@@ -477,3 +477,14 @@ def test_labels_are_shuffled_by_protein_where_crops_of_one_protein_are_alike():
     sets = {'s': pd.DataFrame(dict(set=[f'S{k % 4}' for k in range(20)], protein=[f'P{k}' for k in range(20)]))}
     t = function_scores(as_embedding(X, labels), sets, times=9)
     assert (t.shuffled_highest.dropna() >= t.shuffled.dropna()).all()
+
+
+def test_labels_as_bytes_are_text():
+    "As h5py gives them: b'A' is A"
+    e = as_embedding(np.ones((2, 3)), pd.DataFrame(dict(protein=[b'A', b'B'], localization=[b'er', b'golgi'])))
+    assert e.obs.protein.tolist() == ['A', 'B'] and e.obs.localization.tolist() == ['er', 'golgi']
+
+
+@pytest.mark.parametrize('x, words', [(1e39, 'not finite in 1 rows'), (1j, 'vectors are complex')])
+def test_numbers_that_no_float32_holds_are_refused(x, words):
+    with pytest.raises(ValueError, match=words): as_embedding(np.array([[1, 2], [x, 0]]), pd.DataFrame(dict(protein=['A', 'B'])))

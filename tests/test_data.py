@@ -473,3 +473,8 @@ def test_a_split_that_some_crops_lack_is_not_drawn_anew(tmp_path):
         write_store(tmp_path/'s.zarr', crops(), some, CHANNELS)
     assert not (tmp_path/'s.zarr').exists()
     assert set(write_store(tmp_path/'n.zarr', crops(), some.assign(split=None), CHANNELS).labels.split) == set(SPLITS)
+
+
+def test_crops_are_read_in_any_order_by_a_list():
+    x = np.arange(6, dtype=np.float32)[:, None, None, None]*np.ones((1, 1, 2, 2), np.float32)
+    assert array_source([x[:2], x[2:]]).read([5, 2, 2, 0])[:, 0, 0, 0].tolist() == [5, 2, 2, 0]

@@ -17,6 +17,7 @@ def test_crops_come_back_from_h5sc_bit_by_bit(tiny_store, tmp_path):
     source, labels, channels = exchange.read_h5sc(tmp_path/'cells.h5sc')
     assert channels == tiny_store.channels and source.shape == (3, 3, 64, 64)
     for k, r in enumerate(rows): assert np.array_equal(source.read([k])[0], np.asarray(tiny_store.images[int(r)], np.float32))
+    assert np.array_equal(source.read([2, 0, 2]), np.stack([np.asarray(tiny_store.images[int(r)], np.float32) for r in (12, 7, 12)]))
     assert labels.protein.tolist() == tiny_store.labels.protein[rows].tolist()
     assert labels.localization.isna().tolist() == tiny_store.labels.localization[rows].isna().tolist()
     with h5py.File(tmp_path/'cells.h5sc') as f:

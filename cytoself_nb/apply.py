@@ -246,15 +246,17 @@ _TABLES = 'stacks.csv', 'labels.csv', 'zarr.json'
 
 def _check_folder(folder, pixel_um=None, masks=None):
     "A sentence for a folder that isn't there, or a pixel that can't be"
-    for what, given in dict(pixel_um=pixel_um, masks=masks).items():
-        if given is None or str(folder) not in PUBLISHED: continue
-        raise ValueError(f"{what}={given} for {folder}, whose crops come as they were published; expected "
-                         "none; leave it out")
+    if str(folder) in PUBLISHED:
+        for what, given in dict(pixel_um=pixel_um, masks=masks).items():
+            if given is None: continue
+            raise ValueError(f"{what}={given} for {folder}, whose crops come as they were published; "
+                             "expected none; leave it out")
+        return
     if masks is not None and not Path(masks).expanduser().is_dir():
         raise FileNotFoundError(f"no folder {masks}; expected label images, one for each stack; check masks")
     if pixel_um is not None and not .01 <= pixel_um <= 20:
         raise ValueError(f"pixel_um={pixel_um}; expected the width of a pixel in µm, 0.01 to 20; correct it")
-    if str(folder) in PUBLISHED or Path(folder).expanduser().is_dir(): return
+    if Path(folder).expanduser().is_dir(): return
     raise FileNotFoundError(f"no folder {folder}; expected stacks, crops, a crop store, or one of "
                             f"{', '.join(PUBLISHED)}; check the spelling")
 
@@ -314,6 +316,8 @@ def _read_own(folder, work, pixel_um):
     return found, [s for s in said if 'no network can learn' not in s]
 
 # %% ../nbs/24_apply.ipynb #4d21a4da
+def _of_opencell(folder): return any(any(folder.glob(f)) for f in ('Image_data*.npy', '*_pro.npy'))
+
 def read_any(
     folder,              # Folder of stacks or crops, published arrays, a crop store, or a name of `PUBLISHED`
     work,                # Folder for prepared fields and tables
@@ -330,7 +334,7 @@ def read_any(
         x, labels, channels = read_crops(str(folder), 128)
         return Images(array_source(x), labels, channels, None, 'crop', [f"{len(labels):,} crops of {folder}"])
     mine = folder = Path(folder).expanduser()
-    published = any(any(folder.glob(f)) for f in ('Image_data*.npy', '*_pro.npy'))
+    published = _of_opencell(folder)
     if not published and not any((folder/t).is_file() for t in _TABLES):
         folder, said = without_table(folder, work/'table', masks, pixel_um)
         notes.append(said)

@@ -14,7 +14,7 @@ import pandas as pd
 from .core import NotForTheseData, fetch
 from .runs import seed_table, split_codes, trained_model
 from .spectra import pearson, protein_spectra, single_localization
-from .split import names_in
+from .split import _union, names_in
 from cytoself_nb.stats import (auc_of_ranks, jackknife_interval, permutation_p, shuffles, u_test,
     without_each)
 
@@ -62,8 +62,7 @@ def labeled_complexes(
     labels:pd.DataFrame, # Of crops, with protein and complex
 )->pd.Series: # Protein -> frozenset of complexes, those in none left out
     "The complexes of each protein, `;` between the names"
-    def every(cells): return frozenset().union(*(names_in(c, ';') for c in cells.dropna().unique()))
-    sets = labels.groupby('protein', observed=True)['complex'].agg(every)
+    sets = labels.groupby('protein', observed=True)['complex'].agg(_union, ';')
     return sets[sets.map(len) > 0]
 
 def protein_complexes(

@@ -24,7 +24,8 @@ from .maps import _one_start, umap_xy
 from .probes import untrained
 from .runs import (cellprofiler_table, converged_or_model, crop_embedding, crop_store,
     inpainting_embedding, seed_table, trained_model, which_model)
-from .stats import average_precision, crop_purity, jackknife_interval, neighbors, without_each
+from cytoself_nb.stats import (_about_zero, average_precision, crop_purity, jackknife_interval, neighbors,
+    without_each)
 from .training import embed
 
 # %% ../nbs/55_fig4_scores.ipynb #04e8d516
@@ -75,8 +76,7 @@ def distances(
 )->np.ndarray: # (n, n) float32, of float64 float64, nothing on the diagonal
     "All Euclidean distances, once: what follows needs no more than these"
     from sklearn.metrics.pairwise import euclidean_distances
-    X = np.asarray(X)
-    far = euclidean_distances(X - X.mean(0) if X.dtype == np.float64 else X.astype(np.float32))
+    far = euclidean_distances(_about_zero(X))
     np.fill_diagonal(far, 0)
     return far
 

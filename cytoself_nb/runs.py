@@ -21,7 +21,8 @@ import dataclasses, filecmp, glob, json, re, shutil, sys, warnings
 from . import yeast, yeast_cells
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
-from .apply import _crop_side, _pixel_of_crops, fit_crops, image_numbers, network_um, notes_on_fit
+from .apply import (_crop_side, _of_opencell, _pixel_of_crops, fit_crops, image_numbers,
+    network_um, notes_on_fit)
 from .cellprofiler import store_measurements
 from cytoself_nb.core import (_KEPT, NotForTheseData, Run, _alone, _new_array, _replace_text,
     _settings_of, _train_anew, cached, data_label, has_stacks, n_epochs, need_labels, open_run, registry,
@@ -222,8 +223,7 @@ def _check_classes(store):
 def micrometres(run:Run)->float: # Width of a crop, µm; None if not known
     "How wide a crop is: simulated cells, stacks and published OpenCell crops 40 µm, one's own as they say"
     folder = Path(run.data).expanduser()
-    published = any(folder.glob('Image_data*.npy')) or any(folder.glob('*_pro.npy'))
-    if has_stacks(run.data) or published: return CROP_UM
+    if has_stacks(run.data) or _of_opencell(folder): return CROP_UM
     um = _pixel_of_crops(folder, None) if (folder/'labels.csv').is_file() else None
     return um*_crop_side(folder) if um else None
 
@@ -274,7 +274,8 @@ def given_network(
                      data=_made(store.path)['settings'])
     def copy(tmp):
         shutil.copyfile(run.weights, tmp)
-        scale = 'field' if has_stacks(run.data) or mine == CROP_UM else 'crop'
+        whole = has_stacks(run.data) or _of_opencell(Path(run.data).expanduser())
+        scale = 'field' if whole else 'crop'
         seen = model.extra['channels'].split('+')
         for said in notes_on_fit(seen, model, mine, scale): warnings.warn(said, stacklevel=2)
     return cached(run.path/'model.safetensors', made_with, copy, load_weights, '19_weights').eval()

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .split import names_in
+from .split import _union
 
 # %% ../nbs/21_spectra.ipynb #d152d46a
 def _named(labels):
@@ -192,7 +192,7 @@ def single_localization(
 )->pd.Series: # Protein -> localization, NaN for mixed or none
     "The family of each protein: the only localization that its crops name"
     text = labels.assign(localization=labels.localization.astype(object)).groupby('protein', observed=True)
-    every = text.localization.agg(lambda v: frozenset().union(*map(names_in, v.unique())))
+    every = text.localization.agg(_union)
     return every.map(lambda names: min(names) if len(names) == 1 else np.nan).astype(object).rename('family')
 
 def family_spectra(

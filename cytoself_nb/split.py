@@ -45,14 +45,16 @@ def names_in(
     if not isinstance(cell, str): return frozenset()
     return frozenset(n.strip() for n in re.split(f'[{re.escape(separators)}]', cell) if n.strip())
 
+def _union(cells, separators=';|,'):
+    "The names in all cells of a protein"
+    return frozenset().union(*(names_in(c, separators) for c in set(cells)))
+
 def all_names(
     cells, # Cells of the label table, of one protein
 )->str: # `er; golgi`; None if none is named
     "What the crops of a protein name together, in whatever order they come"
-    cells = sorted(c for c in set(cells) if names_in(c))
-    if len(cells) == 1: return cells[0]
-    return '; '.join(sorted(frozenset().union(*map(names_in, cells)))) or None
-
+    cells = [c for c in set(cells) if names_in(c)]
+    return cells[0] if len(cells) == 1 else '; '.join(sorted(_union(cells))) or None
 
 # %% ../nbs/07_split.ipynb #b99230cb
 def split_by_crop(

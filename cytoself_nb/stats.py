@@ -35,6 +35,11 @@ def _center(X, block=4096):
     center = sum(x.sum(0) for x in parts())/max(sum(len(x) for x in parts()), 1)
     return center, max((np.abs(x - center).max(initial=0) for x in parts()), default=0) or 1
 
+def _about_zero(X):
+    "Vectors whose distances keep their digits: float32, but float64 as such around its mean"
+    X = np.asarray(X)
+    return X - X.mean(0) if X.dtype == np.float64 else X.astype(np.float32, copy=False)
+
 # %% ../nbs/15_stats.ipynb #0b53a6b7
 def neighbors(
     X,              # (n, d), an array or a memory map
@@ -56,7 +61,7 @@ def neighbors(
         near = lambda x: ((np.asarray(x, np.float64) - center)/wide).astype(kind)
         q, lot = near(X[rows]), np.random.default_rng(0)
         best, index, size = np.full((len(rows), k), np.inf, kind), np.full((len(rows), k), -1), (q**2).sum(1)
-        tie = 4*np.finfo(kind).eps*(size if far is None else far.max(initial=0) + 0*size)[:, None]
+        tie = 4*np.finfo(kind).eps*(size if far is None else np.full(len(rows), far.max(initial=0)))[:, None]
         for a in range(0, len(X), block):
             b = near(X[a:a + block])
             if far is None: d = size[:, None] - 2*q@b.T + (b**2).sum(1)
@@ -167,7 +172,7 @@ def average_precision(
     code, protein = (pd.factorize(np.asarray(v, dtype=object))[0] for v in (classes, proteins))
     known, out = np.flatnonzero(code >= 0), []
     asked = known[np.unique(np.linspace(0, len(known) - 1, min(most, len(known))).astype(int))]
-    X = X - X.mean(0) if X.dtype == np.float64 else np.asarray(X, np.float32)
+    X = _about_zero(X)
     for a in range(0, len(asked), 128):
         some = asked[a:a+128]
         for q, d in zip(some, euclidean_distances(X[some], X) if far is None else far[some]):

@@ -289,6 +289,10 @@ def test_what_a_given_network_cannot_know_is_said_once(tmp_path, monkeypatch):
     said = [str(w.message)[:50] for w in told]
     assert said == ['the pixel size of these crops is not known: they a', 'the network was trained on fields scaled as a whol']
     with warnings.catch_warnings(): warnings.simplefilter('error', UserWarning); runs.given_network(run, store)
+    (run.path/'model.safetensors').unlink()
+    monkeypatch.setattr(runs, 'micrometres', lambda run: 40.)   # own crops of the network's width are scaled one by one, too
+    with pytest.warns(UserWarning) as told: runs.given_network(run, store)
+    assert [str(w.message)[:50] for w in told] == said[1:]
 
 
 def test_an_invented_annotation_goes_when_the_files_can_be_had(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 "The notebooks: how they are built, and one pass over all of them in the smoke profile"
 import ast
+import importlib.util
 import json
 import os
 import re
@@ -42,6 +43,20 @@ def of_real_cells(entry):
 def test_lines_of_code_fit_the_window(path):
     long = [line for c in code_cells(path) for line in c.source.splitlines() if len(line) > 110]
     assert not long, f'{len(long)} lines of more than 110 columns, the first: {long[0]}'
+
+
+def imported(path):
+    "Names that a notebook takes from the library, anywhere in its code: (module, name)."
+    trees = [ast.parse(re.sub(r'^\s*[%!].*$', '', c.source, flags=re.M)) for c in code_cells(path)]
+    froms = [n for t in trees for n in ast.walk(t) if isinstance(n, ast.ImportFrom) and (n.module or '').startswith('cytoself_nb')]
+    return {(n.module, a.name) for n in froms for a in n.names if a.name != '*'}
+
+
+@pytest.mark.parametrize('path', ALL, ids=name)
+def test_what_is_imported_exists(path):
+    there = lambda m, n: hasattr(importlib.import_module(m), n) or m == 'cytoself_nb' and importlib.util.find_spec(f'{m}.{n}')
+    lost = [f'{m}.{n}' for m, n in sorted(imported(path)) if not there(m, n)]
+    assert not lost, f'imported and not there: {lost}'
 
 
 @pytest.mark.parametrize('path', RUN, ids=name)

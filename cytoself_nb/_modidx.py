@@ -685,6 +685,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'cytoself_nb.images._full_axes': ('images.html#_full_axes', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._hits': ('images.html#_hits', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._image_and_names': ('images.html#_image_and_names', 'cytoself_nb/images.py'),
+                                    'cytoself_nb.images._in_order': ('images.html#_in_order', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._info': ('images.html#_info', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._largest_level': ('images.html#_largest_level', 'cytoself_nb/images.py'),
                                     'cytoself_nb.images._lerc_gaps': ('images.html#_lerc_gaps', 'cytoself_nb/images.py'),

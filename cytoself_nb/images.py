@@ -549,6 +549,15 @@ def _chunk_planes(array, letters):
         return _planes_of(held[key], [a for a in letters if a in 'CZYX'])(c - key[0], z - key[1])
     return read
 
+def _in_order(array, name):
+    "The array, if no filter has numbers of another order of bytes: zarr 3.1.6 would exchange theirs"
+    order = getattr(array.serializer, 'endian', None)
+    told = dict(dtype='u1') | getattr((array.filters or [0])[-1], 'codec_config', {})
+    kind = np.dtype(told.get('encode_dtype') or told.get('astype') or told['dtype']).str[0]
+    if not order or kind in ('|', dict(little='<', big='>')[order.value]): return array
+    raise ValueError(f"{name} has a filter ({told['id']}) for numbers of another order of bytes, "
+                     f"which zarr reads as noise; expected {order.value} endian; write it again without it")
+
 def _zarr_size(multiscale, level, axes):
     "Pixel size of a level"
     scale = _scale(level, len(axes))*_scale(multiscale, len(axes))
@@ -620,7 +629,7 @@ def _zarr_image(path, position, name, told):
     multiscale, labels = meta['multiscales'][k], (meta.get('omero') or {}).get('channels') or []
     axes, levels = multiscale.get('axes'), multiscale['datasets']
     level, odd = _largest_level(group, levels, len(axes or 'tczyx'))
-    array = group[level['path']]
+    array = _in_order(group[level['path']], name)
     old = array.ndim == 5 and 'coordinateSystems' not in multiscale       # 0.1 and 0.2 have five axes
     axes = axes or ('tczyx' if old else 'ijkyx'[-array.ndim:])
     axes = [a if isinstance(a, dict) else dict(name=a) for a in axes]

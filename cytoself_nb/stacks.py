@@ -24,7 +24,7 @@ from skimage import measure
 from skimage.transform import resize
 
 from .core import read_table, row_list
-from .images import StackInfo, _tiff, _tiff_image, _upright, image_kind, open_image
+from .images import StackInfo, _in_order, _tiff, _tiff_image, _upright, image_kind, open_image
 
 # %% ../nbs/05_stacks.ipynb #185fe9cc
 def stack_info(
@@ -753,6 +753,7 @@ def _label_pixels(path):
     if path.is_dir():
         import zarr
         if isinstance(at := zarr.open(path, mode='r'), zarr.Array):
+            _in_order(at, path.name)
             names = getattr(at.metadata, 'dimension_names', None) or at.attrs.get('_ARRAY_DIMENSIONS')
             return _named_upright(np.asarray(at), names or [])
         with open_image(path) as (info, read):

@@ -7,17 +7,20 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import numcodecs
 import numpy as np
 import pandas as pd
 import pytest
 import tifffile
 import zarr
 from scipy import ndimage as ndi
+from zarr.codecs import BytesCodec
+from zarr.codecs import numcodecs as numcodecs_of_3
 
 from cytoself_nb.images import image_kind, judge_pixel, open_image, read_image
 from cytoself_nb.preprocessing import prepare_stack, read_stacks
 from cytoself_nb.readers import read_folder
-from cytoself_nb.stacks import max_projection, no_data_value, read_projection, reduce_image, stack_channels, stack_info, stacks_table
+from cytoself_nb.stacks import max_projection, no_data_value, read_labels, read_projection, reduce_image, stack_channels, stack_info, stacks_table
 
 UM = dict(um=1, micron=1, nm=1e3, mm=1e-3, cm=1e-4, inch=1/25400, pixel=None)   # what 1 µm is in each
 OME = dict(um='µm', micron='µm', nm='nm', mm='mm', cm='cm', inch='in', pixel='pixel')
@@ -792,6 +795,28 @@ def test_levels_and_scales_of_ome_zarr():
         assert 'a.zarr has metadata' in refused(stack_info, 'a.zarr')
     put([dict(path='0')], axes=None, coordinateSystems=[dict(axes=one['axes'])])          # a version to come
     assert 'name them by axes' in refused(stack_info, 'a.zarr')
+
+@pytest.mark.filterwarnings('ignore:Numcodecs codecs')
+def test_filters_of_ome_zarr_that_count_on_another_order_of_bytes_are_refused():
+    x = cells() + np.uint16(1000)
+    def put(order, serializer='auto', shards=None, kind=numcodecs_of_3.Delta, **told):
+        write_zarr('a.zarr', x)
+        filter = kind(**(told if 'encode_dtype' in told else told | dict(dtype=f'{order}u2')))
+        zarr.create_array('a.zarr/0', shape=x.shape, chunks=(1, 1, 20, 28), shards=shards, dtype=f'{order}u2', overwrite=True,
+                          filters=[filter], serializer=serializer)[...] = x
+    scale, shards = dict(kind=numcodecs_of_3.FixedScaleOffset, offset=0, scale=1), (1, 1, 40, 56)
+    wide = lambda order: dict(kind=numcodecs_of_3.AsType, order=order, encode_dtype='<f8', decode_dtype=f'{order}u2')
+    for told in (dict(order='<'), dict(order='<', shards=shards), dict(order='>', serializer=BytesCodec(endian='big')),
+                 dict(order='<', **scale), dict(order='>', astype='<u2', **scale), wide('<'), wide('>')):
+        put(**told); same('a.zarr', x)
+    for told in (dict(order='>'), dict(order='>', shards=shards), dict(order='<', serializer=BytesCodec(endian='big')),
+                 dict(order='>', **scale), dict(order='<', astype='>u2', **scale), dict(wide('<'), serializer=BytesCodec(endian='big'))):
+        put(**told)                # zarr 3.1.6 reads noise from 0 to 65,535 here (findings/)
+        assert 'a.zarr has a filter' in refused(stack_info, 'a.zarr')
+        assert 'another order of bytes' in refused(read_labels, Path('a.zarr/0'))
+    write_zarr('a.zarr', x, version='0.4')
+    zarr.create_array('a.zarr/0', data=x.astype('>u2'), chunks=(1, 1, 20, 28), zarr_format=2, filters=[numcodecs.Delta('>u2')], overwrite=True)
+    same('a.zarr', x)
 
 def test_lost_chunks_and_wells_of_ome_zarr():
     x = cells() + np.uint16(100)

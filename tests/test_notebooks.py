@@ -14,6 +14,7 @@ from conftest import ROOT, write_notebook
 
 from cytoself_nb import __version__
 from cytoself_nb.core import sha256_of
+from cytoself_nb.order import parsed
 from cytoself_nb.pipeline import RUNNER, run_notebook, runnable
 
 NUMBERED = sorted((ROOT/'nbs').glob('[0-9]*.ipynb'))
@@ -47,9 +48,8 @@ def test_lines_of_code_fit_the_window(path):
 
 def imported(path):
     "Names that a notebook takes from the library, anywhere in its code: (module, name)."
-    trees = [ast.parse(re.sub(r'^\s*[%!].*$', '', c.source, flags=re.M)) for c in code_cells(path)]
-    froms = [n for t in trees for n in ast.walk(t) if isinstance(n, ast.ImportFrom) and (n.module or '').startswith('cytoself_nb')]
-    return {(n.module, a.name) for n in froms for a in n.names if a.name != '*'}
+    nodes = [n for c in code_cells(path) for n in ast.walk(parsed(c.source)) if isinstance(n, ast.ImportFrom)]
+    return {(n.module, a.name) for n in nodes if (n.module or '').startswith('cytoself_nb') for a in n.names if a.name != '*'}
 
 
 @pytest.mark.parametrize('path', ALL, ids=name)
